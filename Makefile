@@ -1,0 +1,63 @@
+# Two commands do everything on a machine with Python 3.11 or newer and make: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RAGCLI := $(BIN)/ragcli
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types tests fix bench samples clean
+
+help:
+	@echo "make demo     install, index sample_docs/ and ask it some questions"
+	@echo "make test     install the test tools, then lint, types and tests"
+	@echo "make fix      let ruff format and mend what it can"
+	@echo "make bench    the benchmarks (minutes); see benchmarks/README.md"
+	@echo "make samples  make the binary documents of sample_docs/ again"
+	@echo "make clean    remove the virtual environment and every index"
+
+# One stamp for each set of packages: a second call costs nothing until pyproject.toml or the pins change.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(RAGCLI) index --index demo sample_docs
+	@echo
+	-@$(RAGCLI) query --index demo --top 3 "how can a network run backwards without storing activations?"
+	@echo
+	-@$(RAGCLI) query --index demo --top 3 "why rerank the first results?"
+	@echo
+	-@$(RAGCLI) query --index demo --top 5 "grokking" --format plain
+
+test: lint types tests
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test
+	$(BIN)/mypy
+
+tests: $(VENV)/installed-test
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
+
+fix: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.cold_query
+	$(BIN)/python -m benchmarks.scifact
+
+samples: $(VENV)/installed-test
+	$(BIN)/python docs/make_samples.py
+
+clean:
+	rm -rf $(VENV) indexes/*/

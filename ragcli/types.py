@@ -1,0 +1,169 @@
+"""The dataclasses that flow between the steps: all frozen, none with I/O.
+
+A span is a pair of character offsets ``[start, end)`` into ``Document.text``, which is the one truth about a
+document: every block, chunk, snippet and citation is a slice of it. Scores are higher-is-better everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+BlockKind = Literal["paragraph", "heading", "code", "row", "list"]
+Mode = Literal["hybrid", "dense", "keyword"]
+Span = tuple[int, int]
+PartName = Literal["fused", "dense", "keyword", "rerank"]
+
+
+class Reason(StrEnum):
+    """Why a file is not indexed. The value is what users read and what JSON carries."""
+
+    UNSUPPORTED = "unsupported"
+    IGNORED = "ignored"
+    EXCLUDED = "excluded"
+    HIDDEN = "hidden"
+    SYMLINK = "symlink"
+    NOT_A_FILE = "not a regular file"
+    TOO_LARGE = "too large"
+    EMPTY = "empty"
+    NO_TEXT = "no text layer (needs OCR)"
+    ENCRYPTED = "encrypted"
+    DAMAGED = "damaged"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    UNREADABLE = "unreadable"
+
+    @property
+    def is_failure(self) -> bool:
+        """True when the file should have been indexed and was not: such a run ends with exit code 3."""
+        return self in _FAILURES
+
+
+_FAILURES = {
+    Reason.ENCRYPTED,
+    Reason.DAMAGED,
+    Reason.TIMED_OUT,
+    Reason.OUT_OF_MEMORY,
+    Reason.UNREADABLE,
+    Reason.NO_TEXT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A span of ``Document.text`` with one structural role; blocks are in order and do not overlap."""
+
+    start: int
+    end: int
+    kind: BlockKind
+    page: int | None = None  # 1-based; slides and sheets count as pages; None where the format has none
+    headings: tuple[str, ...] = ()  # path in force, outermost first; a heading block's path ends with itself
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of one file and its structure."""
+
+    path: Path
+    title: str  # from the content (metadata or first heading), "" when it has none; never the file name
+    text: str
+    blocks: tuple[Block, ...]
+    loader: str
+    warnings: tuple[str, ...] = ()  # what the reader should know, such as pages without a text layer
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: ``text == Document.text[start:end]``, at most the embedding model's window."""
+
+    id: int
+    path: Path
+    title: str
+    start: int
+    end: int
+    text: str
+    bytes: Span  # the same span in the UTF-8 form of Document.text
+    lines: Span  # 1-based, inclusive, in Document.text (the file's own lines where the format is text)
+    pages: Span | None  # 1-based, inclusive
+    headings: tuple[str, ...]
+
+    @property
+    def embedded(self) -> str:
+        """What the model and the keyword index read: the place of the passage, then the passage."""
+        context = embedding_context(self.title, self.headings)
+        return f"{context}\n{self.text}" if context else self.text
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the span's UTF-8 bytes: a later reader can tell whether the passage changed."""
+        import hashlib  # 10 ms of a start that shows no digest
+
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# A context longer than this would crowd out the passage itself; the deepest headings say the most.
+_LONGEST_CONTEXT = 160
+
+
+def embedding_context(title: str, headings: tuple[str, ...]) -> str:
+    """``title > heading > heading``, cut from the front to 160 characters; "" when there is neither."""
+    names = [name for name in (title, *headings) if name]
+    unique = [name for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    while len(unique) > 1 and len(" > ".join(unique)) > _LONGEST_CONTEXT:
+        unique.pop(0)
+    return " > ".join(unique)[:_LONGEST_CONTEXT]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one list said of a hit: its 1-based rank there (None: not in that list) and its score."""
+
+    name: PartName
+    rank: int | None
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """The best sentence of a hit, with its own place: a chunk may start a page before its best sentence."""
+
+    start: int
+    end: int
+    text: str  # == Document.text[start:end]
+    line: int
+    page: int | None
+    matches: tuple[Span, ...]  # offsets into ``text`` of the words that match the query
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result: a chunk, why it is here, and where else the same passage stands."""
+
+    chunk: Chunk
+    score: float
+    snippet: Snippet
+    parts: tuple[Part, ...]
+    probability: float | None = None  # None until a calibration exists for the model
+    copies: tuple[Path, ...] = ()  # other documents with the identical passage
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The hits of one query, best first."""
+
+    query: str
+    mode: Mode
+    hits: tuple[Hit, ...]
+    notes: tuple[str, ...] = ()  # what the user should know, such as a query longer than the model's window
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or a folder that was not entered, that is not indexed, and why."""
+
+    path: Path
+    reason: Reason
+    detail: str = ""
+    files: int = 1  # a folder that was not entered counts the files below it
