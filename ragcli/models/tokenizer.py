@@ -1,0 +1,83 @@
+"""The model's own tokenizer, through the tokenizers library and without transformers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+# Its threads would start in every process that splits text, gain nothing there (tokenising is about 1 % of encoding),
+# and make it warn when a worker is forked later.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import tokenizers
+
+from ragcli.errors import ModelUnavailable
+from ragcli.models.files import ModelFiles, transformer_folder
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Tokenizer:
+    """Counts and places tokens exactly as the model will see them, save that nothing is cut off."""
+
+    special: int  # how many special tokens the model adds to a text
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        self._backend = backend
+        self.special = backend.num_special_tokens_to_add(False)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, special ones not counted."""
+        batch = self._backend.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
+        return [len(encoding) for encoding in batch]
+
+    def spans(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Character offsets [start, end) of each token in each text, special tokens left out."""
+        batch = self._backend.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
+        return [encoding.offsets for encoding in batch]
+
+    def ids(self, texts: Sequence[str], window: int) -> list[list[int]]:
+        """The model's input: token ids with the special ones, at most ``window`` of them (the end of a text is cut)."""
+        batch = self._backend.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
+        for encoding in batch:
+            encoding.truncate(window - self.special)
+        return [self._backend.post_process(encoding).ids for encoding in batch]
+
+
+def encodable(text: str) -> str:
+    """The text with lone surrogates, which no tokenizer takes, as U+FFFD: the same length, so offsets hold."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+@lru_cache(maxsize=4)  # reading one takes 20 ms and more; a query needs it both to encode and to count
+def open_tokenizer(files: ModelFiles) -> Tokenizer:
+    """The tokenizer of a model; ModelUnavailable when it has none that can be read."""
+    folder = transformer_folder(files.folder)
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return _convert(files)
+    try:
+        backend = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises bare Exception for every parse error
+        raise ModelUnavailable(f"{path} cannot be read: {error}", "fetch the model again") from error
+    return Tokenizer(backend)
+
+
+def _convert(files: ModelFiles) -> Tokenizer:
+    from transformers import AutoTokenizer  # 1 s and more: only for models without tokenizer.json
+
+    folder = transformer_folder(files.folder)
+    try:
+        slow = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelUnavailable(f"the model {files.name} has no readable tokenizer: {error}") from error
+    if not slow.is_fast:
+        raise ModelUnavailable(
+            f"the model {files.name} has no fast tokenizer, so the places of its tokens are not known",
+            "choose a model with a tokenizer.json",
+        )
+    return Tokenizer(slow.backend_tokenizer)

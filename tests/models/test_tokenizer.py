@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ragcli.errors import ModelUnavailable
+from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
+from ragcli.models.tokenizer import Tokenizer, open_tokenizer
+
+TEXTS = ["", "Hello, world!", "unbelievably Straßenbahn", "👩‍👧 日本語 ok", "a\ud800b", "x" * 150, "word " * 900]
+
+
+def test_counts_and_spans_are_those_of_transformers(default: ModelFiles) -> None:
+    from transformers import AutoTokenizer
+
+    other = AutoTokenizer.from_pretrained(str(default.folder), local_files_only=True)
+    clean = [text.replace("\ud800", "\ufffd") for text in TEXTS]
+    expected = other(clean, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    tokenizer = open_tokenizer(default)
+    assert tokenizer.spans(TEXTS) == [[tuple(pair) for pair in spans] for spans in expected["offset_mapping"]]
+    assert tokenizer.count(TEXTS) == [len(ids) for ids in expected["input_ids"]]
+    assert tokenizer.special == other.num_special_tokens_to_add() == 2
+    cut = other(clean, truncation=True, max_length=32)["input_ids"]
+    assert tokenizer.ids(TEXTS, 32) == cut
+
+
+def test_offsets_count_characters_and_know_no_window(default: ModelFiles) -> None:
+    [spans] = open_tokenizer(default).spans(["naïve 日本 don't"])
+    assert ["naïve 日本 don't"[start:end] for start, end in spans] == ["naïve", "日", "本", "don", "'", "t"]
+    assert open_tokenizer(default).count(["word " * 900]) == [900]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text(max_size=60), max_size=4))
+def test_spans_are_ordered_slices(texts: list[str]) -> None:
+    tokenizer = open_tokenizer(resolve(DEFAULT_MODEL))
+    for text, spans, count in zip(texts, tokenizer.spans(texts), tokenizer.count(texts), strict=True):
+        assert len(spans) == count
+        assert all(0 <= start < end <= len(text) for start, end in spans)
+        assert [start for start, _ in spans] == sorted(start for start, _ in spans)
+
+
+def test_a_model_without_tokenizer_json_goes_through_transformers(default: ModelFiles, tmp_path: Path) -> None:
+    for name in ("vocab.txt", "tokenizer_config.json", "config.json", "special_tokens_map.json"):
+        shutil.copyfile(default.folder / name, tmp_path / name)
+    slow = open_tokenizer(ModelFiles("slow", tmp_path, "local", ""))
+    assert isinstance(slow, Tokenizer)
+    texts = [text for text in TEXTS if text]
+    assert slow.spans(texts) == open_tokenizer(default).spans(texts)
+
+
+def test_damaged_tokenizer_is_named(make_model: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text('{"version": "1.0"')
+    with pytest.raises(ModelUnavailable, match=r"tokenizer\.json cannot be read"):
+        open_tokenizer(ModelFiles("damaged", tmp_path, "local", ""))
