@@ -283,7 +283,7 @@ def _polynomial(coefficients: Array, at: Array, out: Array) -> None:
 def _one_blas_thread() -> AbstractContextManager[object]:
     """The same as the environment variable above, for a program that had loaded numpy before."""
     # 20 ms to import
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+    from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
     return limits

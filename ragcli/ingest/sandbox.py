@@ -1,0 +1,292 @@
+"""Load files in worker processes, each under a time limit and a memory limit.
+
+One thread a worker sends it requests and waits for its replies, so that the clock of a file stops when the worker is
+done with it and not when the consumer, who may be busy for many seconds, gets round to it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import ragcli
+from ragcli.errors import RagcliError
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.ingest.worker import Frame, read_frame, unpack_document, write_frame
+from ragcli.types import Document, Reason, Skipped
+
+_LOOK_AHEAD = 2  # requests a worker: one that it reads and one that waits, or is read and waits for the consumer
+_START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long
+_DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What reading one file may take."""
+
+    seconds: float = 60.0
+    memory_mib: int = 2048  # of address space, on Linux; 0 is no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A file to load, and the digest of its content when that is indexed already."""
+
+    path: Path
+    known_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of a request. Digest, size and time are of the file as it was read; "", 0, 0 when it was not."""
+
+    path: Path
+    sha256: str
+    size: int
+    mtime_ns: int
+    outcome: Document | Skipped | None  # None: the content has the digest of the request
+
+
+class Sandbox:
+    """Worker processes for one run; leaving the context kills them all."""
+
+    def __init__(
+        self, workers: int, limits: Limits, options: LoadOptions, *, module: str = "ragcli.ingest.worker"
+    ) -> None:
+        self._workers = workers
+        self._limits = limits
+        self._options = options
+        self._module = module
+        self._runs: list[_Run] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for run in self._runs:
+            run.stop()
+
+    def load(self, requests: Iterable[Request]) -> Iterator[Loaded]:
+        """Yield one ``Loaded`` for each request, as they get done, reading a few requests ahead of the consumer.
+
+        Workers start when there is work for them and are killed when the iteration ends or is given up. Raises
+        RagcliError when a worker cannot be started.
+        """
+        run = _Run(self._limits, self._options, self._module)
+        self._runs.append(run)
+        workers = max(1, self._workers)
+        waiting = 0
+        try:
+            for request in requests:
+                while waiting and (waiting >= workers * _LOOK_AHEAD or run.has_result()):
+                    yield run.result()
+                    waiting -= 1
+                waiting += 1
+                run.submit(request, threads=min(workers, waiting))
+            for _ in range(waiting):
+                yield run.result()
+        finally:
+            run.stop()
+            self._runs.remove(run)
+
+
+class _Run:
+    """The threads, workers and queues of one iteration."""
+
+    def __init__(self, limits: Limits, options: LoadOptions, module: str) -> None:
+        self._limits = limits
+        self._options = options
+        self._module = module
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()  # guards the two below: a worker must not start after the last was killed
+        self._alive: list[_Worker] = []
+        self._stopped = False
+
+    def submit(self, request: Request, threads: int) -> None:
+        """Queue a request, for which there shall be at least ``threads`` threads."""
+        self._requests.put(request)
+        if len(self._threads) < threads:
+            self._threads.append(threading.Thread(target=self._work, name="sandbox", daemon=True))
+            self._threads[-1].start()
+
+    def has_result(self) -> bool:
+        return not self._results.empty()
+
+    def result(self) -> Loaded:
+        """The next result, as soon as there is one."""
+        result = self._results.get()
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    def stop(self) -> None:
+        """Kill the workers and wait for the threads."""
+        with self._lock:
+            self._stopped = True
+            alive = list(self._alive)
+        for worker in alive:
+            worker.kill()
+        for _ in self._threads:
+            self._requests.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        worker: _Worker | None = None
+        try:
+            while (request := self._requests.get()) is not None:
+                worker = worker or self._start()
+                if worker is None:
+                    return
+                loaded, is_reusable = worker.load(request)
+                self._results.put(loaded)
+                if not is_reusable:
+                    self._end(worker)
+                    worker = None
+        except Exception as error:  # noqa: BLE001 (a thread has no caller: the consumer raises it)
+            self._results.put(error)
+        finally:
+            if worker is not None:
+                self._end(worker)
+
+    def _start(self) -> _Worker | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            worker = _Worker(self._limits, self._module)
+            self._alive.append(worker)
+        worker.greet(self._options)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        with self._lock:
+            self._alive.remove(worker)
+        worker.end()
+
+
+class _Worker:
+    """One worker process."""
+
+    def __init__(self, limits: Limits, module: str) -> None:
+        self._limits = limits
+        # -P: a json.py in the folder where ragcli runs must not become part of it. Warnings of parsers are no news.
+        command = [sys.executable, "-P", "-W", "ignore", "-m", module, str(limits.memory_mib)]
+        self._command = " ".join(command)
+        self._process = subprocess.Popen(
+            command,
+            bufsize=0,  # else frames hide in a buffer from poll()
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            process_group=0,  # programs that a parser starts are killed with it, and Ctrl-C does not reach it
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests: IO[bytes] = self._process.stdin
+        self._replies: IO[bytes] = self._process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._replies, select.POLLIN)
+
+    def greet(self, options: LoadOptions) -> None:
+        """Wait until the process is up, which is not held against a file, and tell it the options."""
+        ready = read_frame(self._replies) if self._is_heard(time.monotonic() + _START_SECONDS) else None
+        if ready is None:
+            hint = f"run {self._command!r} to see why"
+            raise RagcliError(f"a parser process did not start ({_cause(self.end())})", hint)
+        self._send({"options": asdict(options)})
+
+    def load(self, request: Request) -> tuple[Loaded, bool]:
+        """What became of the request, and whether the process can take another."""
+        seconds = self._limits.seconds
+        deadline = time.monotonic() + seconds
+        known: Frame = {"sha256": "", "size": 0, "mtime_ns": 0}
+        outcome: Document | Skipped | None
+        is_reusable = False
+        self._send({"path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds})
+        while True:
+            if not self._is_heard(deadline):
+                outcome = Skipped(request.path, Reason.TIMED_OUT, f"{seconds:g} s")
+            elif (reply := read_frame(self._replies)) is None:
+                outcome = self._crashed(request.path)
+            elif "sha256" in reply:
+                known = reply
+                continue
+            else:
+                outcome = _unpack(request.path, reply, self._limits)
+                # A process that ran out of memory may have little left to give back.
+                is_reusable = not (isinstance(outcome, Skipped) and outcome.reason is Reason.OUT_OF_MEMORY)
+            return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
+
+    def kill(self) -> None:
+        """Kill the process and what it started."""
+        with suppress(ProcessLookupError, PermissionError):  # it is gone already
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def end(self) -> int:
+        """Kill the process, wait for it and return how it ended: an exit code, or a signal below zero."""
+        self.kill()
+        code = self._process.wait()
+        self._requests.close()
+        self._replies.close()
+        return code
+
+    def _send(self, frame: Frame) -> None:
+        with suppress(BrokenPipeError):  # the end of the replies tells
+            write_frame(self._requests, frame)
+
+    def _is_heard(self, deadline: float) -> bool:
+        """True when a reply, or the end of them, arrives before ``deadline``."""
+        left = max(0.0, deadline - time.monotonic())
+        return bool(self._poll.poll(math.ceil(left * 1000)))
+
+    def _crashed(self, path: Path) -> Skipped:
+        try:
+            code = self._process.wait(_DYING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return Skipped(path, Reason.DAMAGED, "the parser closed its output")
+        if code == -signal.SIGKILL:  # nobody else kills so: the kernel, for want of memory
+            return Skipped(path, Reason.OUT_OF_MEMORY, f"the parser was killed ({_cause(code)})")
+        return Skipped(path, Reason.DAMAGED, f"the parser crashed ({_cause(code)})")
+
+
+def _unpack(path: Path, reply: Frame, limits: Limits) -> Document | Skipped | None:
+    if "document" in reply:
+        return unpack_document(path, reply["document"])
+    if "failed" in reply:
+        reason = Reason(reply["failed"]["reason"])
+        detail = reply["failed"]["detail"]
+        if reason is Reason.OUT_OF_MEMORY and not detail:
+            detail = f"{limits.memory_mib} MiB"
+        return Skipped(path, reason, detail)
+    return None
+
+
+def _cause(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """The environment, in which the worker finds this package where this process found it."""
+    root = Path(ragcli.__file__).parents[1]
+    if root.name in ("site-packages", "dist-packages"):  # on the path of every interpreter, behind the standard library
+        return dict(os.environ)
+    inherited = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (inherited, str(root))))}

@@ -1,0 +1,157 @@
+"""A process that reads files for the sandbox, so that a parser that hangs, crashes or explodes costs one file.
+
+It is started as ``python -m ragcli.ingest.worker MEMORY_MIB``; the limit is on address space, 0 is none. On stdin come
+frames: the options, then one request a file. On stdout go a greeting, then for each request what the file is, when it
+could be read, and what became of it. A frame is eight bytes of length, big-endian, and JSON.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import signal
+import stat
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ragcli.errors import LoadError
+from ragcli.ingest import loaders
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.types import Block, Document, Reason
+
+Loader = Callable[[Path, bytes, LoadOptions], Document]
+Frame = dict[str, Any]
+
+_HEADER = struct.Struct(">Q")
+_MEBIBYTE = 1 << 20
+_DETAIL = 200  # characters of a parser's own message that are kept
+
+
+def main(load: Loader = loaders.load) -> None:
+    """Serve requests until stdin closes."""
+    _limit_memory(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the process that started this one
+    # Parsers print, and so do programs that they start: the protocol moves to descriptors that only it knows.
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    write_frame(replies, {"ready": True})
+    first = read_frame(requests)
+    if first is None:
+        return
+    options = LoadOptions(**first["options"])
+    while (request := read_frame(requests)) is not None:
+        # The parent kills what is late. Should it be gone, the kernel does, even when the parser holds the interpreter.
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"] + 10)
+        write_frame(replies, _serve(request, options, load, replies))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def write_frame(stream: IO[bytes], frame: Frame) -> None:
+    """Send one frame. Lone surrogates, which stand for the bytes of file names that are not UTF-8, survive."""
+    body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    stream.write(_HEADER.pack(len(body)) + body)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> Frame | None:
+    """The next frame, None when the stream ends, in the middle of a frame too."""
+    header = _read(stream, _HEADER.size)
+    body = _read(stream, _HEADER.unpack(header)[0]) if header else None
+    if body is None:
+        return None
+    frame: Frame = json.loads(body.decode("utf-8", "surrogatepass"))
+    return frame
+
+
+def _read(stream: IO[bytes], size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        part = stream.read(min(size - len(data), _MEBIBYTE))  # an unbuffered stream allocates what it is asked for
+        if not part:
+            return None
+        data += part
+    return bytes(data)
+
+
+def pack_document(document: Document) -> Frame:
+    """The document without its path; heading paths are written once, as most blocks share theirs."""
+    paths: dict[tuple[str, ...], int] = {}
+    blocks = [
+        (block.start, block.end, block.kind, block.page, paths.setdefault(block.headings, len(paths)))
+        for block in document.blocks
+    ]
+    return {
+        "title": document.title,
+        "text": document.text,
+        "blocks": blocks,
+        "headings": list(paths),
+        "loader": document.loader,
+        "warnings": document.warnings,
+    }
+
+
+def unpack_document(path: Path, frame: Frame) -> Document:
+    """What ``pack_document`` was given, at ``path``."""
+    headings = [tuple(names) for names in frame["headings"]]
+    blocks = tuple(Block(start, end, kind, page, headings[names]) for start, end, kind, page, names in frame["blocks"])
+    return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
+
+
+def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes]) -> Frame:
+    path = Path(request["path"])
+    try:
+        data, state = _read_file(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
+        if sha256 == request["known_sha256"]:
+            return {"unchanged": True}
+        return {"document": pack_document(load(path, data, options))}
+    except LoadError as error:
+        return _failed(error.reason, error.detail)
+    except MemoryError:
+        return _failed(Reason.OUT_OF_MEMORY, "")
+    except Exception as error:  # noqa: BLE001 (parsers raise anything at all on a damaged file, and none may stop the run)
+        return _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
+
+
+def _failed(reason: Reason, detail: str) -> Frame:
+    return {"failed": {"reason": reason.value, "detail": detail}}
+
+
+def _read_file(path: Path) -> tuple[bytes, os.stat_result]:
+    """The content and state of a regular file; LoadError for anything else, without ever waiting for a writer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(descriptor, "rb") as file:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode):
+                raise LoadError(Reason.NOT_A_FILE)
+            return file.read(), state
+    except FileNotFoundError as error:
+        raise LoadError(Reason.UNREADABLE, "vanished while it was read") from error
+    except IsADirectoryError as error:  # os.fdopen refuses folders before they can be looked at
+        raise LoadError(Reason.NOT_A_FILE) from error
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise LoadError(Reason.NOT_A_FILE) from error
+        raise LoadError(Reason.UNREADABLE, (error.strerror or str(error)).lower()) from error
+
+
+def _limit_memory(mebibytes: int) -> None:
+    if sys.platform == "linux" and mebibytes:  # elsewhere the limit is not enforced, or cannot be set
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        wanted = mebibytes * _MEBIBYTE
+        resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+if __name__ == "__main__":
+    main()

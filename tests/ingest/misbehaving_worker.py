@@ -1,0 +1,88 @@
+"""A worker whose loader does what the name of the file says, as a broken parser would."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ragcli.errors import LoadError
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.ingest.worker import main
+from ragcli.types import Block, Document, Reason
+
+
+def hang(path: Path) -> None:
+    time.sleep(600)
+
+
+def spin(path: Path) -> None:
+    while True:
+        pass
+
+
+def segfault(path: Path) -> None:
+    ctypes.string_at(0)
+
+
+def leave(path: Path) -> None:
+    os._exit(3)
+
+
+def killed(path: Path) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def explode(path: Path) -> None:
+    list(range(10**9))
+
+
+def fail(path: Path) -> None:
+    raise ZeroDivisionError("x" * 1000)
+
+
+def recurse(path: Path) -> None:
+    recurse(path)
+
+
+def encrypted(path: Path) -> None:
+    raise LoadError(Reason.ENCRYPTED, "needs a password")
+
+
+def noise(path: Path) -> None:
+    os.write(1, b"\x00" * 100)
+    sys.stdout.write("printed")
+    sys.stdout.flush()
+    subprocess.run(["cat"], check=True)  # reads stdin, which must not be the requests
+
+
+def child(path: Path) -> None:
+    started = subprocess.Popen(["sleep", "600"])
+    path.with_suffix(".pid").write_text(str(started.pid))
+    hang(path)
+
+
+def slow(path: Path) -> None:
+    time.sleep(0.3)
+
+
+DEEDS = {deed.__name__: deed for deed in (hang, spin, segfault, leave, killed, explode, fail, recurse, encrypted)}
+DEEDS |= {deed.__name__: deed for deed in (noise, child, slow)}
+
+
+def load(path: Path, data: bytes, options: LoadOptions) -> Document:
+    if path.stem in DEEDS:
+        DEEDS[path.stem](path)
+    answers = {"pid": str(os.getpid()), "options": repr(options)}
+    text = answers.get(path.stem) or data.decode()
+    return Document(path, "", text, (Block(0, len(text), "paragraph"),), "test")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1 and os.environ.get("RAGCLI_TEST_NO_START"):
+        sys.exit(5)
+    main(load)
