@@ -1,0 +1,293 @@
+"""What gitignore patterns say about a name, the way git reads them; nothing here walks a folder.
+
+The patterns are translated here and not by pathspec, which fails against git where this does not: asked about
+folders, its GitIgnoreSpec lets ``*`` + ``!*/`` + ``!*.md``, the usual way to keep one kind of file, ignore them all; it
+raises on ``[b-a]`` and on a final backslash, and misses names that hold a newline. What differs from git on purpose:
+git compares bytes and this compares characters, so ``?`` is one letter, also an accented one; and where git departs
+from its manual (``a**/b`` crosses folders when nothing before the stars is a wildcard) the manual is followed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragcli.errors import UsageError
+from ragcli.types import Reason, Skipped
+
+IGNORE_FILES = (".git/info/exclude", ".gitignore", ".ragignore")  # in one folder, the later has the last word
+# A pattern costs about 0.1 ms to compile; real ignore files have a few KiB, so more is an accident or an attack.
+MAX_IGNORE_FILE = 2**18
+
+_POSIX_CLASSES = {
+    "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r"\ \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
+    "graph": r"\x21-\x7e", "lower": "a-z", "print": r"\x20-\x7e", "punct": r"\x21-\x2f\x3a-\x40\x5b-\x60\x7b-\x7e",
+    "space": r"\ \t\n\r\f\v", "upper": "A-Z", "xdigit": "0-9A-Fa-f",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One line of an ignore file, or one glob of the user's."""
+
+    source: str  # where it stands, as the user is shown it
+    text: str
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patterns:
+    """The patterns of one source, in two alternations with the last pattern first: the first hit is the verdict."""
+
+    names: re.Pattern[str] | None  # patterns without a slash, for the entry's own name
+    paths: re.Pattern[str] | None  # patterns with one, for the path below the ignore file's folder
+    name_rows: tuple[int, ...]  # regex group - 1 -> row
+    path_rows: tuple[int, ...]
+    rows: tuple[Pattern, ...]
+
+
+# The sources in force in one folder, outermost first, each with that folder's path below the source's ("a/b/").
+Scope = tuple[tuple[Patterns, str], ...]
+
+
+def last_match(scope: Scope, subject: str) -> Pattern | None:
+    """The pattern that decides about one entry of the scope's folder; ``subject`` is its name, a folder's with "/".
+
+    Patterns are asked about the entry itself only: whoever walks does not enter an ignored folder.
+    """
+    for patterns, below in reversed(scope):
+        row = -1
+        if patterns.names and (match := patterns.names.fullmatch(subject)):
+            row = patterns.name_rows[(match.lastindex or 0) - 1]
+        if patterns.paths and (match := patterns.paths.fullmatch(below + subject)):
+            row = max(row, patterns.path_rows[(match.lastindex or 0) - 1])
+        if row >= 0:
+            return patterns.rows[row]
+    return None
+
+
+def deeper(scope: Scope, subject: str) -> Scope:
+    """The scope of the sub-folder ``subject`` ("name/") before its own ignore files are added."""
+    return tuple((patterns, below + subject) for patterns, below in scope)
+
+
+def compile_globs(option: str, globs: Sequence[str]) -> Scope:
+    """The scope at the root for the globs of one command line option; UsageError names a glob that cannot match."""
+    for glob in globs:
+        if _translate(glob) is None:
+            raise UsageError(
+                f"{option} {glob!r} matches nothing: it is blank, a # comment, or has an open [ or a final backslash",
+                "put a backslash before the special character",
+            )
+    patterns = _compile(globs, option)
+    return ((patterns, ""),) if patterns else ()
+
+
+def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Scope, list[Skipped]]:
+    """The patterns of the ignore files ``names`` of ``folder``, and a Skipped for each that cannot be applied.
+
+    ``label`` comes before the name where the user is shown the source. As in git, a link is not an ignore file.
+    """
+    scope: list[tuple[Patterns, str]] = []
+    notices: list[Skipped] = []
+    for name in names:
+        path = Path(folder, name)
+        try:
+            info = path.lstat()
+            if not stat.S_ISREG(info.st_mode):
+                continue
+            if info.st_size > MAX_IGNORE_FILE:
+                detail = f"ignore file not applied: it is over {MAX_IGNORE_FILE // 1024} KiB"
+                notices.append(Skipped(path, Reason.TOO_LARGE, detail))
+                continue
+            text = os.fsdecode(path.read_bytes())  # the same mapping as for names, so that odd bytes still match
+        except (FileNotFoundError, NotADirectoryError):  # .git may be a file, and need not have info/exclude
+            continue
+        except OSError as error:
+            notices.append(Skipped(path, Reason.UNREADABLE, f"ignore file not applied: {error.strerror}"))
+            continue
+        lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+        if patterns := _compile(lines, label + name):
+            scope.append((patterns, ""))
+    return tuple(scope), notices
+
+
+def outer_scope(real_root: str) -> tuple[Scope, list[Skipped]]:
+    """What the ignore files above a root say inside it: those from the top of its git repository down to its parent.
+
+    Outside a repository nothing above the root counts. The notices count no file: those files are not in the root.
+    """
+    root = Path(real_root)
+    scope: Scope = ()
+    notices: list[Skipped] = []
+    chain = [root, *root.parents]
+    top = next((n for n, folder in enumerate(chain) if os.path.lexists(folder / ".git")), 0)
+    for folder in reversed(chain[1 : top + 1]):
+        label = os.path.relpath(folder, root) + os.sep
+        own, skipped = read_ignore_files(str(folder), IGNORE_FILES, label)
+        below = "".join(f"{part}/" for part in root.relative_to(folder).parts)
+        scope += deeper(own, below)
+        notices += [Skipped(notice.path, notice.reason, notice.detail, files=0) for notice in skipped]
+    return scope, notices
+
+
+def _compile(lines: Sequence[str], source: str) -> Patterns | None:
+    rows: list[Pattern] = []
+    names: list[tuple[str, int]] = []
+    paths: list[tuple[str, int]] = []
+    for line in lines:
+        translated = _translate(line)
+        if translated is not None:
+            negated, is_path, regex = translated
+            (paths if is_path else names).append((regex, len(rows)))
+            rows.append(Pattern(source, line, negated))
+    if not rows:
+        return None
+    return Patterns(
+        _alternation(names), _alternation(paths),
+        tuple(row for _, row in reversed(names)), tuple(row for _, row in reversed(paths)),
+        tuple(rows),
+    )  # fmt: skip
+
+
+def _alternation(branches: Sequence[tuple[str, int]]) -> re.Pattern[str] | None:
+    if not branches:
+        return None
+    return re.compile("|".join(f"({regex})" for regex, _ in reversed(branches)), re.DOTALL)
+
+
+def _translate(line: str) -> tuple[bool, bool, str] | None:
+    """(negated, is it about the whole path, regex) of one line; None for a blank, a comment or an invalid pattern."""
+    kept = line.rstrip(" ")
+    if kept != line and (len(kept) - len(kept.rstrip("\\"))) % 2:
+        kept += " "  # the first trailing space is escaped
+    if kept.startswith("#"):
+        return None
+    negated = kept.startswith("!")
+    glob = kept[negated:]
+    end = "/" if glob.endswith("/") else "/?"  # a folder is asked about as "name/"
+    glob = glob.removesuffix("/")
+    is_path = "/" in glob
+    tokens = _tokens(glob.removeprefix("/"))
+    if not tokens:
+        return None
+    return negated, is_path, (_path_regex(tokens) if is_path else _run_regex(tokens)) + end
+
+
+def _tokens(glob: str) -> list[str] | None:
+    """Regexes for one character each, and the marks "/", "*" and "**" (a whole path segment); None when invalid."""
+    tokens: list[str] = []
+    at = 0
+    while at < len(glob):
+        char, at = glob[at], at + 1
+        if char == "*":
+            stars_end = at
+            while glob[stars_end : stars_end + 1] == "*":
+                stars_end += 1
+            whole = (not tokens or tokens[-1] == "/") and glob[stars_end : stars_end + 1] in {"", "/"}
+            is_double = stars_end > at and whole
+            at = stars_end
+            if is_double and tokens[-2:] == ["**", "/"]:
+                tokens.pop()  # "**/**" says the same as "**"
+            else:
+                tokens.append("**" if is_double else "*")
+        elif char == "?":
+            tokens.append("[^/]")
+        elif char == "[":
+            bracket = _bracket(glob, at)
+            if bracket is None:
+                return None
+            regex, at = bracket
+            tokens.append(regex)
+        elif char == "\\":
+            if at == len(glob):
+                return None
+            tokens.append(_literal(glob[at]))
+            at += 1
+        else:
+            tokens.append(_literal(char))
+    return tokens
+
+
+def _literal(char: str) -> str:
+    return "/" if char == "/" else re.escape(char)
+
+
+def _bracket(glob: str, at: int) -> tuple[str, int] | None:
+    """The regex of the set that opens just before ``at``, and where it ends; it never matches a slash."""
+    negated = glob[at : at + 1] in {"!", "^"}
+    at += negated
+    items: list[str] = []
+    before: str | None = None  # the character that a "-" would start a range from
+    while (char := glob[at : at + 1]) != "]" or not items:
+        at += 1
+        if char == "[" and glob[at : at + 1] == ":":
+            close = glob.find("]", at + 1)
+            if close < 0:
+                return None
+            if close > at + 1 and glob[close - 1] == ":":
+                posix = _POSIX_CLASSES.get(glob[at + 1 : close - 1])
+                if posix is None:
+                    return None
+                items.append(posix)
+                before, at = None, close + 1
+                continue
+        is_range = char == "-" and before is not None and glob[at : at + 1] not in {"", "]"}
+        if is_range:
+            char, at = glob[at], at + 1
+        if char == "\\":
+            char, at = glob[at : at + 1], at + 1
+        if not char:
+            return None
+        if not is_range:
+            items.append(re.escape(char))
+            before = char
+        else:
+            if before is not None and before <= char:
+                items.append(f"{re.escape(before)}-{re.escape(char)}")
+            before = None
+    return (f"[^/{''.join(items)}]" if negated else f"(?!/)[{''.join(items)}]"), at + 1
+
+
+def _path_regex(tokens: Sequence[str]) -> str:
+    """The regex of a pattern that is cut by "**" into runs of segments.
+
+    A run between two "**" takes its first place for good (an atomic group): a later place could not help what follows,
+    and trying them all would let one hostile pattern run for years.
+    """
+    runs: list[list[str]] = [[]]
+    for mark in tokens:
+        if mark == "**":
+            runs.append([])
+        else:
+            runs[-1].append(mark)
+    first, *rest = runs
+    regex = _run_regex(first)
+    for n, run in enumerate(rest, start=1):
+        if n < len(rest):
+            regex += f"(?>(?:[^/]+/)*?{_run_regex(run[1:])})"  # the slash after "**" may stand for no folder at all
+        else:
+            regex += f"(?:.*/)?{_run_regex(run[1:])}" if run else ".+"
+    return regex
+
+
+def _run_regex(tokens: Sequence[str]) -> str:
+    """The regex of whole segments; what stands between two stars takes its first place for good, as above."""
+    segments: list[list[str]] = [[""]]  # each a list of the pieces between its stars
+    for mark in tokens:
+        if mark == "/":
+            segments.append([""])
+        elif mark in {"*", "**"}:
+            segments[-1].append("")
+        else:
+            segments[-1][-1] += mark
+    regexes = []
+    for first, *rest in segments:
+        middle = "".join(f"(?>[^/]*?{piece})" for piece in rest[:-1] if piece)
+        regex = first + middle + (f"[^/]*{rest[-1]}" if rest else "")
+        regexes.append("[^/]+" if regex == "[^/]*" else regex)  # else "a/*" would match the folder "a/"
+    return "/".join(regexes)
