@@ -1,0 +1,79 @@
+"""Writing results: for people, and for the programs that the output is piped into.
+
+Only ``text`` needs rich; each format is imported when it is asked for. Nothing is written but data: notes, counts and
+"nothing found" are for the caller to say on stderr.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TextIO
+
+from ragcli.errors import UsageError
+from ragcli.render.lines import path_lines, plain_lines, vimgrep_lines
+from ragcli.render.record import line_records, results_record
+from ragcli.render.visible import json_text, visible
+from ragcli.types import Results
+
+__all__ = ["FORMATS", "results_record", "visible", "write_json", "write_json_line", "write_results"]
+
+FORMATS: tuple[str, ...] = ("text", "plain", "json", "jsonl", "csv", "paths", "vimgrep", "markdown")
+
+
+def write_results(
+    results: Results,
+    format: str,  # noqa: A002 - the name of the option that it carries
+    out: TextIO,
+    *,
+    base: Path,
+    nul: bool = False,
+    explain: bool = False,
+    context: int = 0,
+    color: bool = False,
+    width: int | None = None,
+) -> None:
+    """Write ``results`` to ``out`` in one of FORMATS.
+
+    Paths below ``base`` are shown relative to it, others as they are; JSON always has them absolute. ``nul`` ends the
+    names of ``paths`` with NUL. ``explain`` adds what each list said to ``text`` and ``csv`` (JSON always has it).
+    ``context`` adds that many lines of the passage around the snippet to ``text`` and ``markdown``. ``color`` and
+    ``width`` matter to ``text``; without a width its lines are not wrapped. ``out`` must be able to write lone
+    surrogates (``errors="surrogateescape"``) in ``plain``, ``paths``, ``csv`` and ``vimgrep``, or file names that are
+    not UTF-8 fail.
+    """
+    match format:
+        case "json":
+            write_json(results_record(results), out)
+        case "jsonl":
+            for record in line_records(results):
+                write_json_line(record, out)
+        case "plain":
+            out.writelines(plain_lines(results, base))
+        case "vimgrep":
+            out.writelines(vimgrep_lines(results, base))
+        case "paths":
+            out.writelines(path_lines(results, base, nul=nul))
+        case "csv":
+            from ragcli.render.spreadsheet import write_csv
+
+            write_csv(results, out, base, explain=explain)
+        case "markdown":
+            from ragcli.render.markdown import write_markdown
+
+            write_markdown(results, out, base, context=context)
+        case "text":
+            from ragcli.render.text import write_text
+
+            write_text(results, out, base, explain=explain, context=context, color=color, width=width)
+        case _:
+            raise UsageError(f"unknown format {visible(format)!r}", f"one of: {', '.join(FORMATS)}")
+
+
+def write_json(record: dict[str, Any], out: TextIO) -> None:
+    """Write one JSON document, indented, ending with a line break."""
+    out.write(json_text(record, indent=2) + "\n")
+
+
+def write_json_line(record: dict[str, Any], out: TextIO) -> None:
+    """Write one JSON document on a line of its own."""
+    out.write(json_text(record) + "\n")

@@ -1,0 +1,104 @@
+"""How the snippet of a hit reads: where it was cut, what stands around it, its lines with the matches in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from ragcli.render.visible import one_line, visible
+from ragcli.sentences import sentences, units
+from ragcli.types import Hit, Span
+
+CUT = "…"
+
+_BLANKS = re.compile(r"\s+")
+_MOST_INDENT = 16  # deeper code keeps its shape well enough
+
+Style = Literal["snippet", "match", "context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line to show: its indent, and pieces of visible text without line breaks."""
+
+    indent: int
+    pieces: tuple[tuple[str, Style], ...]
+
+
+def flat(hit: Hit) -> str:
+    """The snippet in one line, with ellipses where it was cut out of a sentence."""
+    before, after = cuts(hit)
+    return before + one_line(hit.snippet.text) + after
+
+
+def cuts(hit: Hit) -> tuple[str, str]:
+    """An ellipsis, or nothing, for the front and the end of the snippet: whether it was cut out of a sentence."""
+    start, end = _place(hit)
+    spans = sentences(hit.chunk.text)
+    front = any(span[0] < start < span[1] for span in spans)
+    back = any(span[0] < end < span[1] for span in spans)
+    return (f"{CUT} " if front else "", f" {CUT}" if back else "")
+
+
+def passage(hit: Hit, context: int = 0) -> list[Line]:
+    """The snippet, with up to ``context`` lines of the chunk before and after it.
+
+    What reads as one piece in the document (a paragraph) is one line here, for the caller to wrap; list items, rows
+    and lines of code stay apart and keep their indent.
+    """
+    text = hit.chunk.text
+    start, end = _place(hit)
+    first, last = _with_context(text, start, end, context)
+    spans = [(max(s, first), min(e, last)) for s, e in units(text) if max(s, first) < min(e, last)]
+    indents = [_indent(text, s) for s, _ in spans]
+    lines = [_pieces(text, span, hit) for span in spans]
+    if lines and not context:
+        front, back = cuts(hit)
+        lines[0] = [(front, "context"), *lines[0]] if front else lines[0]
+        lines[-1] = [*lines[-1], (back, "context")] if back else lines[-1]
+    return [
+        Line(min(indent - min(indents), _MOST_INDENT), tuple(pieces))
+        for indent, pieces in zip(indents, lines, strict=True)
+    ]
+
+
+def _place(hit: Hit) -> Span:
+    return hit.snippet.start - hit.chunk.start, hit.snippet.end - hit.chunk.start
+
+
+def _with_context(text: str, start: int, end: int, context: int) -> Span:
+    """The span widened to whole lines and ``context`` more of them on both sides."""
+    if context <= 0:
+        return start, end
+    first, last = start, end
+    for _ in range(context + 1):
+        first = text.rfind("\n", 0, first)
+        if first < 0:
+            break
+    for _ in range(context + 1):
+        last = text.find("\n", last + 1) if last >= 0 else -1
+    return first + 1, last if last >= 0 else len(text)
+
+
+def _indent(text: str, at: int) -> int:
+    """The columns of white space between the start of the line and ``at``, 0 when something else stands there."""
+    before = text[text.rfind("\n", 0, at) + 1 : at]
+    return len(before.expandtabs(4)) if before.isspace() else 0
+
+
+def _pieces(text: str, span: Span, hit: Hit) -> list[tuple[str, Style]]:
+    """``span`` cut where the snippet and its matches begin and end, each piece visible and with its style."""
+    start, end = _place(hit)
+    matches = [(start + s, start + e) for s, e in hit.snippet.matches]
+    edges = sorted(
+        {span[0], span[1], *(at for pair in [(start, end), *matches] for at in pair if span[0] < at < span[1])}
+    )
+    pieces: list[tuple[str, Style]] = []
+    for s, e in pairwise(edges):
+        style: Style = "snippet" if start <= s < end else "context"
+        if any(first <= s < last for first, last in matches):
+            style = "match"
+        pieces.append((visible(_BLANKS.sub(" ", text[s:e])), style))
+    return pieces

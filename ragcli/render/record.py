@@ -1,0 +1,88 @@
+"""Results as records for programs. The JSON Schemas in ``schema/`` describe them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ragcli.types import Chunk, Hit, Part, Results, Span
+
+SCHEMA_VERSION = 1
+_SCHEMAS = Path(__file__).with_name("schema")
+
+Record = dict[str, Any]
+
+
+def results_record(results: Results) -> Record:
+    """The whole answer to a query; what ``--format json`` prints. Paths are absolute."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "query": results.query,
+        "mode": results.mode,
+        "hits": [hit_record(hit, rank) for rank, hit in enumerate(results.hits, 1)],
+        "notes": list(results.notes),
+    }
+
+
+def line_records(results: Results) -> list[Record]:
+    """One record a hit, each of which stands alone; what ``--format jsonl`` prints."""
+    about = {"schema": SCHEMA_VERSION, "query": results.query, "mode": results.mode}
+    return [about | hit_record(hit, rank) for rank, hit in enumerate(results.hits, 1)]
+
+
+def hit_record(hit: Hit, rank: int) -> Record:
+    """One hit; ``rank`` counts from 1."""
+    snippet = hit.snippet
+    return (
+        {"rank": rank}
+        | chunk_record(hit.chunk)
+        | {
+            "page": snippet.page,
+            "line": snippet.line,
+            "score": hit.score,
+            "probability": hit.probability,
+            "snippet": {
+                "text": snippet.text,
+                "start": snippet.start,
+                "end": snippet.end,
+                "matches": [list(match) for match in snippet.matches],
+            },
+            "copies": [str(path) for path in hit.copies],
+            "parts": {part.name: _part_record(part) for part in hit.parts},
+        }
+    )
+
+
+def chunk_record(chunk: Chunk) -> Record:
+    """One passage and its place in the document."""
+    return {
+        "path": str(chunk.path),
+        "chunk": chunk.id,
+        "title": chunk.title,
+        "headings": list(chunk.headings),
+        "span": _span_record(chunk.start, chunk.end),
+        "bytes": _span_record(*chunk.bytes),
+        "lines": _span_record(*chunk.lines),
+        "pages": _pages_record(chunk.pages),
+        "sha256": chunk.sha256,
+        "text": chunk.text,
+    }
+
+
+def schema(name: str) -> Record:
+    """The JSON Schema of a record: ``results`` (json) or ``hit`` (a line of jsonl)."""
+    found: Record = json.loads((_SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _part_record(part: Part) -> Record:
+    return {"rank": part.rank, "score": part.score}
+
+
+def _span_record(start: int, end: int) -> Record:
+    return {"start": start, "end": end}
+
+
+def _pages_record(pages: Span | None) -> Record | None:
+    return _span_record(*pages) if pages else None

@@ -1,0 +1,43 @@
+"""Aligned columns for lists and status: no frames, and no rich."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TextIO
+
+from ragcli.render.visible import one_line
+
+_NUMBER = re.compile(r"[-+]?\d[\d,.]*( ?(%|B|[KMGT]iB|ms|s|min|h|d))*|[-–]?")
+_BOLD, _RESET = "\x1b[1m", "\x1b[0m"
+
+
+def write_table(rows: Sequence[Sequence[str]], header: Sequence[str], out: TextIO, *, color: bool) -> None:
+    """Write ``rows`` under ``header``, two blanks between columns; columns of numbers are aligned to the right.
+
+    Every row has as many cells as the header. Cells may hold text from anywhere: it is made visible, in one line.
+    """
+    shown = [[one_line(cell) for cell in row] for row in rows]
+    columns = list(zip(header, *shown, strict=True))
+    widths = [max(_cells(cell) for cell in column) for column in columns]
+    to_right = [bool(shown) and all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
+    for number, row in enumerate((header, *shown)):
+        cells = [_aligned(*cell) for cell in zip(row, widths, to_right, strict=True)]
+        line = "  ".join(cells).rstrip()
+        out.write(f"{_BOLD}{line}{_RESET}\n" if color and number == 0 else f"{line}\n")
+
+
+def _aligned(cell: str, width: int, to_right: bool) -> str:
+    pad = " " * (width - _cells(cell))
+    return pad + cell if to_right else cell + pad
+
+
+def _cells(text: str) -> int:
+    """Columns that ``text`` takes in a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(character) else 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        for character in text
+    )

@@ -1,0 +1,143 @@
+"""Results for people. The only module of this package that imports rich."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from ragcli.render.passage import CUT, Line, passage
+from ragcli.render.units import human_number
+from ragcli.render.visible import display_path, one_line, visible_name
+from ragcli.types import Hit, Part, Results
+
+MEASURE = 100  # wider lines are hard to read, however wide the window
+_LEAST = 20  # columns left for the passage in a very narrow window
+
+_STYLES = {"snippet": Style(), "match": Style(bold=True, color="yellow"), "context": Style(dim=True)}
+_QUIET = Style(dim=True)
+_PLACE = Style(color="cyan")
+
+
+def write_text(
+    results: Results,
+    out: TextIO,
+    base: Path,
+    *,
+    explain: bool,
+    context: int,
+    color: bool,
+    width: int | None,
+) -> None:
+    """A block a hit: rank, place and score, headings, the snippet with its matches, and what each list said.
+
+    With a ``width`` the passage is wrapped to it (at most MEASURE columns); paths are never wrapped or cut.
+    """
+    # Everything that rich would find out from the environment is decided by the caller.
+    console = Console(
+        file=out,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        legacy_windows=False,
+        width=10_000,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+    links = color and out.isatty()
+    measure = None if width is None else min(width, MEASURE)
+    margin = len(str(len(results.hits))) + 3
+    columns = _part_widths(results.hits) if explain else {}
+    for rank, hit in enumerate(results.hits, 1):
+        if rank > 1:
+            console.print()
+        for text in _header(hit, rank, base, margin=margin, width=width, links=links):
+            _print(console, text)
+        room = None if measure is None else max(_LEAST, measure - margin)
+        body = [
+            *_headings(hit, room),
+            *(part for line in passage(hit, context) for part in _wrapped(console, line, room)),
+        ]
+        for text in body:
+            _print(console, Text(" " * margin) + text)
+        if explain:
+            _print(console, Text(" " * margin) + _explained(hit.parts, columns))
+
+
+def _print(console: Console, text: Text) -> None:
+    text.rstrip()
+    # soft_wrap: the lines are already as long as they should be, and a long path must stay in one piece
+    console.print(text, soft_wrap=True)
+
+
+def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, links: bool) -> list[Text]:
+    """Rank, path, place and score in one line, or in two where the window is too narrow for a long path."""
+    path, snippet = hit.chunk.path, hit.snippet
+    link = path.as_uri() if links and path.is_absolute() else None
+    name = Text().append(f"{rank:>{margin - 2}}  ", _QUIET)
+    name.append(visible_name(display_path(path, base)), Style(bold=True, link=link))
+    place = Text().append(f":{snippet.line}" if snippet.page is None else f"  p. {snippet.page}", _PLACE)
+    if hit.copies:
+        place.append(f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}", _QUIET)
+    score = human_number(hit.score) if hit.probability is None else f"{hit.probability:.0%}"
+    lines = [name + place]
+    if width is not None and lines[0].cell_len + 2 + len(score) > width:
+        lines = [name, Text(" " * margin) + place[len(place.plain) - len(place.plain.lstrip()) :]]
+    gap = 2 if width is None else max(2, min(width, MEASURE) - lines[-1].cell_len - len(score))
+    lines[-1].append(" " * gap + score, _QUIET)
+    return lines
+
+
+def _headings(hit: Hit, room: int | None) -> list[Text]:
+    """The heading path in one line; where it is too long its outer headings go first."""
+    path = [one_line(heading) for heading in hit.chunk.headings]
+    if not path:
+        return []
+    shown = " › ".join(path)
+    while room is not None and cell_len(shown) > room and len(path) > 1:
+        path = path[1:]
+        shown = " › ".join([CUT, *path])
+    text = Text(shown, _QUIET)
+    if room is not None:
+        text.truncate(room, overflow="ellipsis")
+    return [text]
+
+
+def _wrapped(console: Console, line: Line, room: int | None) -> list[Text]:
+    text = Text()
+    for piece, style in line.pieces:
+        text.append(piece, _STYLES[style])
+    indent = " " * line.indent
+    if room is None or line.indent + cell_len(text.plain) <= room:
+        return [Text(indent) + text]
+    return [Text(indent) + part for part in text.wrap(console, max(1, room - line.indent))]
+
+
+def _part_widths(hits: Sequence[Hit]) -> dict[str, tuple[int, int]]:
+    """For each list the widths of its rank and its score over all hits, so that the lines align."""
+    widths: dict[str, tuple[int, int]] = {}
+    for part in (part for hit in hits for part in hit.parts):
+        rank, score = widths.get(part.name, (0, 0))
+        widths[part.name] = (max(rank, len(_rank(part))), max(score, len(_score(part))))
+    return widths
+
+
+def _explained(parts: Sequence[Part], widths: dict[str, tuple[int, int]]) -> Text:
+    columns = [
+        f"{part.name} {_rank(part):<{widths[part.name][0]}} {_score(part):>{widths[part.name][1]}}" for part in parts
+    ]
+    return Text(" · ".join(columns), _QUIET)
+
+
+def _rank(part: Part) -> str:
+    return "–" if part.rank is None else f"#{part.rank}"
+
+
+def _score(part: Part) -> str:
+    return "" if part.score is None else human_number(part.score)

@@ -1,0 +1,90 @@
+"""Text from documents and file names, made safe to show: nothing in it can move a cursor, reorder or hide characters.
+
+JSON is not for eyes and keeps every character; there the same ones are written as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+# C0 and C1 controls, line and paragraph separators, bidi controls, tags, variation selectors beyond the emoji's, and
+# what is drawn with no width or as a blank. The two joiners are ordinary letters of some scripts and of emoji: they
+# count only beside ASCII, where they can do nothing but hide.
+_UNSEEN = (
+    "\x7f-\x9f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e0fff"
+)
+_PLAIN = f"[^\x00-\x7f{_UNSEEN}]"
+_HIDDEN = re.compile(f"[\x00-\x1f{_UNSEEN}]|(?<!{_PLAIN})[\u200c\u200d]|[\u200c\u200d](?!{_PLAIN})")
+_JSON_ESCAPED = re.compile(f"[{_UNSEEN}]")
+_BLANKS = re.compile(r"\s+")
+_QUOTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+def visible(text: str) -> str:
+    r"""``text`` with every control, bidi control and invisible character as a visible sign, line breaks included.
+
+    Controls become control pictures (``␛``), the rest its escape (``\u202e``).
+    """
+    return _HIDDEN.sub(lambda found: _sign(found.group()), text)
+
+
+def visible_lines(text: str) -> str:
+    """``visible`` text that keeps its line breaks, and its tabs as blanks."""
+    return "\n".join(visible(line.expandtabs(4)) for line in text.split("\n"))
+
+
+def one_line(text: str) -> str:
+    """``visible`` text in which each run of white space, line breaks included, is one blank."""
+    return visible(_BLANKS.sub(" ", text).strip())
+
+
+def visible_name(name: str, *, keep_bytes: bool = False) -> str:
+    """A file name in one line; one with characters that need it is quoted and escaped as in C, as git and ls do.
+
+    With ``keep_bytes``, the bytes of a name that is not UTF-8 stay as the surrogates that Python reads them as, for a
+    stream that writes them back.
+    """
+    shown = _HIDDEN.sub(lambda found: _escape(found.group(), keep_bytes=keep_bytes), name)
+    if shown == name and not name.startswith('"'):
+        return name
+    # Backslashes and quotes of the name itself have to be escaped too, or the quoted form could mean two names.
+    safe = name.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + _HIDDEN.sub(lambda found: _escape(found.group(), keep_bytes=keep_bytes), safe) + '"'
+
+
+def display_path(path: Path, base: Path) -> str:
+    """``path`` relative to ``base`` when it lies below it, else as it is; never one that reads as an option."""
+    shown = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
+    return f"./{shown}" if shown.startswith("-") else shown
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    """``value`` as JSON in which every character that a terminal could act on, or UTF-8 cannot hold, is an escape."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return _JSON_ESCAPED.sub(lambda found: _json_escape(found.group()), text)
+
+
+def _json_escape(character: str) -> str:
+    # json.dumps leaves DEL as it is
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+
+
+def _sign(character: str) -> str:
+    code = ord(character)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    return "␡" if code == 0x7F else _escape(character, keep_bytes=False)
+
+
+def _escape(character: str, *, keep_bytes: bool) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # one byte of a name that is not UTF-8
+        return character if keep_bytes else f"\\x{code - 0xDC00:02x}"
+    if character in _QUOTED:
+        return _QUOTED[character]
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,1 @@
+"""The query line: text -> dense and keyword lists -> fused candidates -> hits."""

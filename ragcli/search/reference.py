@@ -1,0 +1,89 @@
+"""Find the passage that a reference names: a chunk id, ``path:line`` or ``path#page=N``, as results print them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragcli.errors import RagcliError, UsageError
+from ragcli.index.reader import Index
+from ragcli.types import Chunk
+
+_PLACE = re.compile(r"(?s)(?P<path>.+?)(?:#page=(?P<page>\d+)|:(?P<line>\d+)(?::\d+)?)?:?")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a reference means: the chunk, and the line or page that was asked for."""
+
+    chunk: Chunk
+    line: int
+    page: int | None
+
+
+def find_reference(index: Index, reference: str) -> Place:
+    """The chunk behind ``reference``; raises UsageError when it names none."""
+    if reference.isdecimal():
+        found = index.chunks([int(reference)]).get(int(reference))
+        if found is None:
+            raise UsageError(f"there is no chunk {reference}", "ids change when a file changes; query again")
+        return Place(found, found.lines[0], found.pages[0] if found.pages else None)
+    match = _PLACE.fullmatch(reference)
+    assert match is not None  # the path part matches anything
+    path = Path(os.path.abspath(match["path"]))  # noqa: PTH100 (as indexed: links are not followed)
+    row = index.catalog.document(path)
+    if row is None:
+        raise UsageError(f"{match['path']} is not in the index", "see what is: ragcli list")
+    chunks = index.catalog.document_chunks(row.id)
+    page, line = _number(match["page"]), _number(match["line"])
+    chosen = [c for c in chunks if _holds(c, page, line)] if page or line else chunks
+    if not chosen:
+        raise UsageError(f"{reference} is past the end of the text", f"the last line is {chunks[-1].lines[1]}")
+    first = chosen[0]
+    return Place(first, line or first.lines[0], page or (first.pages[0] if first.pages else None))
+
+
+def text_around(index: Index, place: Place, lines: int) -> tuple[str, int]:
+    """The chunk with ``lines`` lines of its document before and after; returns (text, number of its first line).
+
+    Put together from the stored chunks, so that it is what was indexed even when the file is gone or has changed.
+    """
+    row = index.catalog.document(place.chunk.path)
+    if row is None:
+        raise RagcliError(f"{place.chunk.path} is no longer in the index", "query again")
+    text, offset = _stitched(index.catalog.document_chunks(row.id))
+    start, end = place.chunk.start - offset, place.chunk.end - offset
+    first = text.rfind("\n", 0, start) + 1
+    for _ in range(lines):
+        first = text.rfind("\n", 0, max(0, first - 1)) + 1
+    stop = text.find("\n", end)
+    for _ in range(lines):
+        stop = text.find("\n", stop + 1) if stop >= 0 else stop
+    shown = text[first : stop if stop >= 0 else len(text)]
+    return shown, place.chunk.lines[0] - text.count("\n", first, start)
+
+
+def _stitched(chunks: list[Chunk]) -> tuple[str, int]:
+    """The text that the chunks cover, and its offset; what no chunk covers is white space or punctuation: newlines."""
+    parts: list[str] = []
+    position, line = chunks[0].start, chunks[0].lines[0]
+    for chunk in chunks:
+        if chunk.start > position:
+            missing = max(0, chunk.lines[0] - line)
+            parts.append("\n" * missing + " " * max(0, chunk.start - position - missing))
+            position = chunk.start
+        parts.append(chunk.text[position - chunk.start :])
+        position, line = max(position, chunk.end), chunk.lines[1]
+    return "".join(parts), chunks[0].start
+
+
+def _holds(chunk: Chunk, page: int | None, line: int | None) -> bool:
+    if page is not None:
+        return chunk.pages is not None and chunk.pages[0] <= page <= chunk.pages[1]
+    return line is not None and chunk.lines[1] >= line
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None

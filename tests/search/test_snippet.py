@@ -1,0 +1,151 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragcli.search.snippet import LONG, make_snippet
+from ragcli.types import Chunk
+
+
+def chunk_of(text, *, start=1000, line=20, pages=None, headings=(), title=""):
+    end = start + len(text)
+    return Chunk(
+        id=1,
+        path=Path("/a/b.md"),
+        title=title,
+        start=start,
+        end=end,
+        text=text,
+        bytes=(start, start + len(text.encode())),
+        lines=(line, line + text.count("\n")),
+        pages=pages,
+        headings=headings,
+    )
+
+
+def highlighted(snippet):
+    return [snippet.text[start:end] for start, end in snippet.matches]
+
+
+FIRST = "Gradient descent follows the slope of the loss downhill, one small step after another, until it stands still."
+SECOND = "Evolution tries random changes of the weights and keeps those that happen to lower the loss of the network."
+THIRD = "Both can train a network, but the first knows in which direction to go, and the second has to find it out."
+
+
+def test_the_sentence_with_the_most_query_terms():
+    chunk = chunk_of(f"{FIRST}\n{SECOND}\n{THIRD}")
+    snippet = make_snippet(chunk, "which random changes lower the loss?")
+    assert snippet.text == SECOND
+    assert snippet.start == 1000 + len(FIRST) + 1
+    assert snippet.end == snippet.start + len(SECOND)
+    assert snippet.line == 21
+    assert highlighted(snippet) == ["random", "changes", "lower", "loss"]
+
+
+def test_matches_are_found_by_stem():
+    assert highlighted(make_snippet(chunk_of(FIRST), "follow small steps")) == ["follows", "small", "step"]
+
+
+def test_a_term_that_occurs_twice_counts_once():
+    assert make_snippet(chunk_of(f"{THIRD} {SECOND} {FIRST}"), "lower network").text == SECOND
+
+
+def test_of_equals_the_first():
+    assert make_snippet(chunk_of(f"{FIRST} {SECOND} {THIRD}"), "loss").text == FIRST
+
+
+def test_weights_decide():
+    chunk = chunk_of(f"{FIRST} {SECOND}")
+    assert make_snippet(chunk, "slope random", weights={"random": 5.0}).text == SECOND
+    assert make_snippet(chunk, "slope random", weights={"slope": 5.0}).text == FIRST
+    assert make_snippet(chunk, "slope random", weights={"random": 0.5}).text == FIRST  # without a weight: 1
+
+
+@pytest.mark.parametrize("heading", ["# Training of networks", "Training of networks", "=====", "TRAINING"])
+def test_without_a_match_the_first_sentence_that_is_no_heading(heading):
+    assert make_snippet(chunk_of(f"{heading}\n\n{FIRST} {SECOND}"), "zebra").text == FIRST
+
+
+def test_a_heading_that_matches_no_better_gives_way():
+    assert make_snippet(chunk_of(f"# Evolution\n\n{FIRST} {SECOND}"), "evolution").text == SECOND
+
+
+def test_nothing_but_a_heading_is_shown_as_it_is():
+    assert make_snippet(chunk_of("# Evolution\n"), "zebra").text == "# Evolution"
+
+
+def test_a_short_sentence_gets_company():
+    text = f"{FIRST} It works. {SECOND} {THIRD}"
+    assert make_snippet(chunk_of(text), "works").text == f"It works. {SECOND}"
+    assert make_snippet(chunk_of(f"{FIRST} It works."), "works").text == f"{FIRST} It works."
+
+
+def test_company_that_is_too_long_is_cut_between_words():
+    snippet = make_snippet(chunk_of("It works. " + "Many words and more " * 30), "works")
+    assert 150 < len(snippet.text) <= 200
+    assert snippet.text.split()[-1] in ("Many", "words", "and", "more")
+
+
+def test_a_long_sentence_is_cut_around_its_matches():
+    text = "filler words go here " * 40 + "the needle hides in a haystack " + "and more of them follow " * 40
+    snippet = make_snippet(chunk_of(text), "needle haystack")
+    assert highlighted(snippet) == ["needle", "haystack"]
+    assert LONG - 60 <= len(snippet.text) <= LONG
+    assert f" {snippet.text} " in text
+    assert snippet.start > 1000
+
+
+def test_the_window_takes_the_heavier_matches():
+    text = "a needle first, " + "then nothing at all, " * 40 + "then a needle in a haystack, " + "and so on, " * 40
+    assert highlighted(make_snippet(chunk_of(text), "needle haystack")) == ["needle", "haystack"]
+
+
+def test_text_without_blanks_is_cut_all_the_same():
+    snippet = make_snippet(chunk_of("水" * 1000 + "火山" + "水" * 1000), "火山")
+    assert "火山" in highlighted(snippet)
+    assert len(snippet.text) <= LONG
+
+
+def test_parts_and_wholes_are_one_highlight():
+    assert highlighted(
+        make_snippet(chunk_of("Use faiss.IndexFlatIP, 東京タワー too."), "faiss.IndexFlatIP 東京タワー")
+    ) == [
+        "faiss.IndexFlatIP",
+        "東京タワー",
+    ]
+
+
+def test_the_page_is_that_of_the_snippet():
+    chunk = chunk_of(f"{FIRST} {SECOND}", pages=(2, 3))
+    turn = 1000 + len(FIRST)
+    assert make_snippet(chunk, "random changes", page_of=lambda at: 2 if at < turn else 3).page == 3
+    assert make_snippet(chunk, "slope", page_of=lambda at: 2 if at < turn else 3).page == 2
+
+
+def test_the_page_is_not_guessed():
+    assert make_snippet(chunk_of(FIRST, pages=(2, 3)), "slope").page is None
+    assert make_snippet(chunk_of(FIRST, pages=(2, 2)), "slope").page == 2
+    assert make_snippet(chunk_of(FIRST), "slope").page is None
+
+
+@given(
+    st.lists(
+        st.sampled_from([FIRST, SECOND, "It works. ", "\n\n", "# Loss\n", "水火。", "x" * 400, " ", "\u0301"]),
+        max_size=12,
+    ),
+    st.sampled_from(["loss", "火", "works random", "", "zebra", "x" * 50]),
+)
+def test_a_snippet_is_a_slice_with_its_own_line(pieces, query):
+    chunk = chunk_of("".join(pieces))
+    snippet = make_snippet(chunk, query)
+    at = snippet.start - chunk.start
+    assert snippet.text == chunk.text[at : snippet.end - chunk.start]
+    assert snippet.text == snippet.text.strip() or not chunk.text.strip()
+    assert bool(snippet.text.strip()) == bool(chunk.text.strip())
+    assert snippet.line == 20 + chunk.text[:at].count("\n")
+    assert len(snippet.text) <= LONG + 30
+    before = 0
+    for start, end in snippet.matches:
+        assert before <= start < end <= len(snippet.text)
+        before = end
