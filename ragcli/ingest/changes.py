@@ -1,0 +1,111 @@
+"""What differs between the disk and the catalog: pure comparison, nothing is read but names, sizes and times."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ragcli.index.catalog import Catalog
+from ragcli.index.rows import FileState
+from ragcli.ingest import loaders
+from ragcli.ingest.discover import Found, Rules, discover
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.types import Reason, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A file to read: new, changed, or worth another try. ``state`` is what the catalog knows of it."""
+
+    found: Found
+    state: FileState | None
+
+    @property
+    def known_sha256(self) -> str | None:
+        """The digest under which the file need not be read again: None when its loader changed since."""
+        state = self.state
+        if state is None or state.document is None or state.loader_version != loaders.version_of(state.loader):
+            return None
+        return state.sha256
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a run has to do, and what it can leave alone."""
+
+    due: list[Due] = field(default_factory=list)
+    unchanged: int = 0  # indexed documents as they were
+    skipped: list[Skipped] = field(default_factory=list)  # everything below the roots that will not be read, with why
+    newly_skipped: list[Skipped] = field(default_factory=list)  # those of them that the catalog does not list yet
+    gone_documents: list[int] = field(default_factory=list)
+    gone_skipped: list[Path] = field(default_factory=list)
+
+
+def compare(
+    catalog: Catalog | None, roots: Mapping[Path, Rules], load: LoadOptions, own_folders: Collection[Path]
+) -> Changes:
+    """Walk ``roots`` and compare with ``catalog`` (None: an index that does not exist yet).
+
+    ``own_folders`` hold indexes, not documents. What lies below a folder that cannot be entered, a root that is gone
+    among them, is left as it was.
+    """
+    changes = Changes()
+    states = catalog.file_states() if catalog else {}
+    listed = {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())}
+    seen: set[Path] = set()
+    closed: set[Path] = set()
+    for root, rules in roots.items():
+        if not root.exists():
+            changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; what was indexed of it stays"))
+            closed.add(root)
+            continue
+        for item in discover(root, rules, exclude_paths=own_folders):
+            seen.add(item.path)
+            state = states.get(item.path)
+            if isinstance(item, Skipped):
+                _add_skipped(changes, item, listed.get(item.path), state)
+                if item.reason is Reason.UNREADABLE:
+                    closed.add(item.path)
+            elif state is None or _is_due(item, state, load):
+                changes.due.append(Due(item, state))
+            elif state.document is not None:
+                changes.unchanged += 1
+            else:
+                changes.skipped.append(listed[item.path])
+    for path, state in states.items():
+        if path not in seen and _is_below(path, roots) and not _is_below(path, closed):
+            _add_gone(changes, state)
+    return changes
+
+
+def _add_skipped(changes: Changes, skipped: Skipped, listed: Skipped | None, state: FileState | None) -> None:
+    changes.skipped.append(skipped)
+    if skipped != listed:
+        changes.newly_skipped.append(skipped)
+    if state is not None and state.document is not None:
+        changes.gone_documents.append(state.document)
+
+
+def _add_gone(changes: Changes, state: FileState) -> None:
+    if state.document is None:
+        changes.gone_skipped.append(state.path)
+    else:
+        changes.gone_documents.append(state.document)
+
+
+def _is_due(found: Found, state: FileState, load: LoadOptions) -> bool:
+    if (found.size, found.mtime_ns) != (state.size, state.mtime_ns):
+        return True
+    if state.document is not None:
+        return state.loader_version != loaders.version_of(state.loader)
+    return (
+        state.loader_version != loaders.ALL_VERSIONS
+        or state.reason is Reason.UNREADABLE  # permissions change without a trace in size and time
+        or (state.reason is Reason.NO_TEXT and load.ocr)
+        or (state.reason is Reason.ENCRYPTED and load.password is not None)
+    )
+
+
+def _is_below(path: Path, folders: Collection[Path]) -> bool:
+    return path in folders or any(parent in folders for parent in path.parents)

@@ -1,0 +1,109 @@
+"""Chunk documents and give every chunk a vector: a stored one where the same text was embedded before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ragcli.errors import ModelMismatch
+from ragcli.index.settings import Settings
+from ragcli.index.writer import NewFile, Writer
+from ragcli.ingest.chunk import ChunkOptions, chunk
+from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.models.resolve import resolve
+from ragcli.models.tokenizer import open_tokenizer
+from ragcli.types import Chunk, Document
+
+if TYPE_CHECKING:
+    from ragcli.index.vectors import Vectors
+
+# Texts handed to the encoder at once: enough to sort by length, few enough to stop within a second or two.
+SLICE = 64
+
+
+class Embedder:
+    """Takes documents in, gives finished ones out in the same order."""
+
+    def __init__(self, settings: Settings, sources: Sequence[Writer], *, offline: bool) -> None:
+        """``sources`` are indexes whose vectors serve again. Raises ModelUnavailable, ModelMismatch."""
+        self._files = resolve(settings.model, offline=offline)
+        if self._files.sha256 != settings.sha256:
+            raise ModelMismatch(
+                f"the index was built with other weights of {settings.model} than the ones here",
+                "rebuild it with: ragcli index --force",
+            )
+        self._settings = settings
+        self._sources = [source for source in sources if _same_model(source, settings)]
+        self._tokenizer = open_tokenizer(self._files)
+        self._encoder: Encoder | None = None
+        self._queue: deque[NewFile] = deque()
+        self._texts: dict[bytes, str] = {}  # waiting for a vector, in order
+        self._vectors: dict[bytes, Vectors] = {}
+        self.embedded = 0
+        self.reused = 0
+        self.found = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many texts have no vector yet."""
+        return len(self._texts)
+
+    def add(self, document: Document, sha256: str, size: int, mtime_ns: int, loader_version: int) -> bool:
+        """Chunk a document and queue it; False when it holds nothing to search for."""
+        options = ChunkOptions(self._settings.chunk_size, self._settings.chunk_overlap)
+        chunks = tuple(chunk(document, self._tokenizer, self._settings.window, options))
+        if not chunks:
+            return False
+        keys = tuple(_key(passage) for passage in chunks)
+        new = {key: passage.embedded for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
+        for source in self._sources:
+            stored = source.stored_vectors([key for key in new if key not in self._texts])
+            self._vectors.update(stored)
+            new = {key: text for key, text in new.items() if key not in stored}
+        before = len(self._texts)
+        self._texts.update(new)
+        self.found += len(chunks)
+        self.reused += len(chunks) - (len(self._texts) - before)
+        self._queue.append(NewFile(document, sha256, size, mtime_ns, loader_version, chunks, keys))
+        return True
+
+    def embed_slice(self, expected: int) -> None:
+        """Encode the next texts; ``expected`` texts in all decide which runtime is worth starting."""
+        if self._encoder is None:
+            self._encoder = open_index_encoder(self._files, expected)
+        keys = list(self._texts)[:SLICE]
+        rows = self._encoder.encode([self._texts[key] for key in keys])
+        for key, row in zip(keys, rows, strict=True):
+            self._vectors[key] = row
+            del self._texts[key]
+        self.embedded += len(keys)
+
+    def finished(self) -> int:
+        """How many chunks :meth:`take` would give."""
+        count = 0
+        for new in self._queue:
+            if any(key not in self._vectors for key in new.keys):
+                break
+            count += len(new.chunks)
+        return count
+
+    def take(self) -> tuple[list[NewFile], dict[bytes, Vectors]]:
+        """The documents at the head of the queue that are complete, with their vectors."""
+        done: list[NewFile] = []
+        while self._queue and all(key in self._vectors for key in self._queue[0].keys):
+            done.append(self._queue.popleft())
+        vectors = {key: self._vectors[key] for new in done for key in new.keys}
+        still_needed = {key for new in self._queue for key in new.keys}
+        self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
+        return done, vectors
+
+
+def _same_model(source: Writer, settings: Settings) -> bool:
+    found = source.settings()
+    return found is not None and found.sha256 == settings.sha256
+
+
+def _key(passage: Chunk) -> bytes:
+    return hashlib.blake2b(passage.embedded.encode("utf-8", "surrogatepass"), digest_size=16).digest()

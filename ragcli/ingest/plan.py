@@ -1,0 +1,147 @@
+"""What a run would do, without doing it: a list of files with reasons, or an estimate of work."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragcli.errors import IndexNotFound
+from ragcli.index.catalog import Catalog
+from ragcli.index.layout import CATALOG
+from ragcli.index.settings import Settings
+from ragcli.ingest.changes import Changes, Due, compare
+from ragcli.ingest.progress import RATE_SETTING
+from ragcli.ingest.roots import choose_roots, known_roots
+from ragcli.ingest.sync import SyncOptions
+from ragcli.types import Document
+
+# Files read to guess chunks a byte, spread over sizes, for each kind of file.
+_SAMPLE = 8
+
+# Texts embedded to guess the speed of this machine when no run has measured it yet.
+_RATE_TEXTS = 24
+
+# A chunk on disk besides its vector: its text and spans, keyword postings, indexes.
+_DISK_PER_CHUNK = 1_900
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a preview. ``action`` is "add", "update", "remove" or "skip"."""
+
+    action: str
+    path: Path
+    reason: str = ""
+    files: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run would cost; ``seconds`` is for this machine."""
+
+    files: int
+    bytes: int
+    unchanged: int
+    chunks: int
+    sampled: int
+    seconds: float
+    chunks_per_second: float
+    rate_source: str
+    disk_bytes: int
+
+
+def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[Entry]:
+    """Every file below the roots and what a run would do with it, by path. Opens no document and writes nothing."""
+    changes, catalog = _compare(folder, roots, options)
+    entries = [Entry("update" if _is_known(due) else "add", due.found.path) for due in changes.due]
+    entries += [
+        Entry("skip", s.path, f"{s.reason}: {s.detail}" if s.detail else s.reason, s.files) for s in changes.skipped
+    ]
+    if catalog is not None:
+        gone = set(changes.gone_documents)
+        entries += [Entry("remove", row.path) for row in catalog.documents() if row.id in gone]
+        catalog.close()
+    return sorted(entries, key=lambda entry: (entry.path, entry.action))
+
+
+def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estimate:
+    """Guess chunks from a sample of each kind of file, time from the last run or a short trial."""
+    from ragcli.ingest.chunk import ChunkOptions, chunk
+    from ragcli.ingest.sandbox import Limits, Request, Sandbox
+    from ragcli.models.encoder import open_index_encoder, open_query_encoder
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+    from ragcli.models.tokenizer import open_tokenizer
+
+    changes, catalog = _compare(folder, roots, options)
+    stored = catalog.settings() if catalog is not None else {}
+    if catalog is not None:
+        catalog.close()
+    settings = Settings.from_record(stored["index"]) if "index" in stored else None
+    files = resolve(options.model or (settings.model if settings else DEFAULT_MODEL), offline=options.offline)
+    tokenizer, light = open_tokenizer(files), open_query_encoder(files)
+    chunking = options.chunks or ChunkOptions()
+    texts: list[str] = []
+    read: dict[str, list[tuple[int, int]]] = defaultdict(list)  # by suffix: (bytes, chunks)
+    sample = _sample(changes.due)
+    with Sandbox(2, options.limits or Limits(), options.load) as sandbox:
+        for loaded in sandbox.load([Request(due.found.path, None) for due in sample]):
+            passages = []
+            if isinstance(loaded.outcome, Document):
+                passages = chunk(loaded.outcome, tokenizer, light.window, chunking)
+            read[loaded.path.suffix.lower()].append((loaded.size, len(passages)))
+            texts += [passage.embedded for passage in passages[:4]]
+    chunks = sum(_guess(read[due.found.path.suffix.lower()], due.found.size) for due in changes.due)
+    rate, source = float(stored.get(RATE_SETTING, 0.0)), "as in the last run"
+    if not rate and texts:
+        encoder = open_index_encoder(files, round(chunks))
+        encoder.encode(texts[:2])  # start-up is not speed
+        started = time.monotonic()
+        encoder.encode(texts[:_RATE_TEXTS])
+        rate, source = len(texts[:_RATE_TEXTS]) / (time.monotonic() - started), "a short trial"
+    return Estimate(
+        files=len(changes.due),
+        bytes=sum(due.found.size for due in changes.due),
+        unchanged=changes.unchanged,
+        chunks=round(chunks),
+        sampled=len(sample),
+        seconds=chunks / rate if rate else 0.0,
+        chunks_per_second=rate,
+        rate_source=source,
+        disk_bytes=round(chunks * (_DISK_PER_CHUNK + 2 * light.dimension)),
+    )
+
+
+def _compare(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple[Changes, Catalog | None]:
+    catalog = None
+    if (folder / CATALOG).is_file():
+        try:
+            catalog = Catalog.open(folder)
+        except IndexNotFound:  # begun and never filled
+            catalog = None
+    chosen = choose_roots(roots, known_roots(catalog) if catalog else {}, options.rules)
+    return compare(catalog, chosen, options.load, [folder]), catalog
+
+
+def _is_known(due: Due) -> bool:
+    return due.state is not None and due.state.document is not None
+
+
+def _sample(due: Sequence[Due]) -> list[Due]:
+    """Up to a few files of each suffix, evenly spread over the sizes."""
+    by_suffix: dict[str, list[Due]] = defaultdict(list)
+    for item in due:
+        by_suffix[item.found.path.suffix.lower()].append(item)
+    chosen: list[Due] = []
+    for items in by_suffix.values():
+        items.sort(key=lambda item: item.found.size)
+        step = max(1, len(items) / _SAMPLE)
+        chosen += [items[int(i * step)] for i in range(min(_SAMPLE, len(items)))]
+    return chosen
+
+
+def _guess(read: Sequence[tuple[int, int]], size: int) -> float:
+    total = sum(found for found, _ in read)
+    return size * sum(chunks for _, chunks in read) / total if total else 0.0

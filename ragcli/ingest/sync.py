@@ -1,0 +1,257 @@
+"""The index line: discover -> load -> chunk -> embed -> commit, so that the index matches the disk.
+
+Whole documents are committed, many at a time; what a run has committed stays, however the run ends, and the next run
+goes on from there. Deletions come last, so that a moved or edited file finds its vectors again.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.errors import UsageError
+from ragcli.index.settings import Settings
+from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
+from ragcli.ingest import loaders
+from ragcli.ingest.changes import Changes, Due, compare
+from ragcli.ingest.discover import Rules
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.ingest.progress import Clock, Progress
+from ragcli.ingest.roots import choose_roots, known_roots, store_roots
+from ragcli.types import Document, Reason, Skipped
+
+if TYPE_CHECKING:
+    from ragcli.ingest.chunk import ChunkOptions
+    from ragcli.ingest.embed import Embedder
+    from ragcli.ingest.sandbox import Limits, Loaded
+
+# A commit is worth its fsyncs after this many chunks, or after this many seconds of work that could be lost.
+_COMMIT_CHUNKS = 2_000
+_COMMIT_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How to index; None means as the index was built, or the default for a new one."""
+
+    model: str | None = None
+    chunks: ChunkOptions | None = None
+    rules: Rules | None = None
+    load: LoadOptions = field(default_factory=LoadOptions)
+    limits: Limits | None = None
+    workers: int = 0  # 0: one a core
+    force: bool = False  # read and embed everything anew
+    offline: bool = False
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a run did. ``failures`` names every file that should be in the index and is not, new or old."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    chunks_embedded: int = 0
+    chunks_reused: int = 0
+    skipped: dict[Reason, int] = field(default_factory=dict)  # files by reason
+    failures: list[Skipped] = field(default_factory=list)
+    warnings: list[tuple[Path, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def note(self, skipped: Skipped) -> None:
+        """Count what is not indexed."""
+        self.skipped[skipped.reason] = self.skipped.get(skipped.reason, 0) + skipped.files
+        if skipped.reason.is_failure:
+            self.failures.append(skipped)
+
+
+Report = Callable[[Progress], None]
+
+
+def sync(folder: Path, roots: Sequence[Path], options: SyncOptions, report: Report = lambda _: None) -> Summary:
+    """Make the index in ``folder`` match ``roots`` (none: every root it knows) and return what was done.
+
+    Raises IndexBusy, UsageError for a root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt
+    passes through after what is finished has been committed.
+    """
+    started = time.monotonic()
+    with open_writer(folder) as writer:
+        known = known_roots(writer.catalog)
+        chosen = choose_roots(roots, known, options.rules)
+        old = writer.settings()
+        if old is not None and (options.force or _differs(old, options)):
+            summary = _rebuild(writer, old, known | chosen, options, report)
+        else:
+            summary = _Run(writer, options, report).run(chosen, [writer])
+    summary.seconds = time.monotonic() - started
+    return summary
+
+
+def _differs(old: Settings, options: SyncOptions) -> bool:
+    model = options.model is not None and options.model != old.model
+    chunks = options.chunks
+    return model or (chunks is not None and (chunks.size, chunks.overlap) != (old.chunk_size, old.chunk_overlap))
+
+
+def _rebuild(
+    writer: Writer, old: Settings, roots: Mapping[Path, Rules], options: SyncOptions, report: Report
+) -> Summary:
+    """Build a whole new index beside the old one, which keeps answering, and switch at the end.
+
+    A run that was stopped is taken up where it was, provided that it asks for the same settings.
+    """
+    from ragcli.ingest.chunk import ChunkOptions
+
+    wanted = replace(
+        options,
+        model=options.model or old.model,
+        chunks=options.chunks or ChunkOptions(old.chunk_size, old.chunk_overlap),
+    )
+    with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
+        found = rebuilt.settings()
+        if found is None:
+            writer.seed(rebuilt)
+        elif _differs(found, wanted):
+            raise UsageError(
+                f"an unfinished rebuild with model {found.model} is in {rebuilt.folder}",
+                "finish it with the same options, or delete that folder",
+            )
+        # --force promises vectors that nothing old has touched
+        sources = [rebuilt] if options.force else [rebuilt, writer]
+        summary = _Run(rebuilt, wanted, report).run(roots, sources, own_folder=writer.folder)
+        writer.adopt(rebuilt)
+    return summary
+
+
+class _Run:
+    """One pass over the roots with one writer."""
+
+    def __init__(self, writer: Writer, options: SyncOptions, report: Report) -> None:
+        self._writer = writer
+        self._options = options
+        self._report = report
+        self._summary = Summary()
+        self._batch = Batch()
+        self._replaced: dict[Path, int | None] = {}  # by path of a queued file, the document it takes the place of
+
+    def run(self, roots: Mapping[Path, Rules], sources: Sequence[Writer], own_folder: Path | None = None) -> Summary:
+        """Bring the writer's index up to date; ``sources`` are the indexes whose vectors may be used again."""
+        changes = compare(self._writer.catalog, roots, self._options.load, [own_folder or self._writer.folder])
+        self._take_over(changes)
+        if self._writer.settings() is None:
+            self._writer.start(_new_settings(self._options))
+        with self._writer.catalog.transaction():
+            store_roots(self._writer.catalog, roots)  # first, so that a stopped run can be taken up without naming them
+        if changes.due:
+            self._load_and_embed(changes.due, sources)
+        self._batch.deleted += changes.gone_documents
+        self._batch.forgotten += changes.gone_skipped
+        self._summary.removed += len(changes.gone_documents)
+        if self._batch:
+            self._writer.commit(self._batch)
+        self._writer.tidy()
+        return self._summary
+
+    def _take_over(self, changes: Changes) -> None:
+        self._summary.unchanged = changes.unchanged
+        for skipped in changes.skipped:
+            self._summary.note(skipped)
+        self._batch.not_indexed += [NotIndexed(skipped) for skipped in changes.newly_skipped]
+
+    def _load_and_embed(self, due: Sequence[Due], sources: Sequence[Writer]) -> None:
+        from ragcli.ingest.embed import SLICE, Embedder
+        from ragcli.ingest.sandbox import Limits, Request, Sandbox
+
+        settings = self._writer.settings()
+        assert settings is not None
+        embedder = Embedder(settings, sources, offline=self._options.offline)
+        states = {item.found.path: item for item in due}
+        clock = Clock(due)
+        # the largest first, so that no core is left alone with one at the end
+        order = sorted(due, key=lambda item: -item.found.size)
+        requests = [Request(item.found.path, item.known_sha256) for item in order]
+        workers = min(len(requests), self._options.workers or os.cpu_count() or 1)
+        try:
+            with Sandbox(workers, self._options.limits or Limits(), self._options.load) as sandbox:
+                for loaded in sandbox.load(requests):
+                    self._take_file(loaded, states[loaded.path], embedder)
+                    clock.read(states[loaded.path])
+                    self._report(clock.progress(embedder, loaded.path))
+                    while embedder.waiting >= SLICE:
+                        self._embed_some(embedder, clock)
+            while embedder.waiting:
+                self._embed_some(embedder, clock)
+        finally:
+            # also after Ctrl-C or an error: what is finished is kept
+            self._commit_finished(embedder)
+            clock.store_rate(self._writer.catalog, embedder)
+            self._summary.chunks_embedded, self._summary.chunks_reused = embedder.embedded, embedder.reused
+
+    def _embed_some(self, embedder: Embedder, clock: Clock) -> None:
+        embedder.embed_slice(clock.expected(embedder))
+        self._report(clock.progress(embedder, None))
+        if embedder.finished() >= _COMMIT_CHUNKS or clock.since_commit() > _COMMIT_SECONDS:
+            self._commit_finished(embedder)
+            clock.committed()
+
+    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder) -> None:
+        outcome, state = loaded.outcome, due.state
+        old = state.document if state is not None else None
+        if outcome is None:
+            assert old is not None
+            self._batch.touched.append((old, loaded.size, loaded.mtime_ns))
+            self._summary.unchanged += 1
+            return
+        if isinstance(outcome, Document):
+            version = loaders.version_of(outcome.loader)
+            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version):
+                self._summary.warnings += [(outcome.path, warning) for warning in outcome.warnings]
+                self._replaced[outcome.path] = old
+                if old is None:
+                    self._summary.added += 1
+                else:
+                    self._summary.changed += 1
+                return
+            outcome = Skipped(outcome.path, Reason.EMPTY, "no letters or digits in it")
+        self._summary.note(outcome)
+        # as it was found, also when it could not be read: it is tried again when that changes
+        found = due.found
+        self._batch.not_indexed.append(NotIndexed(outcome, found.size, found.mtime_ns, loaders.ALL_VERSIONS))
+        if old is not None:
+            self._batch.deleted.append(old)
+            self._summary.removed += 1
+
+    def _commit_finished(self, embedder: Embedder) -> None:
+        self._batch.added, self._batch.vectors = embedder.take()
+        for new in self._batch.added:
+            old = self._replaced.pop(new.document.path)
+            if old is not None:
+                self._batch.deleted.append(old)
+        if self._batch:
+            self._writer.commit(self._batch)
+        self._batch = Batch()
+
+
+def _new_settings(options: SyncOptions) -> Settings:
+    """How an index begins: the model is asked for its dimension and window."""
+    from ragcli.ingest.chunk import ChunkOptions
+    from ragcli.models.encoder import open_query_encoder
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+
+    files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)
+    encoder = open_query_encoder(files)
+    chunks = options.chunks or ChunkOptions()
+    return Settings(
+        model=files.name,
+        revision=files.revision,
+        sha256=files.sha256,
+        dimension=encoder.dimension,
+        window=encoder.window,
+        chunk_size=chunks.size,
+        chunk_overlap=chunks.overlap,
+    )
