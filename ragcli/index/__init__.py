@@ -1,0 +1,1 @@
+"""The index on disk: a SQLite catalog that is the truth, FAISS segments and a tantivy index derived from it."""

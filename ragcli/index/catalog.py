@@ -1,0 +1,263 @@
+"""The SQLite catalog: documents, chunks, what was not indexed and why, settings.
+
+Its COMMIT is the only commit point of an index: everything else is derived from it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from ragcli.index import database, layout
+from ragcli.index.ledger import Ledger
+from ragcli.index.rows import (
+    CHUNK_COLUMNS,
+    DOCUMENT_COLUMNS,
+    INDEXED_STATE_COLUMNS,
+    SKIPPED_COLUMNS,
+    SKIPPED_STATE_COLUMNS,
+    DocumentRow,
+    FileState,
+    NewDocument,
+    chunk_of,
+    document_of,
+    indexed_state_of,
+    path_of,
+    skipped_of,
+    skipped_state_of,
+    storable,
+)
+from ragcli.index.settings import Settings
+from ragcli.types import Chunk, Skipped
+
+_Value = TypeVar("_Value")
+
+
+class Catalog:
+    """One connection. Methods that write expect to be called within :meth:`transaction`."""
+
+    def __init__(self, connection: database.Database) -> None:
+        self._db = connection
+        self.path = connection.path
+        self.ledger = Ledger(connection)
+
+    @classmethod
+    def create(cls, folder: Path) -> Catalog:
+        """Open for writing, making the catalog first where ``folder`` has none."""
+        return cls(database.create(folder))
+
+    @classmethod
+    def open(cls, folder: Path) -> Catalog:
+        """Open for reading; raises IndexNotFound, IndexFormat, IndexDamaged."""
+        return cls(database.open_readonly(folder))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing: COMMIT at the end, ROLLBACK on any exception."""
+        return self._db.transaction()
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads inside see one state of the index, whatever is committed meanwhile."""
+        return self._db.snapshot()
+
+    def check(self) -> list[str]:
+        """SQLite's own integrity check: a sentence for each fault, none when sound."""
+        faults = [str(row[0]) for row in self._db.rows("PRAGMA integrity_check") if row[0] != "ok"]
+        orphans = self._db.number("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")
+        return faults + ([f"{orphans} chunks belong to no document"] if orphans else [])
+
+    # -- settings and roots ---------------------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Any]:
+        return dict(self._db.records(lambda row: (str(row[0]), json.loads(row[1])), "SELECT key, value FROM settings"))
+
+    def built_with(self) -> Settings | None:
+        """How the index was built; None before anything was."""
+        return self._setting("index", None, Settings.from_record)
+
+    def generation(self) -> int:
+        """1 for an index as first built, one more with every rebuild."""
+        return self._setting("generation", 1, int)
+
+    def keywords_name(self) -> str:
+        """The folder of the keyword index."""
+        return self._setting("keywords", layout.KEYWORDS, layout.keywords_name)
+
+    def segment_name(self) -> str:
+        """The name for the segment of the next commit; names sort in the order of commits."""
+        return layout.segment_name(self.generation(), self.commits() + 1)
+
+    def _setting(self, key: str, default: _Value, read: Callable[[Any], _Value]) -> _Value:
+        found = self._db.records(
+            lambda row: read(json.loads(row[0])), "SELECT value FROM settings WHERE key = ?", (key,)
+        )
+        return found[0] if found else default
+
+    def set(self, key: str, value: object) -> None:
+        self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
+
+    def commits(self) -> int:
+        """How many commits there have been: two equal readings mean nothing changed in between."""
+        return self._setting("commits", 0, int)
+
+    def count_commit(self) -> None:
+        self.set("commits", self.commits() + 1)
+
+    def replace_all(self, folder: Path) -> None:
+        """Take over every row of the catalog in ``folder``, in one transaction."""
+        self._db.run("ATTACH DATABASE ? AS other", (str(folder / database.FILE_NAME),))
+        try:
+            with self.transaction():
+                commits = self.commits()
+                next_id = self.ledger.next_id()
+                for table in database.TABLES:
+                    self._db.run(f"DELETE FROM main.{table}")
+                    self._db.run(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
+                self.set("commits", max(commits, self.commits()) + 1)
+                self.ledger.skip_ids(next_id)
+        finally:
+            self._db.run("DETACH DATABASE other")
+
+    def roots(self) -> dict[Path, dict[str, Any]]:
+        return dict(
+            self._db.records(
+                lambda row: (path_of(row[0]), json.loads(row[1])), "SELECT path, rules FROM roots ORDER BY path"
+            )
+        )
+
+    def set_root(self, path: Path, rules: dict[str, Any]) -> None:
+        self._db.run("INSERT OR REPLACE INTO roots VALUES (?, ?)", (os.fsencode(path), json.dumps(rules)))
+
+    def drop_root(self, path: Path) -> None:
+        self._db.run("DELETE FROM roots WHERE path = ?", (os.fsencode(path),))
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def file_states(self) -> dict[Path, FileState]:
+        """Every file the catalog knows, indexed or not, by path. Folders that were not entered are among them."""
+        documents = self._db.records(indexed_state_of, f"SELECT {INDEXED_STATE_COLUMNS} FROM documents")
+        skipped = self._db.records(skipped_state_of, f"SELECT {SKIPPED_STATE_COLUMNS} FROM skipped")
+        return {state.path: state for state in (*documents, *skipped)}
+
+    def documents(self) -> Iterator[DocumentRow]:
+        """Every document in path order."""
+        yield from self._documents("")
+
+    def document(self, path: Path) -> DocumentRow | None:
+        return next(iter(self._documents("WHERE d.path = ?", (os.fsencode(path),))), None)
+
+    def _documents(self, where: str, values: tuple[object, ...] = ()) -> list[DocumentRow]:
+        sql = f"SELECT {DOCUMENT_COLUMNS} FROM documents d {where} ORDER BY d.path"
+        return self._db.records(document_of, sql, values)
+
+    def skipped(self) -> list[Skipped]:
+        """Everything that is not indexed, in path order."""
+        return self._db.records(skipped_of, f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY path")
+
+    def set_skipped(self, skipped: Skipped, size: int, mtime_ns: int, loader_version: int) -> None:
+        self._db.run(
+            "INSERT OR REPLACE INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (os.fsencode(skipped.path), skipped.reason.value, storable(skipped.detail), skipped.files, size, mtime_ns,
+             loader_version),
+        )  # fmt: skip
+
+    def drop_skipped(self, paths: Iterable[Path]) -> None:
+        self._db.run_many("DELETE FROM skipped WHERE path = ?", ((os.fsencode(path),) for path in paths))
+
+    def touch(self, document: int, size: int, mtime_ns: int) -> None:
+        self._db.run("UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document))
+
+    def insert_document(self, new: NewDocument) -> None:
+        """Store a document and its chunks; one with the same path must have been deleted.
+
+        Lone surrogates, which SQLite cannot store, become U+FFFD: the same length, so that spans hold.
+        """
+        self._db.run(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (new.id, os.fsencode(new.path), new.sha256, new.size, new.mtime_ns, new.loader, new.loader_version,
+             storable(new.title), json.dumps(new.warnings), json.dumps(new.pages)),
+        )  # fmt: skip
+        self._db.run_many(
+            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                (c.id, new.id, c.start, c.end, *c.bytes, *c.lines, *(c.pages or (None, None)),
+                 json.dumps(c.headings), storable(c.text), key)
+                for c, key in zip(new.chunks, new.keys, strict=True)
+            ),
+        )  # fmt: skip
+
+    def delete_document(self, document: int) -> None:
+        """Delete a document and its chunks; the ids of the chunks become dead."""
+        self._db.run("INSERT INTO dead SELECT id, 1, 1 FROM chunks WHERE document = ?", (document,))
+        self._db.run("DELETE FROM chunks WHERE document = ?", (document,))
+        self._db.run("DELETE FROM documents WHERE id = ?", (document,))
+
+    # -- chunks ---------------------------------------------------------------------------------------------------
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """The chunks among ``ids`` that exist, by id."""
+        sql = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id IN "
+        return {
+            chunk.id: chunk
+            for group in _grouped(ids)
+            for chunk in self._db.records(chunk_of, f"{sql} ({_marks(group)})", tuple(group))
+        }
+
+    def document_chunks(self, document: int) -> list[Chunk]:
+        """In the order of the text."""
+        return self._db.records(
+            chunk_of,
+            f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document WHERE d.id = ? "
+            'ORDER BY c."start", c.id',
+            (document,),
+        )
+
+    def chunk_keys(self, document: int) -> dict[int, bytes]:
+        """The digest of what was embedded, by chunk id."""
+        return dict(self._db.rows("SELECT id, key FROM chunks WHERE document = ?", (document,)))
+
+    def known_chunks(self, ids: Sequence[int]) -> frozenset[int]:
+        """Which of ``ids`` are chunks."""
+        return frozenset(
+            row[0]
+            for group in _grouped(ids)
+            for row in self._db.rows(f"SELECT id FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
+        )
+
+    def chunk_ids(self, documents: Sequence[int] | None = None) -> list[int]:
+        """Ids of all chunks, or of those of some documents, ascending."""
+        if documents is None:
+            return [row[0] for row in self._db.rows("SELECT id FROM chunks ORDER BY id")]
+        return sorted(
+            row[0]
+            for group in _grouped(documents)
+            for row in self._db.rows(f"SELECT id FROM chunks WHERE document IN ({_marks(group)})", tuple(group))
+        )
+
+    def chunk_for_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """For each digest that some chunk has, the id of one: its vector serves for all with that digest."""
+        return dict(
+            row
+            for group in _grouped(keys)
+            for row in self._db.rows(
+                f"SELECT key, max(id) FROM chunks WHERE key IN ({_marks(group)}) GROUP BY key", tuple(group)
+            )
+        )
+
+    def count(self, table: Literal["documents", "chunks", "skipped", "segments", "dead", "roots"]) -> int:
+        return self._db.number(f"SELECT count(*) FROM {table}")
+
+
+def _grouped(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
+    for i in range(0, len(values), size):
+        yield values[i : i + size]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,224 @@
+"""The catalog's SQLite file: schema, format version, pragmas, transactions, and SQLite's errors as ours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
+from ragcli.index.layout import CATALOG, VECTORS
+
+FORMAT = 1
+FILE_NAME = CATALOG
+
+# How long a statement waits for another process's lock. Readers never meet one in WAL mode except while the file is
+# being created or recovered after a crash.
+_BUSY_SECONDS = 10.0
+
+_SCHEMA = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE roots (path BLOB PRIMARY KEY, rules TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, loader TEXT NOT NULL, loader_version INTEGER NOT NULL, title TEXT NOT NULL,
+    warnings TEXT NOT NULL, pages TEXT NOT NULL);
+CREATE TABLE chunks (
+    id INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents(id), "start" INTEGER NOT NULL,
+    "end" INTEGER NOT NULL, byte_start INTEGER NOT NULL, byte_end INTEGER NOT NULL, line_first INTEGER NOT NULL,
+    line_last INTEGER NOT NULL, page_first INTEGER, page_last INTEGER, headings TEXT NOT NULL, text TEXT NOT NULL,
+    key BLOB NOT NULL);
+CREATE INDEX chunks_document ON chunks (document, "start");
+CREATE INDEX chunks_key ON chunks (key);
+CREATE TABLE skipped (
+    path BLOB PRIMARY KEY, reason TEXT NOT NULL, detail TEXT NOT NULL, files INTEGER NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, loader_version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY, sha256 TEXT NOT NULL, count INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL) WITHOUT ROWID;
+-- ids whose chunk is gone while a segment or the keyword index still holds them
+CREATE TABLE dead (chunk INTEGER PRIMARY KEY, in_vectors INTEGER NOT NULL, in_keywords INTEGER NOT NULL);
+-- ids reserved by a commit in progress: whatever carries them outside the catalog is litter after a crash
+CREATE TABLE pending (first INTEGER NOT NULL, last INTEGER NOT NULL);
+"""
+
+
+TABLES = ("settings", "roots", "documents", "chunks", "skipped", "segments", "dead", "pending")
+
+_Record = TypeVar("_Record")
+
+
+class Database:
+    """One connection. Whatever SQLite raises comes out as IndexDamaged or RagcliError."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
+        with translated(self.path):
+            self._connection.execute(sql, values)
+
+    def run_many(self, sql: str, rows: Iterable[tuple[object, ...]]) -> None:
+        with translated(self.path):
+            self._connection.executemany(sql, rows)
+
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        with translated(self.path):
+            return self._connection.execute(sql, values).fetchall()
+
+    def records(
+        self, record: Callable[[tuple[Any, ...]], _Record], sql: str, values: tuple[object, ...] = ()
+    ) -> list[_Record]:
+        """``record`` of every row; a row that it cannot take is damage."""
+        found = self.rows(sql, values)
+        try:
+            return [record(row) for row in found]
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+            raise damaged(self.path, "a row does not hold what was written") from error
+
+    def number(self, sql: str) -> int:
+        """The first column of the first row, which must be a number."""
+        return self.records(lambda row: int(row[0]), sql)[0]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: COMMIT at the end, ROLLBACK on any exception."""
+        self.run("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Reads inside see one state, whatever is committed meanwhile."""
+        self.run("BEGIN")
+        try:
+            self.rows("SELECT count(*) FROM pending")  # the snapshot begins with the first read
+            yield
+        finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:  # SQLite itself rolls back on some errors
+            self.run("ROLLBACK")
+
+
+def create(folder: Path) -> Database:
+    """Open the catalog in ``folder`` for writing, making an empty one first where there is none."""
+    path = folder / FILE_NAME
+
+    def prepare(connection: sqlite3.Connection) -> None:
+        if not _is_made(connection, folder):
+            connection.execute("PRAGMA journal_mode = WAL")
+            # one transaction: a process killed here leaves an empty file, which is made again
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    return _opened(path.absolute().as_uri(), folder, prepare)
+
+
+def open_readonly(folder: Path) -> Database:
+    """Open the catalog in ``folder`` for reading; raises IndexNotFound, IndexFormat, IndexDamaged."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise IndexNotFound(f"there is no index in {folder}")
+
+    def prepare(connection: sqlite3.Connection) -> None:
+        if not _is_made(connection, folder):
+            raise IndexNotFound(f"there is no index in {folder} yet")
+
+    uri = path.absolute().as_uri()
+    try:
+        return _opened(f"{uri}?mode=ro", folder, prepare)
+    except IndexDamaged:
+        raise
+    except RagcliError as error:
+        # WAL needs to write beside the file; where the folder cannot be written, nobody else is writing either
+        is_wal_error = isinstance(error.__cause__, sqlite3.OperationalError)
+        if not is_wal_error or os.access(folder, os.W_OK) or _has_log(path):
+            raise
+    return _opened(f"{uri}?immutable=1", folder, prepare)
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0  # it holds commits that an immutable database would not see
+
+
+def _opened(name: str, folder: Path, prepare: Callable[[sqlite3.Connection], None]) -> Database:
+    path = folder / FILE_NAME
+    with translated(path):
+        connection = sqlite3.connect(name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            # the file may come from a stranger: no functions from its schema, no trust in its cell sizes
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            prepare(connection)
+            _check_format(connection, folder)
+        except BaseException:
+            connection.close()
+            raise
+    return Database(connection, path)
+
+
+def _is_made(connection: sqlite3.Connection, folder: Path) -> bool:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version or connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        return True
+    if (folder / VECTORS).exists():  # it is made after the catalog
+        raise damaged(folder / FILE_NAME, "it is empty")
+    return False
+
+
+def _check_format(connection: sqlite3.Connection, folder: Path) -> None:
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found != FORMAT:
+        writer = "a newer ragcli" if found > FORMAT else "another program or an older ragcli"
+        raise IndexFormat(
+            f"{folder} was written by {writer} (format {found}, this one knows {FORMAT})",
+            "upgrade ragcli, or build it anew under another name: ragcli index --index NAME PATH",
+        )
+
+
+# What SQLite says, as an OperationalError, of a file whose content is wrong.
+_SIGNS_OF_DAMAGE = ("malformed", "no such table", "no such column", "decode to UTF-8", "unsupported file format")
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as ours, with the next step. Misuse of sqlite3 is a bug and comes out as it is."""
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError):
+        raise
+    except sqlite3.OperationalError as error:
+        message = str(error)
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise RagcliError(
+                f"no space left for {path}", "free some and run the command again; nothing was lost"
+            ) from error
+        if any(sign in message for sign in _SIGNS_OF_DAMAGE):
+            raise damaged(path, message) from error
+        raise RagcliError(f"cannot use {path}: {message}", "check the folder's permissions and the disk") from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from error
+    except UnicodeDecodeError as error:  # sqlite3 fails to read even SQLite's message, which quotes the file
+        raise damaged(path, "its schema is not text") from error
+
+
+def damaged(path: Path, fact: str) -> IndexDamaged:
+    """The error for a catalog that is not what was written."""
+    return IndexDamaged(
+        f"the catalog {path} is damaged ({fact})",
+        f"restore it from a backup, or delete the folder {path.parent} and index again",
+    )

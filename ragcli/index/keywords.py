@@ -1,0 +1,213 @@
+"""BM25 over chunks, by tantivy. The only module that imports it, but for the stemmer in ragcli.search.terms.
+
+What is indexed are the terms of :func:`ragcli.search.terms.terms` (words, parts of identifiers, character pairs of
+scripts without spaces, stemmed), joined by spaces: index and query go through the same analysis, and tantivy only
+splits at white space.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import tantivy
+
+from ragcli.errors import IndexDamaged, RagcliError
+
+# One indexing thread makes segments, and so scores, repeatable; 64 MB of buffer holds a whole batch.
+_THREADS = 1
+_HEAP_BYTES = 64 << 20
+
+# BM25 of a query with thousands of terms costs much and says little more than its first ones.
+_MOST_TERMS = 1024
+
+# Extra hits asked for, so that hits which tie with the last one are seen and the lower id wins.
+_TIE_ROOM = 8
+
+_ANALYZER = "terms"
+
+_SEGMENT_ID_LENGTH = 32
+_FOOTER_MARK = 1337
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_unsigned_field("id", stored=False, indexed=True, fast=True)
+    builder.add_unsigned_field("document", stored=False, indexed=True)
+    builder.add_text_field("body", stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    return builder.build()
+
+
+class Keywords:
+    """An open keyword index. It stays as it was when it was opened, but for what :meth:`update` does to it."""
+
+    def __init__(self, folder: Path, *, create: bool = False) -> None:
+        """Open the index in ``folder``; with ``create`` make it there first. Raises IndexDamaged."""
+        self._folder = folder
+        with _reading(folder):
+            if create:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._index = tantivy.Index(_schema(), path=str(folder))
+            else:
+                self._index = _open(folder)
+            self._index.register_tokenizer(
+                _ANALYZER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+            )
+            # kept, because the index itself follows what another process commits, and the catalog's snapshot does not
+            self._searcher = self._index.searcher()
+
+    def search(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The ``k`` best (chunk id, BM25 score) for any of ``terms``, ties by ascending id.
+
+        With ``documents``, only chunks of these document ids count, before the cut. Ids that the catalog does not
+        know are possible (dead, or of a commit in progress): the caller drops them. Raises IndexDamaged.
+        """
+        if k <= 0 or not terms or (documents is not None and not documents):
+            return []
+        with _reading(self._folder):
+            query = self._query(terms, documents)
+            total = self._searcher.num_docs
+            count = min(k + _TIE_ROOM, total)
+            while count:
+                hits = self._searcher.search(query, count, count=False).hits
+                cut_inside_a_tie = len(hits) == count > k and hits[k - 1][0] == hits[-1][0]
+                if not cut_inside_a_tie or count == total:
+                    ids = self._ids_of([address for _, address in hits])
+                    ranked = ((i, float(score)) for i, (score, _) in zip(ids, hits, strict=True))
+                    return sorted(ranked, key=lambda hit: (-hit[1], hit[0]))[:k]
+                count = min(4 * count, total)
+        return []
+
+    def _query(self, terms: Sequence[str], documents: Sequence[int] | None) -> tantivy.Query:
+        schema = self._index.schema
+        words = [
+            (tantivy.Occur.Should, tantivy.Query.term_query(schema, "body", term, "freq"))
+            for term in list(dict.fromkeys(terms))[:_MOST_TERMS]
+        ]
+        query = tantivy.Query.boolean_query(words)
+        if documents is None:
+            return query
+        # a constant score of 0, so that the filter selects and does not rank
+        within = tantivy.Query.const_score_query(tantivy.Query.term_set_query(schema, "document", list(documents)), 0.0)
+        return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, within)])
+
+    def update(self, added: Iterable[tuple[int, int, str]], removed: Iterable[int]) -> None:
+        """Durably add ``(chunk id, document id, terms joined by spaces)`` and remove chunk ids; all or nothing.
+
+        Raises IndexDamaged, and RagcliError when the disk does not take it.
+        """
+        with _writing(self._folder):
+            writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=_THREADS)
+            try:
+                gone = list(removed)
+                if gone:
+                    # not delete_documents_by_term: it takes a number for a signed one, and then deletes nothing
+                    writer.delete_documents_by_query(tantivy.Query.term_set_query(self._index.schema, "id", gone))
+                for chunk, document, body in added:
+                    entry = tantivy.Document()
+                    entry.add_unsigned("id", chunk)
+                    entry.add_unsigned("document", document)
+                    entry.add_text("body", body)
+                    writer.add_document(entry)
+                writer.commit()
+            finally:
+                writer.wait_merging_threads()  # this lets go of tantivy's own lock, too
+            self._index.reload()
+            self._searcher = self._index.searcher()
+
+    def ids(self) -> list[int]:
+        """Every chunk id that has an entry, ascending; an id with two entries appears twice. Raises IndexDamaged."""
+        with _reading(self._folder):
+            count = max(1, self._searcher.num_docs)
+            hits = self._searcher.search(tantivy.Query.all_query(), count, count=False).hits
+            return sorted(self._ids_of([address for _, address in hits]))
+
+    def _ids_of(self, addresses: list[tantivy.DocAddress]) -> list[int]:
+        values = self._searcher.fast_field_values("id", addresses)
+        ids = [value for value in values if isinstance(value, int)]
+        if len(ids) != len(values):
+            raise _damaged(self._folder, "an entry has no id")
+        return ids
+
+
+def check_files(folder: Path) -> list[str]:
+    """A sentence for each file of the keyword index whose bytes are not those that were written."""
+    try:
+        # the others are JSON, which opening reads, and locks
+        files = [path for path in sorted(folder.iterdir()) if len(path.name.split(".")[0]) == _SEGMENT_ID_LENGTH]
+        return [
+            f"{path}: the content does not match its checksum"
+            for path in files
+            if not _has_its_checksum(path.read_bytes())
+        ]
+    except OSError as error:
+        return [f"{folder}: {error.strerror}"]
+
+
+def _has_its_checksum(data: bytes) -> bool:
+    """Tantivy ends a file with JSON that holds the CRC-32 of what is before, the length of that JSON, and a mark."""
+    try:
+        length, mark = struct.unpack("<II", data[-8:])
+        body, footer = data[: -8 - length], json.loads(data[-8 - length : -8])
+        return bool(mark == _FOOTER_MARK and footer["crc"] == zlib.crc32(body))
+    except (struct.error, ValueError, KeyError, TypeError):
+        return False
+
+
+def _open(folder: Path) -> tantivy.Index:
+    try:
+        return tantivy.Index.open(str(folder))
+    except ValueError:
+        if os.access(folder, os.W_OK) or not os.access(folder, os.R_OK | os.X_OK):
+            raise
+    from tempfile import TemporaryDirectory  # 4 ms that hardly any run need pay
+
+    # tantivy insists on making a lock file beside its files, which are mapped once it has opened them
+    with TemporaryDirectory(prefix="ragcli-") as links:
+        for file in folder.absolute().iterdir():
+            if not file.name.startswith(".tantivy-"):
+                Path(links, file.name).symlink_to(file)
+        return tantivy.Index.open(links)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    with _panics_as_damage(folder):
+        try:
+            yield
+        except (ValueError, OSError, OverflowError) as error:
+            raise _damaged(folder, str(error)) from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    with _panics_as_damage(folder):
+        try:
+            yield
+        except (ValueError, OSError) as error:
+            raise RagcliError(
+                f"cannot write the keyword index {folder}: {error}", "check the disk, then run the command again"
+            ) from error
+
+
+@contextmanager
+def _panics_as_damage(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        # what tantivy cannot make sense of in a file it answers with a Rust panic, whose class nothing exports
+        if type(error).__name__ != "PanicException":
+            raise
+        raise _damaged(folder, str(error)) from error
+
+
+def _damaged(folder: Path, fact: str) -> IndexDamaged:
+    return IndexDamaged(
+        f"the keyword index {folder} cannot be read ({' '.join(fact.split())})",
+        "rebuild the index with: ragcli index --force",
+    )

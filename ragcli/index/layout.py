@@ -1,0 +1,42 @@
+"""Names inside the folder of an index.
+
+Only names that match these patterns are ever opened or deleted: a folder that someone points ``--index`` at may hold
+files of theirs, and a catalog from a stranger may name any file.
+"""
+
+from __future__ import annotations
+
+import re
+
+CATALOG = "catalog.sqlite3"
+VECTORS = "vectors"
+KEYWORDS = "keywords"
+REBUILD = "rebuild"  # an index that is built inside another one to replace it
+
+_SEGMENT = re.compile(r"seg-\d{4,}-\d{8,}\.faiss")
+_LITTER = re.compile(rf"{_SEGMENT.pattern}(\.tmp)?")
+_KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+)?")
+
+
+def segment_name(generation: int, commit: int) -> str:
+    return f"seg-{generation:04d}-{commit:08d}.faiss"
+
+
+def keywords_name(stored: object) -> str:
+    """``stored``; raises ValueError when it is no name of a keyword index."""
+    if not isinstance(stored, str) or not is_keywords_name(stored):
+        raise ValueError(f"{stored!r} is no name of a keyword index")
+    return stored
+
+
+def is_segment_name(name: str) -> bool:
+    return _SEGMENT.fullmatch(name) is not None
+
+
+def is_segment_or_draft(name: str) -> bool:
+    """Also true for a segment that was being written."""
+    return _LITTER.fullmatch(name) is not None
+
+
+def is_keywords_name(name: str) -> bool:
+    return _KEYWORDS.fullmatch(name) is not None

@@ -1,0 +1,79 @@
+"""What the catalog knows of the files derived from it: the segments, the dead ids in them, the ids that are free.
+
+Methods that write expect to be called within a transaction of the catalog.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal
+
+from ragcli.index.database import Database
+from ragcli.index.rows import SegmentRow, segment_of
+from ragcli.types import Span
+
+Holder = Literal["in_vectors", "in_keywords"]
+
+_SEGMENTS = "SELECT name, sha256, count, first, last FROM segments ORDER BY first, name"
+_DEAD: dict[Holder, str] = {
+    "in_vectors": "SELECT chunk FROM dead WHERE in_vectors = 1 ORDER BY chunk",
+    "in_keywords": "SELECT chunk FROM dead WHERE in_keywords = 1 ORDER BY chunk",
+}
+_BURY: dict[Holder, str] = {
+    "in_vectors": "UPDATE dead SET in_vectors = 0 WHERE chunk = ?",
+    "in_keywords": "UPDATE dead SET in_keywords = 0 WHERE chunk = ?",
+}
+
+
+class Ledger:
+    """The bookkeeping tables of one catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def segments(self) -> list[SegmentRow]:
+        """In order of age, oldest first."""
+        return self._db.records(segment_of, _SEGMENTS)
+
+    def replace_segments(self, gone: Iterable[str], new: Iterable[SegmentRow]) -> None:
+        self._db.run_many("DELETE FROM segments WHERE name = ?", ((name,) for name in gone))
+        self._db.run_many(
+            "INSERT INTO segments VALUES (?, ?, ?, ?, ?)", ((s.name, s.sha256, s.count, s.first, s.last) for s in new)
+        )
+
+    def dead(self, holder: Holder) -> list[int]:
+        """Ids whose chunk is gone while ``holder`` still has them, ascending."""
+        return self._db.records(lambda row: int(row[0]), _DEAD[holder])
+
+    def bury(self, holder: Holder, ids: Iterable[int]) -> None:
+        """``holder`` no longer has ``ids``; an id that nothing holds is forgotten."""
+        self._db.run_many(_BURY[holder], ((i,) for i in ids))
+        self._db.run("DELETE FROM dead WHERE in_vectors = 0 AND in_keywords = 0")
+
+    def next_id(self) -> int:
+        """The lowest id that nothing ever had; ids above it are free too."""
+        found = self._db.records(lambda row: int(row[0]), "SELECT value FROM settings WHERE key = 'next_id'")
+        return found[0] if found else 1
+
+    def skip_ids(self, next_id: int) -> None:
+        """Never hand out ids below ``next_id``."""
+        if next_id > self.next_id():
+            self._set("next_id", next_id)
+
+    def reserve(self, count: int) -> int:
+        """Take ``count`` ids that nothing ever had and note them as pending; returns the first."""
+        first = self.next_id()
+        self._set("next_id", first + count)
+        self._db.run("INSERT INTO pending VALUES (?, ?)", (first, first + count - 1))
+        return first
+
+    def pending(self) -> list[Span]:
+        """Ids of a commit that did not end, as (first, last)."""
+        return self._db.records(lambda row: (int(row[0]), int(row[1])), "SELECT first, last FROM pending")
+
+    def clear_pending(self) -> None:
+        self._db.run("DELETE FROM pending")
+
+    def _set(self, key: str, value: int) -> None:
+        self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

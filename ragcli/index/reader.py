@@ -1,0 +1,123 @@
+"""Open an index for reading: one consistent state of catalog, vectors and keywords."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.errors import IndexBusy, IndexDamaged, IndexNotFound
+from ragcli.index.catalog import Catalog
+from ragcli.index.layout import VECTORS
+from ragcli.index.settings import Settings
+from ragcli.types import Chunk, Mode
+
+if TYPE_CHECKING:
+    from ragcli.index.keywords import Keywords
+    from ragcli.index.vectors import Ids, Segments, Vectors
+
+# A writer that commits between our reading the catalog and our opening the files makes us start over; a commit takes
+# far longer than opening, so that one try in many fails.
+_PATIENCE_SECONDS = 10.0
+
+# The keyword index may still hold entries of deleted chunks and of a commit in progress: ask for more, drop those.
+_KEYWORD_ROOM = 50
+
+
+class Index:
+    """One state of an index, open for search; use as ``with open_index(folder) as index``."""
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, segments: Segments | None, keywords: Keywords | None
+    ) -> None:
+        self.catalog = catalog
+        self.settings = settings
+        self._segments = segments
+        self._keywords = keywords
+        self._dead: Ids | None = None
+        self._allowed: tuple[Sequence[int], Ids] | None = None  # the last filter and what it lets through
+
+    def dense(self, query: Vectors, k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The ``k`` chunks nearest to the unit row ``query`` (d,): (chunk id, cosine), best first, ties by id.
+
+        With ``documents`` (ids), only their chunks count; the filter acts before the cut to ``k``.
+        """
+        import numpy as np
+
+        assert self._segments is not None
+        if self._dead is None:
+            self._dead = np.array(self.catalog.ledger.dead("in_vectors"), np.int64)
+        allowed = None
+        if documents is not None:
+            if self._allowed is None or self._allowed[0] is not documents:
+                self._allowed = documents, np.array(self.catalog.chunk_ids(documents), np.int64)
+            allowed = self._allowed[1]
+        return self._segments.search(query, k, allowed=allowed, dead=self._dead)
+
+    def keyword(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by id."""
+        assert self._keywords is not None
+        if k <= 0:
+            return []
+        wanted = k + _KEYWORD_ROOM
+        while True:
+            hits = self._keywords.search(terms, wanted, documents)
+            known = self.catalog.known_chunks([i for i, _ in hits])
+            live = [(i, score) for i, score in hits if i in known]
+            if len(live) >= k or len(hits) < wanted:
+                return live[:k]
+            wanted *= 4
+
+    def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
+        """The chunks among ``ids`` that exist, by id."""
+        return self.catalog.chunks(ids)
+
+
+@contextmanager
+def open_index(folder: Path, mode: Mode | None = "hybrid") -> Iterator[Index]:
+    """Open what ``mode`` searches (None: the catalog only). Readers never wait for a writer.
+
+    Raises IndexNotFound, IndexFormat, IndexDamaged.
+    """
+    catalog = Catalog.open(folder)
+    try:
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            opened = _try_open(folder, catalog, mode)
+            if opened is not None:
+                index, commits = opened
+                with catalog.snapshot():
+                    if catalog.commits() == commits:
+                        yield index
+                        return
+        raise IndexBusy(f"{folder} changes faster than it can be opened", "is a run looping? see: ragcli status")
+    finally:
+        catalog.close()
+
+
+def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index, int] | None:
+    """The index and the commit it belongs to, or None when a writer was quicker."""
+    with catalog.snapshot():
+        commits = catalog.commits()
+        settings = catalog.built_with()
+        rows = catalog.ledger.segments()
+        keywords_folder = folder / catalog.keywords_name()
+    if settings is None:
+        raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
+    segments = keywords = None
+    try:
+        if mode in {"hybrid", "dense"}:
+            from ragcli.index.vectors import Segments
+
+            segments = Segments(folder / VECTORS, rows, settings.dimension)
+        if mode in {"hybrid", "keyword"}:
+            from ragcli.index.keywords import Keywords
+
+            keywords = Keywords(keywords_folder)
+    except IndexDamaged:
+        if catalog.commits() != commits:
+            return None
+        raise
+    return Index(catalog, settings, segments, keywords), commits

@@ -1,0 +1,82 @@
+"""Build a whole index inside the folder of another one, and switch to it in one commit.
+
+The two never share an id: ids that either has handed out are skipped by the other, however often the rebuild is
+stopped and taken up again, and however the old index changes meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from ragcli.errors import IndexDamaged, IndexNotFound
+from ragcli.index.catalog import Catalog
+from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS
+
+
+def seed(catalog: Catalog, rebuilt: Catalog) -> None:
+    """Give ``rebuilt``, a new index, ids and file names that the one of ``catalog`` never used."""
+    following = catalog.generation() + 1
+    with rebuilt.transaction():
+        rebuilt.set("generation", following)
+        rebuilt.set("keywords", f"{KEYWORDS}-{following}")
+        rebuilt.set("commits", catalog.commits())
+        rebuilt.ledger.skip_ids(catalog.ledger.next_id())
+
+
+def align(folder: Path, catalog: Catalog) -> None:
+    """Remove a rebuild that is of no use any more; make the ids of an unfinished one and of ``catalog`` disjoint."""
+    if not (folder / REBUILD).is_dir():
+        return
+    try:
+        Catalog.open(folder / REBUILD).close()
+        rebuilt = Catalog.create(folder / REBUILD)
+    except (IndexNotFound, IndexDamaged):  # it had not begun, was being removed, or can be made again
+        shutil.rmtree(folder / REBUILD, ignore_errors=True)
+        return
+    try:
+        # one that has no settings yet is seeded when it starts; one of our own generation has been adopted
+        is_stale = rebuilt.built_with() is not None and rebuilt.generation() != catalog.generation() + 1
+        if not is_stale:
+            next_id = max(rebuilt.ledger.next_id(), catalog.ledger.next_id())
+            for one in (rebuilt, catalog):
+                if one.ledger.next_id() < next_id:
+                    with one.transaction():
+                        one.ledger.skip_ids(next_id)
+    finally:
+        rebuilt.close()
+    if is_stale:
+        shutil.rmtree(folder / REBUILD, ignore_errors=True)
+
+
+def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog) -> None:
+    """Make ``catalog`` name the files and rows of ``rebuilt``, which is closed.
+
+    Its files are linked, not moved, so that a crash before the commit leaves both indexes whole.
+    """
+    from ragcli.index.vectors import sync_folder
+
+    keywords = rebuilt.keywords_name()
+    (folder / VECTORS).mkdir(exist_ok=True)
+    for row in rebuilt.ledger.segments():
+        _link(rebuilt_folder / VECTORS / row.name, folder / VECTORS / row.name)
+    shutil.rmtree(folder / keywords, ignore_errors=True)
+    # not the locks: a link would be the same lock
+    shutil.copytree(
+        rebuilt_folder / keywords, folder / keywords, copy_function=_link, ignore=shutil.ignore_patterns(".tantivy-*")
+    )
+    for changed in (folder / VECTORS, folder / keywords, folder):
+        sync_folder(changed)
+    rebuilt.close()
+    catalog.replace_all(rebuilt_folder)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    Path(target).unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+        with Path(target).open("rb") as file:
+            os.fsync(file.fileno())

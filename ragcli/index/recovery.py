@@ -1,0 +1,56 @@
+"""Put an index in order after a writer that was killed or failed. The caller holds the writer's lock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from ragcli.errors import UsageError
+from ragcli.index.catalog import Catalog
+from ragcli.index.layout import (
+    CATALOG,
+    REBUILD,
+    VECTORS,
+    is_keywords_name,
+    is_segment_or_draft,
+)
+from ragcli.index.lock import LOCK_FILES
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Raise UsageError where ``folder`` is no index and holds other things: they must not mix with an index."""
+    if (folder / CATALOG).exists() or not folder.is_dir():
+        return
+    ours = {*LOCK_FILES, REBUILD}
+    if any(not entry.name.startswith(".") and entry.name not in ours for entry in folder.iterdir()):
+        raise UsageError(
+            f"{folder} holds other files and no index", "name a folder that is new or empty: --index NAME or PATH"
+        )
+
+
+def sweep(folder: Path, catalog: Catalog) -> None:
+    """Remove derived files that ``catalog`` does not name. Only files with names of ours are touched."""
+    if (folder / VECTORS).is_dir():
+        known = {row.name for row in catalog.ledger.segments()}
+        for entry in os.scandir(folder / VECTORS):
+            if is_segment_or_draft(entry.name) and entry.name not in known:
+                Path(entry.path).unlink(missing_ok=True)
+    current = catalog.keywords_name()
+    for entry in os.scandir(folder):
+        if is_keywords_name(entry.name) and entry.name != current:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def purge(folder: Path, catalog: Catalog) -> None:
+    """Remove entries with pending ids from the keyword index; raises IndexDamaged when it cannot be read."""
+    pending = catalog.ledger.pending()
+    if not pending:
+        return
+    if catalog.built_with() is not None:
+        from ragcli.index.keywords import Keywords
+
+        ids = [i for first, last in pending for i in range(first, last + 1)]
+        Keywords(folder / catalog.keywords_name()).update([], ids)
+    with catalog.transaction():
+        catalog.ledger.clear_pending()

@@ -1,0 +1,115 @@
+"""Check that what is derived agrees with the catalog, and the catalog with itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragcli.errors import IndexDamaged
+from ragcli.index.catalog import Catalog
+from ragcli.index.keywords import Keywords, check_files
+from ragcli.index.layout import VECTORS
+from ragcli.index.reader import open_index
+from ragcli.index.rows import chunk_key
+from ragcli.index.vectors import Segments, check_segment
+
+# A commit while we look removes files that we still expect: look again.
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was checked, and a sentence for each fault."""
+
+    documents: int
+    chunks: int
+    segments: int
+    faults: tuple[str, ...]
+
+
+def verify(folder: Path) -> Report:
+    """Check the index in ``folder``; raises IndexNotFound, IndexFormat, and IndexDamaged when it cannot be opened."""
+    for _ in range(_TRIES):
+        with open_index(folder, None) as index:
+            state, report = _state(index.catalog), _check(folder, index.catalog, index.settings.dimension)
+        if not report.faults or state == _state_now(folder):
+            break
+    return report
+
+
+def _state(catalog: Catalog) -> tuple[int, int]:
+    # ids are reserved before derived files change, commits counted after
+    return catalog.commits(), catalog.ledger.next_id()
+
+
+def _state_now(folder: Path) -> tuple[int, int]:
+    catalog = Catalog.open(folder)
+    try:
+        return _state(catalog)
+    finally:
+        catalog.close()
+
+
+def _check(folder: Path, catalog: Catalog, dimension: int) -> Report:
+    faults = catalog.check()
+    if faults:  # what the catalog says means nothing then
+        return Report(0, 0, 0, tuple(faults))
+    ids = catalog.chunk_ids()
+    faults += [*_text_faults(catalog), *_vector_faults(folder, catalog, ids, dimension)]
+    faults += _keyword_faults(folder / catalog.keywords_name(), catalog, ids)
+    return Report(catalog.count("documents"), len(ids), catalog.count("segments"), tuple(faults))
+
+
+def _text_faults(catalog: Catalog) -> Iterator[str]:
+    for row in catalog.documents():
+        keys = catalog.chunk_keys(row.id)
+        for chunk in catalog.document_chunks(row.id):
+            if len(chunk.text) != chunk.end - chunk.start:
+                yield f"chunk {chunk.id} of {row.path}: its text does not fit its span"
+            elif keys[chunk.id] != chunk_key(chunk):
+                yield f"chunk {chunk.id} of {row.path}: its text does not match its checksum"
+
+
+def _vector_faults(folder: Path, catalog: Catalog, ids: list[int], dimension: int) -> Iterator[str]:
+    segments = catalog.ledger.segments()
+    faults = [fault for row in segments if (fault := check_segment(folder / VECTORS, row)) is not None]
+    yield from faults
+    if faults:
+        return
+    try:
+        held = Segments(folder / VECTORS, segments, dimension).ids().tolist()
+    except IndexDamaged as error:
+        yield str(error)
+        return
+    yield from _compare("vector", ids, held, set(catalog.ledger.dead("in_vectors")))
+
+
+def _keyword_faults(folder: Path, catalog: Catalog, ids: list[int]) -> Iterator[str]:
+    faults = check_files(folder)
+    yield from faults
+    if faults:
+        return
+    try:
+        held = Keywords(folder).ids()
+    except IndexDamaged as error:
+        yield str(error)
+        return
+    allowed = set(catalog.ledger.dead("in_keywords"))
+    # a commit in progress may have written entries that the catalog does not name yet
+    allowed.update(i for first, last in catalog.ledger.pending() for i in range(first, last + 1))
+    yield from _compare("keyword entry", ids, held, allowed)
+
+
+def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -> Iterator[str]:
+    counts = Counter(held)
+    missing = [i for i in wanted if i not in counts]
+    if missing:
+        yield f"{len(missing)} chunks have no {what}, the first is {missing[0]}"
+    doubled = [i for i, count in counts.items() if count > 1]
+    if doubled:
+        yield f"{len(doubled)} chunks have more than one {what}, the first is {doubled[0]}"
+    strangers = counts.keys() - set(wanted) - allowed
+    if strangers:
+        yield f"{what} of {len(strangers)} unknown chunks, the first is {min(strangers)}"

@@ -1,0 +1,264 @@
+"""Change an index: one writer at a time, whole documents at a time, all or nothing.
+
+A commit reserves ids (noted as pending), writes a FAISS segment under its final name, commits tantivy, then commits
+SQLite, which names the segments that exist. Killed before that last step, the catalog still describes the old state;
+the next writer removes what carries pending ids or stands in no catalog row. Entries of deleted chunks leave the
+keyword index one commit later, when no reader can need them any more.
+
+Nothing heavy is imported until there is something to write: a run that finds nothing to do stays quick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.errors import IndexDamaged
+from ragcli.index import rebuild
+from ragcli.index.catalog import Catalog
+from ragcli.index.compaction import to_rewrite
+from ragcli.index.layout import REBUILD, VECTORS
+from ragcli.index.lock import uninterrupted, writer_lock
+from ragcli.index.recovery import purge, refuse_foreign, sweep
+from ragcli.index.rows import NewDocument, SegmentRow
+from ragcli.index.settings import Settings
+from ragcli.types import Chunk, Document, Skipped
+
+if TYPE_CHECKING:
+    from ragcli.index.keywords import Keywords
+    from ragcli.index.vectors import Segments, Vectors
+
+REBUILD_NAME = REBUILD
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file to store: its document, its chunks (ids still ordinals) and the digest of what is embedded of each."""
+
+    document: Document
+    sha256: str
+    size: int
+    mtime_ns: int
+    loader_version: int
+    chunks: tuple[Chunk, ...]
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotIndexed:
+    """A file to list as not indexed, with the state it was in, so that it is tried again when it changes."""
+
+    skipped: Skipped
+    size: int = 0
+    mtime_ns: int = 0
+    loader_version: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit changes. ``vectors`` has a unit row (d,) for every key of ``added``."""
+
+    added: list[NewFile] = field(default_factory=list)
+    vectors: Mapping[bytes, Vectors] = field(default_factory=dict)
+    deleted: list[int] = field(default_factory=list)  # document ids
+    not_indexed: list[NotIndexed] = field(default_factory=list)
+    forgotten: list[Path] = field(default_factory=list)  # paths that were listed as not indexed and no longer are
+    touched: list[tuple[int, int, int]] = field(default_factory=list)  # (document id, size, mtime_ns)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.deleted or self.not_indexed or self.forgotten or self.touched)
+
+
+class Writer:
+    """The one process that may change the index in ``folder``; made by :func:`open_writer`."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self.folder = folder
+        self.catalog = catalog
+        self._opened: tuple[int, Segments] | None = None  # the segments of one commit
+
+    def settings(self) -> Settings | None:
+        """How the index was built; None for a new one."""
+        return self.catalog.built_with()
+
+    def start(self, settings: Settings) -> None:
+        """Fix how a new index is built; makes its derived files, so that even an empty index opens."""
+        from ragcli.index.vectors import sync_folder
+
+        (self.folder / VECTORS).mkdir(exist_ok=True)
+        name = self.catalog.keywords_name()
+        _open_keywords(self.folder / name, create=True)
+        sync_folder(self.folder)
+        with self.catalog.transaction():
+            self.catalog.set("index", settings.to_record())
+            self.catalog.set("keywords", name)
+            self.catalog.count_commit()
+
+    def commit(self, batch: Batch) -> None:
+        """Apply ``batch`` durably and at once. A Ctrl-C during it takes effect after it.
+
+        Raises RagcliError or OSError when the disk does not take it: the index is as it was, and the next commit of
+        this or another writer cleans up.
+        """
+        ledger = self.catalog.ledger
+        with uninterrupted():
+            if ledger.pending():  # an earlier commit of this writer failed half-way
+                self.recover()
+            documents = self._with_ids(batch.added)
+            buried = ledger.dead("in_keywords")
+            dead = ledger.dead("in_vectors")
+            gone, new = self._write_segment(documents, batch.vectors, dead)
+            if documents or buried:
+                self._write_keywords(documents, buried)
+            with self.catalog.transaction():
+                self._apply(batch, documents)
+                ledger.bury("in_keywords", buried)
+                # ``dead`` as it was when the segment was written: what dies in this commit is still in it
+                ledger.bury("in_vectors", [i for i in dead if any(row.first <= i <= row.last for row in gone)])
+                ledger.replace_segments([row.name for row in gone], new)
+                ledger.clear_pending()
+                self.catalog.count_commit()
+            self._opened = None
+            for row in gone:
+                with suppress(OSError):  # it is done; what cannot be removed now, the next writer sweeps up
+                    (self.folder / VECTORS / row.name).unlink(missing_ok=True)
+
+    def stored_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+        """The unit row (d,) of each key that some chunk of this index already has; raises IndexDamaged."""
+        chunks = self.catalog.chunk_for_keys(keys)
+        settings = self.settings()
+        if not chunks or settings is None:
+            return {}
+        rows = self._segments(settings.dimension).reconstruct(chunks.values())
+        return {key: rows[chunk] for key, chunk in chunks.items() if chunk in rows}
+
+    def tidy(self) -> None:
+        """Let go of what deleted documents left in derived files, where it is worth the writing."""
+        ledger = self.catalog.ledger
+        if ledger.dead("in_keywords") or to_rewrite(ledger.segments(), 0, ledger.dead("in_vectors")):
+            self.commit(Batch())
+
+    def recover(self) -> None:
+        """Remove what a killed writer left: entries with pending ids, files that no row names.
+
+        Raises IndexDamaged when the keyword index cannot be read; nothing is lost, and all else still works.
+        """
+        sweep(self.folder, self.catalog)
+        rebuild.align(self.folder, self.catalog)
+        purge(self.folder, self.catalog)
+
+    def adopt(self, rebuilt: Writer) -> None:
+        """Become ``rebuilt``, an index built in a folder below this one, in one commit; then remove that folder."""
+        with uninterrupted():
+            rebuild.adopt(self.folder, self.catalog, rebuilt.folder, rebuilt.catalog)
+            self._opened = None
+            self.recover()
+
+    def seed(self, rebuilt: Writer) -> None:
+        """Give an index that will replace this one ids and file names that this one never used."""
+        rebuild.seed(self.catalog, rebuilt.catalog)
+
+    def _segments(self, dimension: int) -> Segments:
+        from ragcli.index.vectors import Segments
+
+        commits = self.catalog.commits()
+        if self._opened is None or self._opened[0] != commits:
+            rows = self.catalog.ledger.segments()
+            self._opened = commits, Segments(self.folder / VECTORS, rows, dimension)
+        return self._opened[1]
+
+    # -- steps of a commit ----------------------------------------------------------------------------------------
+
+    def _with_ids(self, added: Sequence[NewFile]) -> list[NewDocument]:
+        if not added:
+            return []
+        with self.catalog.transaction():
+            next_id = self.catalog.ledger.reserve(sum(1 + len(new.chunks) for new in added))
+        documents = []
+        for new in added:
+            first = next_id + 1
+            chunks = tuple(replace(chunk, id=first + ordinal) for ordinal, chunk in enumerate(new.chunks))
+            document = new.document
+            documents.append(
+                NewDocument(
+                    id=next_id, path=document.path, sha256=new.sha256, size=new.size, mtime_ns=new.mtime_ns,
+                    loader=document.loader, loader_version=new.loader_version, title=document.title,
+                    warnings=document.warnings, pages=_page_starts(document), chunks=chunks, keys=new.keys,
+                )
+            )  # fmt: skip
+            next_id = first + len(chunks)
+        return documents
+
+    def _write_segment(
+        self, documents: Sequence[NewDocument], by_key: Mapping[bytes, Vectors], dead: Sequence[int]
+    ) -> tuple[list[SegmentRow], list[SegmentRow]]:
+        """Write the segment that the commit needs; returns (rows that go, rows that come)."""
+        chunks = [(chunk.id, by_key[key]) for d in documents for chunk, key in zip(d.chunks, d.keys, strict=True)]
+        swallowed = to_rewrite(self.catalog.ledger.segments(), len(chunks), dead)
+        if not chunks and not swallowed:
+            return [], []
+        from ragcli.index.vectors import write_segment
+
+        name = self.catalog.segment_name()
+        row = write_segment(self.folder / VECTORS, name, chunks, swallowed, dead)
+        return swallowed, [row] if row else []
+
+    def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> None:
+        from ragcli.search.terms import terms
+
+        added = (
+            (chunk.id, document.id, " ".join(terms(f"{document.path.name}\n{chunk.embedded}")))
+            for document in documents
+            for chunk in document.chunks
+        )
+        _open_keywords(self.folder / self.catalog.keywords_name()).update(added, buried)
+
+    def _apply(self, batch: Batch, documents: Sequence[NewDocument]) -> None:
+        for document in batch.deleted:
+            self.catalog.delete_document(document)
+        self.catalog.drop_skipped([*batch.forgotten, *(new.path for new in documents)])
+        for entry in batch.not_indexed:
+            self.catalog.set_skipped(entry.skipped, entry.size, entry.mtime_ns, entry.loader_version)
+        for touched in batch.touched:
+            self.catalog.touch(*touched)
+        for new in documents:
+            self.catalog.insert_document(new)
+
+
+def _page_starts(document: Document) -> tuple[tuple[int, int], ...]:
+    """(page, offset of its first block) for each page in order; empty where the format has no pages."""
+    starts: dict[int, int] = {}
+    for block in document.blocks:
+        if block.page is not None:
+            starts.setdefault(block.page, block.start)
+    return tuple(starts.items())
+
+
+@contextmanager
+def open_writer(folder: Path) -> Iterator[Writer]:
+    """Take the index in ``folder`` for writing, making an empty one where there is none.
+
+    Raises IndexBusy, IndexFormat, IndexDamaged for the catalog, UsageError for a folder that holds something else.
+    """
+    refuse_foreign(folder)
+    with writer_lock(folder):
+        catalog = Catalog.create(folder)
+        try:
+            writer = Writer(folder, catalog)
+            sweep(folder, catalog)
+            rebuild.align(folder, catalog)
+            # a keyword index that cannot be read must not stand in the way of the rebuild that mends it
+            with suppress(IndexDamaged):
+                purge(folder, catalog)
+            yield writer
+        finally:
+            catalog.close()
+
+
+def _open_keywords(folder: Path, *, create: bool = False) -> Keywords:
+    from ragcli.index.keywords import Keywords
+
+    return Keywords(folder, create=create)
