@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch
@@ -73,7 +74,7 @@ class Embedder:
         """Encode the next texts; ``expected`` texts in all decide which runtime is worth starting."""
         if self._encoder is None:
             self._encoder = open_index_encoder(self._files, expected)
-        keys = list(self._texts)[:SLICE]
+        keys = list(islice(self._texts, SLICE))
         rows = self._encoder.encode([self._texts[key] for key in keys])
         for key, row in zip(keys, rows, strict=True):
             self._vectors[key] = row

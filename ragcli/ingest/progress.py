@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.index.catalog import Catalog
@@ -30,7 +29,7 @@ class Progress:
     bytes_total: int
     chunks_done: int
     chunks_found: int
-    current: Path | None
+    doing: str  # a file name, or what takes long
 
 
 class Clock:
@@ -58,7 +57,7 @@ class Clock:
         share = self._bytes / self._bytes_total if self._bytes_total else 1.0
         return round((embedder.embedded + embedder.waiting) / share) if share else embedder.waiting
 
-    def progress(self, embedder: Embedder, current: Path | None) -> Progress:
+    def progress(self, embedder: Embedder, doing: str) -> Progress:
         return Progress(
             files_done=self._files,
             files_total=self._files_total,
@@ -66,7 +65,7 @@ class Clock:
             bytes_total=self._bytes_total,
             chunks_done=embedder.found - embedder.waiting,
             chunks_found=embedder.found,
-            current=current,
+            doing=doing,
         )
 
     def store_rate(self, catalog: Catalog, embedder: Embedder) -> None:

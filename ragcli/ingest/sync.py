@@ -181,7 +181,7 @@ class _Run:
                 for loaded in sandbox.load(requests):
                     self._take_file(loaded, states[loaded.path], embedder)
                     clock.read(states[loaded.path])
-                    self._report(clock.progress(embedder, loaded.path))
+                    self._report(clock.progress(embedder, loaded.path.name))
                     while embedder.waiting >= SLICE:
                         self._embed_some(embedder, clock)
             while embedder.waiting:
@@ -193,8 +193,10 @@ class _Run:
             self._summary.chunks_embedded, self._summary.chunks_reused = embedder.embedded, embedder.reused
 
     def _embed_some(self, embedder: Embedder, clock: Clock) -> None:
+        if not embedder.embedded:
+            self._report(clock.progress(embedder, "loading the model"))
         embedder.embed_slice(clock.expected(embedder))
-        self._report(clock.progress(embedder, None))
+        self._report(clock.progress(embedder, "embedding"))
         if embedder.finished() >= _COMMIT_CHUNKS or clock.since_commit() > _COMMIT_SECONDS:
             self._commit_finished(embedder)
             clock.committed()

@@ -14,7 +14,7 @@ from ragcli.search.filters import Filters, select
 from ragcli.search.fuse import fuse
 from ragcli.search.snippet import make_snippet
 from ragcli.search.terms import query_terms
-from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results
+from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results, Span
 
 if TYPE_CHECKING:
     from ragcli.models.encoder import Encoder
@@ -70,14 +70,17 @@ class Searcher:
         }
         scores = dict(ranked)
         hits: list[Hit] = []
-        seen: set[Path] = set()
+        shown: dict[Path, list[Span]] = {}
         for twins in self._folded(ranked):
             chunk = twins[0]
-            if self._options.unique and chunk.path in seen:
+            if self._options.unique and chunk.path in shown:
                 continue
-            seen.add(chunk.path)
-            parts = tuple(Part(name, *entries.get(chunk.id, (None, None))) for name, entries in places.items())
             snippet = make_snippet(chunk, text, page_of=self._page_of(chunk))
+            # neighbours share sentences: the same words twice in a row help nobody
+            if any(snippet.start < end and start < snippet.end for start, end in shown.get(chunk.path, ())):
+                continue
+            shown.setdefault(chunk.path, []).append((snippet.start, snippet.end))
+            parts = tuple(Part(name, *entries.get(chunk.id, (None, None))) for name, entries in places.items())
             copies = tuple(dict.fromkeys(twin.path for twin in twins if twin.path != chunk.path))
             hits.append(Hit(chunk, scores[chunk.id], snippet, parts, copies=copies))
             if len(hits) == self._options.k:

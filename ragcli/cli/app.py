@@ -1,0 +1,93 @@
+"""The Typer application: every command registered, flags read from ragcli.toml and the environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer import _click  # Typer ships its own Click; these two names are what it raises
+
+from ragcli._version import __version__
+from ragcli.cli import (
+    config,
+    doctor,
+    index,
+    listing,
+    models,
+    open_ref,
+    parse,
+    query,
+    remove,
+    show,
+    status,
+    verify,
+)
+from ragcli.cli.env import run_guarded
+from ragcli.config import load_defaults
+from ragcli.errors import ExitCode
+
+_HELP = """grep for meaning: index a folder, ask in plain words, get the passage, the file and the page."""
+
+_EPILOG = """Start with:  ragcli index PATH   then:  ragcli query "what you want to know"
+
+Exit codes: 0 found or done, 1 nothing found, 2 usage or fatal error, 3 done but some files failed,
+70 a bug, 130 interrupted.
+
+Every option can also be set in ragcli.toml or as RAGCLI_<COMMAND>_<OPTION>; see: ragcli config"""
+
+app = typer.Typer(
+    name="ragcli",
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "RAGCLI", "help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+for module in (index, query, parse, show, open_ref, listing, status, remove, verify, models, doctor, config):
+    module.register(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"ragcli {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def command_tree() -> Any:  # noqa: ANN401 (Typer's vendored group type)
+    """The commands as Click sees them; the variable of each option is a rule, told once, not a line in every help."""
+    root: Any = typer.main.get_command(app)
+    for sub in (root, *root.commands.values(), *root.commands["models"].commands.values()):
+        for parameter in sub.params:
+            parameter.show_envvar = False
+    return root
+
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    # A file name may be bytes that are no text: they go out as they came in.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape")
+    return int(run_guarded(_run, debug=False))
+
+
+def _run() -> ExitCode:
+    try:
+        root = command_tree()
+        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=load_defaults(root))
+    except _click.exceptions.ClickException as error:
+        error.show()
+        return ExitCode.ERROR
+    return ExitCode(code or 0)

@@ -1,0 +1,160 @@
+"""What every command shares: the common options, the streams, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ragcli.errors import ExitCode, RagcliError
+from ragcli.index.locate import DEFAULT_NAME, Home, find_home, find_index, index_names, require_index
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """The common options of one run."""
+
+    home: Home
+    index: str
+    json: bool
+    quiet: bool
+    verbose: bool
+    offline: bool
+
+    def existing_index(self) -> Path:
+        """The folder of the index that the command means; IndexNotFound says which exist."""
+        return require_index(self.home, self.index)
+
+    def index_folder(self) -> Path:
+        """The folder of the index, whether or not it exists yet."""
+        return find_index(self.home, self.index)
+
+    def say(self, message: str) -> None:
+        """One line for people, on stderr, unless they asked for quiet."""
+        if not self.quiet:
+            sys.stderr.write(f"{message}\n")
+
+
+def complete_index(incomplete: str) -> list[str]:
+    """Names of indexes, for the shell."""
+    with suppress(OSError, RagcliError):
+        home = os.environ.get("RAGCLI_HOME")
+        return [name for name in index_names(find_home(Path(home) if home else None)) if name.startswith(incomplete)]
+    return []
+
+
+IndexOption = Annotated[
+    str,
+    typer.Option(
+        "--index", "-i", envvar="RAGCLI_INDEX", metavar="NAME|PATH", autocompletion=complete_index,
+        help="Which index: a name under the home, or a folder.", rich_help_panel="Common",
+    ),
+]  # fmt: skip
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home", envvar="RAGCLI_HOME", metavar="FOLDER", rich_help_panel="Common",
+        help="Where indexes live; else indexes/ beside the nearest ragcli.toml, else the user data folder.",
+    ),
+]  # fmt: skip
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", rich_help_panel="Common")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel="Common")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.", rich_help_panel="Common")]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", envvar="RAGCLI_DEBUG", help="Show tracebacks.", rich_help_panel="Common")
+]
+OfflineOption = Annotated[
+    bool,
+    typer.Option(
+        "--offline", envvar=["RAGCLI_OFFLINE", "HF_HUB_OFFLINE"], help="Open no socket.", rich_help_panel="Common"
+    ),
+]
+
+_COMMON: Sequence[tuple[str, Any, Any]] = (
+    ("index", IndexOption, DEFAULT_NAME),
+    ("home", HomeOption, None),
+    ("json", JsonOption, False),
+    ("quiet", QuietOption, False),
+    ("verbose", VerboseOption, False),
+    ("debug", DebugOption, False),
+    ("offline", OfflineOption, False),
+)
+
+
+def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[..., ExitCode]], Callable[..., int]]:  # noqa: ANN401 (Typer's own keywords)
+    """Register ``function(env, ...)`` as a command that also takes the common options and ends with its exit code."""
+
+    def register(function: Callable[..., ExitCode]) -> Callable[..., int]:
+        @functools.wraps(function)
+        def run(**given: Any) -> int:  # noqa: ANN401 (what Typer parsed)
+            common = {key: given.pop(key) for key, _, _ in _COMMON}
+            debug = common.pop("debug")
+            return run_guarded(lambda: function(_env(**common), **given), debug=debug)
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        added = [
+            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+            for key, annotation, default in _COMMON
+        ]
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
+        setattr(run, "__signature__", inspect.Signature(parameters))  # noqa: B010 (mypy does not know inspect's hook)
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name, **settings)(run)
+        return run
+
+    return register
+
+
+def run_guarded(action: Callable[[], ExitCode], *, debug: bool) -> int:
+    """Run ``action``; every way it can end becomes an exit code and at most one line on stderr."""
+    try:
+        code = action()
+        sys.stdout.flush()
+    except RagcliError as error:
+        _report(str(error), debug=debug)
+        return error.exit_code
+    except KeyboardInterrupt:
+        _report("interrupted", debug=debug)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # the reader (head, say) has what it wanted; nothing is wrong, and Python must not flush into the pipe again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except OSError as error:
+        name = f"{os.fspath(error.filename)}: " if error.filename else ""
+        _report(f"{name}{error.strerror or error}", debug=debug)
+        return ExitCode.ERROR
+    except Exception as error:  # noqa: BLE001 (a bug of ours: it must not look like "nothing found")
+        _report(f"this is a bug in ragcli: {type(error).__name__}: {error}; run again with --debug", debug=debug)
+        return ExitCode.BUG
+    return code
+
+
+def _report(message: str, *, debug: bool) -> None:
+    from ragcli.render.visible import visible  # file names in messages may hold anything
+
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    with suppress(BrokenPipeError):
+        sys.stderr.write(f"ragcli: {visible(message)}\n")
+
+
+def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, offline: bool) -> Env:
+    if verbose:
+        import logging  # 15 ms that other runs need not pay
+
+        logging.basicConfig(format="ragcli: %(message)s", stream=sys.stderr, level=logging.ERROR)
+        logging.getLogger("ragcli").setLevel(logging.INFO)
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
+    return Env(find_home(home), index, json=json, quiet=quiet, verbose=verbose, offline=offline)

@@ -1,0 +1,132 @@
+"""How ``ragcli query`` reads its questions, opens what it searches, and prints."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ragcli.cli.env import Env
+from ragcli.errors import ExitCode, UsageError
+from ragcli.index.reader import Index, open_index
+from ragcli.render import results_record, write_json_line, write_results
+from ragcli.render.terminal import color_wanted, terminal_width
+from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.types import Mode, Results
+
+_STDIN_NAME = "(stdin)"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How results are printed."""
+
+    format: str
+    null: bool
+    explain: bool
+    context: int
+
+
+def choose_format(env: Env, given: str | None, known: Sequence[str], *, jsonl: bool, paths: bool, null: bool) -> str:
+    """One format from all the flags that can name it; UsageError when they contradict each other."""
+    named = {
+        name
+        for name, wanted in ((given, given), ("json", env.json), ("jsonl", jsonl), ("paths", paths))
+        if wanted and name
+    }
+    if len(named) > 1:
+        raise UsageError(f"one format at a time, not {' and '.join(sorted(named))}")
+    chosen = named.pop() if named else ("paths" if null else "text" if sys.stdout.isatty() else "plain")
+    if chosen not in known:
+        raise UsageError(f"there is no format {chosen!r}", f"formats: {', '.join(known)}")
+    if null and chosen != "paths":
+        raise UsageError("-0 goes with paths only", "add -l")
+    return chosen
+
+
+def choose_mode(given: str) -> Mode:
+    """The mode of that name; UsageError."""
+    for mode in ("hybrid", "dense", "keyword"):
+        if given == mode:
+            return mode
+    raise UsageError(f"there is no mode {given!r}", "modes: hybrid, dense, keyword")
+
+
+def run(
+    env: Env, text: str, files: Sequence[Path], options: SearchOptions, look: Look, *, on_the_fly: bool
+) -> ExitCode:
+    """Answer one question, or each line of stdin."""
+    if files and not on_the_fly:
+        raise UsageError(f"unexpected argument {str(files[0])!r}", "put the question in quotes, or files after --in")
+    if text == "-" and Path("-") in files:
+        raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
+    with _opened(env, files, options) as index:
+        searcher = Searcher(index, options)
+        if text == "-":
+            return _answer_lines(searcher, look)
+        results = _renamed(searcher.search(text), files)
+    for note in results.notes:
+        env.say(f"note: {note}")
+    write_results(
+        results, look.format, sys.stdout, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
+        color=color_wanted(sys.stdout), width=terminal_width(),
+    )  # fmt: skip
+    if not results.hits and look.format == "text":
+        env.say("nothing found")
+    return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
+
+
+def _answer_lines(searcher: Searcher, look: Look) -> ExitCode:
+    """One JSON line out for each non-blank line in, as soon as it is known; the model is loaded once."""
+    if look.format not in {"plain", "text", "json", "jsonl"}:
+        raise UsageError(f"questions from stdin are answered in JSON lines, not as {look.format}", "use --jsonl")
+    found = False
+    for line in sys.stdin:
+        if line.strip():
+            results = searcher.search(line.strip())
+            found = found or bool(results.hits)
+            write_json_line(results_record(results), sys.stdout)
+            sys.stdout.flush()
+    return ExitCode.OK if found else ExitCode.NOT_FOUND
+
+
+@contextmanager
+def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator[Index]:
+    """The index that was named, or one made of ``files`` in a temporary folder for this query alone."""
+    if not files:
+        with open_index(env.existing_index(), options.mode) as index:
+            yield index
+        return
+    from ragcli.ingest.sync import SyncOptions, sync
+
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+        roots = [_stdin_file(Path(folder)) if str(path) == "-" else path for path in files]
+        summary = sync(Path(folder) / "index", roots, SyncOptions(offline=env.offline))
+        for failure in summary.failures:
+            env.say(f"failed: {failure.path}: {failure.reason}")
+        with open_index(Path(folder) / "index", options.mode) as index:
+            yield index
+
+
+def _stdin_file(folder: Path) -> Path:
+    path = folder / f"{_STDIN_NAME}.txt"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def _renamed(results: Results, files: Sequence[Path]) -> Results:
+    """Text that came in by stdin has no path of its own."""
+    if Path("-") not in files:
+        return results
+    hits = tuple(
+        replace(hit, chunk=replace(hit.chunk, path=Path(_STDIN_NAME)))
+        if hit.chunk.path.name == f"{_STDIN_NAME}.txt"
+        else hit
+        for hit in results.hits
+    )
+    return replace(results, hits=hits)

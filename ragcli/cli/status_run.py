@@ -1,0 +1,89 @@
+"""What ``ragcli status`` counts and prints."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ragcli.cli.env import Env
+from ragcli.errors import ExitCode, IndexNotFound
+from ragcli.index.locate import index_names
+from ragcli.index.reader import Index, open_index
+from ragcli.render import write_json
+from ragcli.render.units import human_size
+from ragcli.render.visible import display_path, visible
+
+
+def run(env: Env) -> ExitCode:
+    """Print the state of the index; 1 when there is none yet."""
+    record: dict[str, Any] = {
+        "schema": 1,
+        "home": str(env.home.path),
+        "home_from": env.home.origin,
+        "indexes": index_names(env.home),
+        "index": str(env.index_folder()),
+        "exists": False,
+    }
+    try:
+        with open_index(env.existing_index(), None) as index:
+            record |= _index_record(index, env.index_folder())
+    except IndexNotFound as error:
+        env.say(f"ragcli: {error}")
+    if env.json:
+        write_json(record, sys.stdout)
+    else:
+        _write_text(record)
+    return ExitCode.OK if record["exists"] else ExitCode.NOT_FOUND
+
+
+def _index_record(index: Index, folder: Path) -> dict[str, Any]:
+    catalog = index.catalog
+    reasons: Counter[str] = Counter()
+    failed = 0
+    for skipped in catalog.skipped():
+        reasons[str(skipped.reason)] += skipped.files
+        failed += skipped.files if skipped.reason.is_failure else 0
+    kinds = Counter(row.loader for row in catalog.documents())
+    documents, not_indexed = sum(kinds.values()), sum(reasons.values())
+    return {
+        "exists": True,
+        "roots": [str(root) for root in catalog.roots()],
+        "files": documents + not_indexed,
+        "documents": documents,
+        "kinds": dict(sorted(kinds.items())),
+        "not_indexed": {"files": not_indexed, "failed": failed, "reasons": dict(sorted(reasons.items()))},
+        "chunks": catalog.count("chunks"),
+        "segments": catalog.count("segments"),
+        "model": index.settings.model,
+        "model_sha256": index.settings.sha256,
+        "dimension": index.settings.dimension,
+        "chunk_size": index.settings.chunk_size,
+        "chunk_overlap": index.settings.chunk_overlap,
+        "disk_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    }
+
+
+def _write_text(record: dict[str, Any]) -> None:
+    base = Path.cwd()
+    lines = [
+        ("home", f"{visible(record['home'])} ({record['home_from']})"),
+        ("indexes", ", ".join(record["indexes"]) or "none"),
+        ("index", visible(record["index"])),
+    ]
+    if record["exists"]:
+        left_out = record["not_indexed"]
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out["reasons"].items())
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in record["kinds"].items())
+        lines += [
+            ("folders", ", ".join(visible(display_path(Path(root), base)) for root in record["roots"])),
+            ("files", f"{record['files']:,}"),
+            ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
+            ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
+            ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
+            ("model", f"{visible(record['model'])}, {record['dimension']} dimensions"),
+            ("disk", human_size(record["disk_bytes"])),
+        ]
+    for name, value in lines:
+        sys.stdout.write(f"{name:<12} {value}\n")

@@ -1,0 +1,70 @@
+"""Settings: defaults < ragcli.toml < RAGCLI_* < flags.
+
+Click resolves the order: this module only turns the nearest ragcli.toml into its map of defaults, checked against the
+options that exist. Keys at the top of the file hold for every command that has such an option; a table holds for the
+command of its name::
+
+    index = "notes"
+    [query]
+    k = 5
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from ragcli.errors import UsageError
+from ragcli.index.locate import find_config
+
+
+class Command(Protocol):
+    """The part of a Click command that matters here."""
+
+    params: list[Any]
+
+
+def load_defaults(root: Any, folder: Path | None = None) -> dict[str, Any]:  # noqa: ANN401 (Typer's vendored group type)
+    """The nearest ragcli.toml at or above ``folder`` (default: the current one) as Click's ``default_map``.
+
+    Raises UsageError that names the file for what is no TOML and for keys that no option has.
+    """
+    path = find_config(folder or Path.cwd())
+    if path is None or not path.stat().st_size:
+        return {}
+    import tomllib  # only needed when there is something to read
+
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", "mend it or move it away") from error
+    return _as_defaults(path, content, {name: _options(command) for name, command in root.commands.items()})
+
+
+def _as_defaults(path: Path, content: dict[str, Any], options: dict[str, dict[str, str]]) -> dict[str, Any]:
+    defaults: dict[str, dict[str, Any]] = {name: {} for name in options}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            if key not in options:
+                raise UsageError(f"{path}: there is no command {key!r}", f"commands: {', '.join(sorted(options))}")
+            for option, given in value.items():
+                defaults[key][_checked(path, f"{key}.{option}", option, options[key])] = given
+        else:
+            name = _checked(path, key, key, {k: v for known in options.values() for k, v in known.items()})
+            for command, known in options.items():
+                if name in known.values():
+                    defaults[command].setdefault(name, value)
+    return defaults
+
+
+def _checked(path: Path, shown: str, option: str, known: dict[str, str]) -> str:
+    name = option.replace("-", "_")
+    if name not in known:
+        raise UsageError(f"{path}: there is no option {shown!r}", f"options: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def _options(command: Command) -> dict[str, str]:
+    """What an option is called in the file -> the parameter's name, which ends in _ where Python needs the word."""
+    names = [parameter.name for parameter in command.params if parameter.param_type_name == "option"]
+    return {name.rstrip("_"): name for name in names}

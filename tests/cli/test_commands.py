@@ -1,0 +1,97 @@
+"""What the smaller commands print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
+
+
+@pytest.fixture
+def samples(ragcli, sample_home):
+    """Run a command on the sample index."""
+    return lambda *arguments, **options: ragcli(*arguments, "--index", str(sample_home / "samples"), **options)
+
+
+def test_show_prints_the_lines_of_the_file(samples):
+    path = SAMPLES / "sampling.txt"
+    lines = path.read_text().splitlines()
+    done = samples("show", f"{path}:{len(lines) // 2}", "-C", "2", "--json")
+    record = json.loads(done.stdout)
+    first = record["context"]["line"]
+    shown = record["context"]["text"].split("\n")
+    # what lies between chunks is blank: the words of each line are the file's
+    assert [line.split() for line in shown] == [line.split() for line in lines[first - 1 : first - 1 + len(shown)]]
+    assert record["text"] in path.read_text()
+
+
+def test_show_by_page_and_by_id_agree(samples):
+    page = json.loads(samples("show", f"{SAMPLES / 'reversible-networks.pdf'}#page=3", "--json").stdout)
+    assert page["pages"]["start"] <= 3 <= page["pages"]["end"]
+    same = json.loads(samples("show", str(page["chunk"]), "--json").stdout)
+    assert same["text"] == page["text"]
+
+
+def test_open_goes_to_the_line_in_an_editor(samples):
+    done = samples("open", f"{SAMPLES / 'sampling.txt'}:5", "--dry-run", VISUAL="", EDITOR="nano -w")
+    assert done.stdout.split() == ["nano", "-w", "+5", str(SAMPLES / "sampling.txt")]
+
+
+def test_parse_counts_pages_and_shows_chunks(ragcli):
+    record = json.loads(ragcli("parse", str(SAMPLES / "reversible-networks.pdf"), "--json").stdout)
+    assert record["loader"] == "pdf"
+    assert [page["page"] for page in record["pages"]] == [1, 2, 3, 4, 5]
+    chunks = json.loads(ragcli("parse", str(SAMPLES / "sampling.txt"), "--chunks", "--json").stdout)["chunks"]
+    assert all(chunk["tokens"] <= 200 for chunk in chunks)
+    text = ragcli("parse", str(SAMPLES / "sampling.txt"), "--text").stdout
+    assert text.strip() == (SAMPLES / "sampling.txt").read_text().strip()
+
+
+def test_explain_shows_ranks_of_both_lists(samples):
+    hits = json.loads(samples("query", "byte pair encoding", "--json").stdout)["hits"]
+    assert set(hits[0]["parts"]) == {"fused", "dense", "keyword"}
+    assert hits[0]["parts"]["fused"]["rank"] == 1
+    assert "dense" in samples("query", "byte pair encoding", "--explain", "--format", "text").stdout
+
+
+def test_filters_act_before_the_cut(samples):
+    """With one hit asked for, a filter that the best hit does not pass still gives the best one that does."""
+    best = json.loads(samples("query", "byte pair encoding", "--json", "-k", "1").stdout)["hits"][0]
+    assert best["path"].endswith("tokenization.html")
+    for mode in ("hybrid", "dense", "keyword"):
+        hits = json.loads(samples("query", "encoding", "--type", "pdf", "-k", "1", "--mode", mode, "--json").stdout)[
+            "hits"
+        ]
+        assert [Path(hit["path"]).suffix for hit in hits] == [".pdf"]
+
+
+def test_unique_gives_each_document_once(samples):
+    hits = json.loads(samples("query", "attention", "--unique", "--json").stdout)["hits"]
+    assert len({hit["path"] for hit in hits}) == len(hits) == 10
+
+
+def test_copies_are_folded(ragcli, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.txt").write_text("The tower clock strikes thirteen on market days.")
+    done = ragcli(
+        "query", "tower clock", "--in", str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "c"), "--json"
+    )
+    (hit,) = json.loads(done.stdout)["hits"]
+    assert len(hit["copies"]) == 2
+
+
+def test_doctor_finds_everything_in_place(samples):
+    done = samples("doctor", "--json")
+    checks = {c["check"]: c["state"] for c in json.loads(done.stdout)["checks"]}
+    assert checks["model"] == "ok"
+    assert done.returncode == 0
+
+
+def test_models_shows_the_default_with_its_published_digest(ragcli):
+    record = json.loads(ragcli("models", "show", "all-MiniLM-L6-v2", "--json").stdout)
+    assert record["sha256"] == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    assert (record["dimension"], record["window"], record["runtime"]) == (384, 256, "numpy")

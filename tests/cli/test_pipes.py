@@ -1,0 +1,124 @@
+"""ragcli in real shells, among the programs that people pipe it into."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
+
+
+@pytest.fixture
+def shell(sample_home, tmp_path):
+    """Run a line of bash in which ``ragcli`` is the command and RAGCLI_INDEX the sample index."""
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "ragcli"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ragcli "$@"\n')
+    script.chmod(0o755)
+
+    def run(line: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "RAGCLI_HOME": str(sample_home),
+            "RAGCLI_INDEX": "samples", **variables,
+        }  # fmt: skip
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, cwd=SAMPLES, env=environment,
+            check=False, timeout=120,
+        )  # fmt: skip
+
+    return run
+
+
+needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+
+
+@needs_jq
+def test_json_lines_go_through_jq(shell):
+    done = shell("ragcli query 'byte pair encoding merges' --jsonl | jq -r '[.path, .line, .score] | @tsv'")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("\t") for line in done.stdout.splitlines()]
+    assert Path(rows[0][0]).name == "tokenization.html"
+    assert [float(row[2]) for row in rows] == sorted((float(row[2]) for row in rows), reverse=True)
+    assert done.stderr == ""
+
+
+def test_paths_ended_by_nul_go_through_xargs(shell):
+    done = shell("ragcli query 'byte pair encoding' --paths -0 | xargs -0 ls -1")
+    assert done.returncode == 0, done.stderr
+    assert "tokenization.html" in done.stdout.splitlines()
+
+
+def test_head_ends_the_pipe_without_noise(shell):
+    done = shell("ragcli query 'attention' -k 50 | head -1")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
+def test_a_reader_that_reads_nothing_is_no_error(shell):
+    done = shell("ragcli query 'attention' -k 50 --json | true; echo ${PIPESTATUS[0]}")
+    assert done.stdout == "0\n"
+    assert done.stderr == ""
+
+
+def test_no_color_is_honoured_and_a_pipe_has_none_anyway(shell):
+    command = "ragcli query 'attention' --format text"
+    assert "\x1b[" in shell(command, FORCE_COLOR="1").stdout
+    assert "\x1b[" not in shell(command, FORCE_COLOR="1", NO_COLOR="1").stdout
+    assert "\x1b[" not in shell(command).stdout
+
+
+def test_questions_from_stdin_give_one_json_line_each(shell, tmp_path):
+    questions = tmp_path / "questions.txt"
+    questions.write_text("what is byte pair encoding?\n\nwho described Feistel networks?\n")
+    done = shell(f"cat {questions} | ragcli query - -k 3")
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["query"] for record in records] == ["what is byte pair encoding?", "who described Feistel networks?"]
+    assert [len(record["hits"]) for record in records] == [3, 3]
+    assert Path(records[1]["hits"][0]["path"]).name == "reversible-networks.pdf"
+
+
+def test_stdin_is_searched_without_an_index(shell):
+    done = shell("cat *.txt | ragcli query 'vanishing gradients' --in - -k 1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(stdin):")
+
+
+def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
+    command = "ragcli query 'zzqxv' --mode keyword"
+    for format_, expected in (("jsonl", ""), ("plain", ""), ("paths", "")):
+        done = shell(f"{command} --format {format_}")
+        assert (done.returncode, done.stdout) == (1, expected)
+    done = shell(f"{command} --json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["hits"] == []
+
+
+def test_places_in_plain_output_can_be_shown(shell):
+    line = shell("ragcli query 'byte pair encoding merges' -k 1").stdout
+    reference = line.split(": ")[0]
+    done = shell(f"ragcli show {reference}")
+    assert done.returncode == 0, done.stderr
+    assert "merge" in done.stdout
+
+
+def test_every_hit_is_its_span_of_the_file(shell):
+    """For a file that is text, the bytes that a hit names are the passage, letter for letter."""
+    hits = [
+        json.loads(line)
+        for line in shell("ragcli query 'gradient' --type txt --type md --jsonl -k 20").stdout.splitlines()
+    ]
+    assert hits
+    for hit in hits:
+        raw = Path(hit["path"]).read_bytes()
+        assert raw[hit["bytes"]["start"] : hit["bytes"]["end"]].decode() == hit["text"]
+        lines = raw.decode().split("\n")[hit["lines"]["start"] - 1 : hit["lines"]["end"]]
+        assert hit["text"].split("\n")[0] in lines[0]
+        assert hit["text"].split("\n")[-1] in lines[-1]

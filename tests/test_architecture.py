@@ -1,0 +1,130 @@
+"""The rules of docs/design.md on who may import what, read from the source and from real processes."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "ragcli"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# library -> the modules or folders that may import it
+HOMES = {
+    "typer": ("cli/",),
+    "rich": ("render/", "cli/"),
+    "faiss": ("index/vectors.py",),
+    "tantivy": ("index/keywords.py", "search/terms.py"),
+    "sqlite3": ("index/catalog.py", "index/database.py", "cli/checks.py"),
+    "sentence_transformers": ("models/",),
+    "transformers": ("models/",),
+    "tokenizers": ("models/tokenizer.py",),
+    "huggingface_hub": ("models/",),
+    "pypdf": ("ingest/loaders/pdf_pypdf.py",),
+    "pypdfium2": ("ingest/loaders/pdf.py", "ingest/loaders/pdf_pdfium.py"),
+    "docx": ("ingest/loaders/docx",),
+    "pptx": ("ingest/loaders/pptx.py",),
+    "openpyxl": ("ingest/loaders/xlsx.py",),
+    "selectolax": ("ingest/loaders/",),
+    "charset_normalizer": ("ingest/loaders/",),
+}
+
+# A step never imports its neighbour; what several steps need stands at the top of the package or is named here.
+NEIGHBOURS = {
+    "ingest/loaders": {"ingest/loaders"},
+    "models": {"models"},
+    "render": {"render"},
+    "index": {"index", "search/terms"},
+    "search": {"search", "index", "models"},
+}
+
+HEAVY_INSIDE_FUNCTIONS = {"torch", "sentence_transformers", "transformers", "huggingface_hub"}
+WRAPPERS = ("ragcli.models.sentence", "ragcli.models.hub")
+
+
+def imports(module: Path, *, top_level: bool = False) -> Iterator[str]:
+    """Dotted names that a module imports; with ``top_level`` only those at import time."""
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            skipped.update(child for statement in node.body for child in ast.walk(statement))
+        if top_level and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            skipped.update(ast.walk(node))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def name_of(module: Path) -> str:
+    return module.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_imported_in_its_home_only(library):
+    users = {name_of(m) for m in MODULES if any(i.split(".")[0] == library for i in imports(m))}
+    assert users, f"nothing imports {library}: take it from the list and from pyproject.toml"
+    assert {user for user in users if not user.startswith(HOMES[library])} == set()
+
+
+@pytest.mark.parametrize("step", NEIGHBOURS)
+def test_a_step_imports_itself_and_the_shared_types_only(step):
+    strangers = {
+        f"{name_of(module)} imports {imported}"
+        for module in MODULES
+        if name_of(module).startswith(f"{step}/")
+        for imported in imports(module)
+        if imported.startswith("ragcli.") and imported.count(".") > 1
+        if not any(imported.removeprefix("ragcli.").replace(".", "/").startswith(ok) for ok in NEIGHBOURS[step])
+        if imported.split(".")[1] in {"cli", "ingest", "models", "index", "search", "render", "answer", "evaluate"}
+    }
+    assert strangers == set()
+
+
+def test_what_takes_seconds_to_import_is_imported_inside_functions():
+    eager = {
+        name_of(m) for m in MODULES if HEAVY_INSIDE_FUNCTIONS & {i.split(".")[0] for i in imports(m, top_level=True)}
+    }
+    # these two are the wrappers: whoever needs them imports them inside functions in turn
+    assert eager <= {"models/sentence.py", "models/hub.py"}
+    users = {name_of(m) for m in MODULES for i in imports(m, top_level=True) if i.startswith(WRAPPERS)}
+    assert users == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_can_be_read_at_one_sitting(module):
+    assert module.name != "utils.py"
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 310
+
+
+LOADED = "import sys, runpy; sys.argv = {argv}\ntry: runpy.run_module('ragcli', run_name='__main__')\nexcept SystemExit: pass\nprint([m for m in {names} if m in sys.modules], file=sys.stderr)"  # noqa: E501
+
+
+def loaded_by(argv: list[str], names: list[str]) -> str:
+    code = LOADED.format(argv=["ragcli", *argv], names=names)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    return done.stderr.strip().splitlines()[-1]
+
+
+def test_help_loads_nothing_heavy():
+    names = ["numpy", "faiss", "tantivy", "torch", "sentence_transformers", "rich", "sqlite3", "tokenizers"]
+    assert loaded_by(["--help"], names) == "[]"
+
+
+def test_a_query_loads_no_torch(sample_home):
+    names = ["torch", "sentence_transformers", "transformers", "huggingface_hub", "rich", "pypdf", "docx"]
+    argv = ["query", "--home", str(sample_home), "--index", "samples", "what is attention", "--format", "plain"]
+    assert loaded_by(argv, names) == "[]"
+
+
+def test_an_index_run_with_nothing_to_do_loads_nothing_heavy(sample_home):
+    names = ["numpy", "faiss", "tantivy", "torch", "tokenizers", "pypdf"]
+    assert loaded_by(["index", "--home", str(sample_home), "--index", "samples"], names) == "[]"
