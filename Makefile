@@ -30,11 +30,11 @@ $(VENV)/installed-test: $(VENV)/installed
 demo: $(VENV)/installed
 	$(RAGCLI) index --index demo sample_docs
 	@echo
-	-@$(RAGCLI) query --index demo --top 3 "how can a network run backwards without storing activations?"
+	@$(RAGCLI) query --index demo --top 3 "how can a network run backwards without storing activations?"
 	@echo
-	-@$(RAGCLI) query --index demo --top 3 "why rerank the first results?"
+	@$(RAGCLI) query --index demo --top 3 "why rerank the first results?"
 	@echo
-	-@$(RAGCLI) query --index demo --top 5 "grokking" --format plain
+	@$(RAGCLI) query --index demo --top 5 "grokking" --format plain
 
 test: lint types tests
 

@@ -1,0 +1,63 @@
+"""BEIR-format collections beside the project, and indexes made of them the way a user makes one."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ragcli.ingest.sync import SyncOptions, sync
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Texts by document id, questions by id, and judgements by question id."""
+
+    name: str
+    corpus: dict[str, str]
+    queries: dict[str, str]
+    qrels: dict[str, dict[str, int]]
+
+
+def load(name: str, split: str = "test") -> Collection:
+    """A collection with the questions of one split; raises FileNotFoundError when it is not beside the project."""
+    folder = SHARED / name
+    corpus = {}
+    for row in _rows(folder / "corpus.jsonl"):
+        corpus[row["_id"]] = f"# {row['title']}\n\n{row['text']}\n" if row.get("title") else f"{row['text']}\n"
+    qrels: dict[str, dict[str, int]] = {}
+    for line in (folder / "qrels" / f"{split}.tsv").read_text().splitlines()[1:]:
+        question, document, grade = line.split("\t")
+        if int(grade) > 0:
+            qrels.setdefault(question, {})[document] = int(grade)
+    file = "queries.jsonl" if split == "test" else f"queries.{split}.jsonl"
+    queries = {row["_id"]: row["text"] for row in _rows(folder / file) if row["_id"] in qrels}
+    return Collection(f"{name}/{split}", corpus, queries, qrels)
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+@contextmanager
+def indexed(collection: Collection, keep: Path | None = None) -> Iterator[Path]:
+    """The collection as a folder of Markdown files, indexed; ``keep`` reuses an index made earlier."""
+    if keep is not None and (keep / "done").exists():
+        yield keep / "index"
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        (folder / "files").mkdir(parents=True, exist_ok=True)
+        for i, text in collection.corpus.items():
+            (folder / "files" / f"{i}.md").write_text(text, encoding="utf-8")
+        summary = sync(folder / "index", [folder / "files"], SyncOptions())
+        print(f"{collection.name}: {summary.added} files, {summary.chunks_embedded} chunks, {summary.seconds:.0f} s")
+        (folder / "done").touch()
+        yield folder / "index"
