@@ -125,11 +125,14 @@ def _trim(text: str, start: int, end: int) -> Span:
 
 def _is_code(text: str, start: int, inner: Span, *, in_item: bool) -> bool:
     """Whether a line of non-blank ``inner`` reads as code; the indented lines of a list item are its continuation."""
-    if text[inner[1] - 1] in ";{}":
+    first, last = inner
+    if text[last - 1] in "{}":
         return True
-    if in_item or not _INDENT.match(text, start):
+    # wrapped prose may end a line with a semicolon or begin one with blanks: a second sign has to agree
+    ends_a_statement = text[last - 1] == ";"
+    if in_item or not (ends_a_statement or _INDENT.match(text, start)):
         return False
-    return text.count(" ", *inner) < _PROSE_BLANKS or _CODE_SIGN.search(text, *inner) is not None
+    return text.count(" ", *inner) < _PROSE_BLANKS or _CODE_SIGN.search(text, first, last - ends_a_statement) is not None
 
 
 def _split(text: str, start: int, end: int) -> Iterator[Span]:

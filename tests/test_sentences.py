@@ -51,6 +51,8 @@ CASES = {
     "underlined heading": "Title\n¦=====\n¦text",
     "table rows": "| a | b |\n¦| c | d |\n¦after",
     "indented code": "Text:\n¦    x = f(1)\n¦    y = x.z\n¦text again",
+    "semicolon in wrapped prose": "The first part of this sentence ends here;\nthe second one goes on. ¦Then stop.",
+    "semicolon in an item": "- where it is not\n  multiplied at all;\n¦- where it is.",
     "brace code": "int main() {\n¦  return 0;\n¦}\n¦text",
     "fence": "Run:\n¦```sh\n¦make all\n¦make test\n¦```\n¦and then\nwait",
     "indented prose": "    This is a long line of prose\n    that goes on here without any code.",
