@@ -132,7 +132,8 @@ def _is_code(text: str, start: int, inner: Span, *, in_item: bool) -> bool:
     ends_a_statement = text[last - 1] == ";"
     if in_item or not (ends_a_statement or _INDENT.match(text, start)):
         return False
-    return text.count(" ", *inner) < _PROSE_BLANKS or _CODE_SIGN.search(text, first, last - ends_a_statement) is not None
+    has_sign = _CODE_SIGN.search(text, first, last - ends_a_statement) is not None
+    return has_sign or text.count(" ", *inner) < _PROSE_BLANKS
 
 
 def _split(text: str, start: int, end: int) -> Iterator[Span]:

@@ -14,7 +14,7 @@ from typing import Literal
 from ragcli.cli.env import Env
 from ragcli.errors import RagcliError
 from ragcli.index.locate import index_names
-from ragcli.render.units import human_size
+from ragcli.units import human_size
 
 _PACKAGES = ("faiss-cpu", "tantivy", "tokenizers", "sentence-transformers", "pypdfium2", "typer")
 

@@ -16,9 +16,9 @@ from ragcli.ingest.chunk import ChunkOptions
 from ragcli.ingest.progress import Progress
 from ragcli.ingest.sync import Report, Summary, SyncOptions, sync
 from ragcli.render import write_json
-from ragcli.render.units import human_duration, human_size
 from ragcli.render.visible import display_path, visible
 from ragcli.types import Skipped
+from ragcli.units import human_duration, human_size
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 

@@ -12,8 +12,8 @@ from ragcli.errors import ExitCode, IndexNotFound
 from ragcli.index.locate import index_names
 from ragcli.index.reader import Index, open_index
 from ragcli.render import write_json
-from ragcli.render.units import human_size
 from ragcli.render.visible import display_path, visible
+from ragcli.units import human_size
 
 
 def run(env: Env) -> ExitCode:

@@ -26,6 +26,7 @@ from ragcli.ingest.ignore import (
     read_ignore_files,
 )
 from ragcli.types import Reason, Skipped
+from ragcli.units import human_size
 
 VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj"})
 GENERATED_FOLDERS = frozenset(
@@ -219,7 +220,7 @@ def _judge_stat(path: Path, info: os.stat_result, rules: Rules) -> Found | Skipp
     if info.st_size == 0:
         return Skipped(path, Reason.EMPTY)
     if info.st_size > rules.max_file_size:
-        detail = f"{_human_size(info.st_size)}, the limit is {_human_size(rules.max_file_size)}"
+        detail = f"{human_size(info.st_size)}, the limit is {human_size(rules.max_file_size)}"
         return Skipped(path, Reason.TOO_LARGE, detail)
     return Found(path, info.st_size, info.st_mtime_ns)
 
@@ -252,10 +253,3 @@ def _count_files(path: str) -> int:
 
 def _why(error: OSError) -> str:
     return "vanished" if isinstance(error, FileNotFoundError) else str(error.strerror)
-
-
-def _human_size(size: int) -> str:
-    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"

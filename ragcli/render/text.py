@@ -12,9 +12,9 @@ from rich.style import Style
 from rich.text import Text
 
 from ragcli.render.passage import CUT, Line, passage
-from ragcli.render.units import human_number
 from ragcli.render.visible import display_path, one_line, visible_name
 from ragcli.types import Hit, Part, Results
+from ragcli.units import human_number
 
 MEASURE = 100  # wider lines are hard to read, however wide the window
 _LEAST = 20  # columns left for the passage in a very narrow window

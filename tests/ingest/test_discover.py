@@ -432,7 +432,7 @@ def test_a_single_file_is_judged_by_kind_and_size_alone(tmp_path):
         path = tmp_path / os.path.normpath(name)
         assert list(discover(tmp_path / name, rules)) == [Found(path, 4, info.st_mtime_ns)]
     (small,) = discover(tmp_path / "link", Rules(max_file_size=3))
-    assert small == Skipped(tmp_path / "link", Reason.TOO_LARGE, "4 bytes, the limit is 3 bytes")
+    assert small == Skipped(tmp_path / "link", Reason.TOO_LARGE, "4 B, the limit is 3 B")
 
 
 def test_a_missing_root_is_refused_before_the_first_result(tmp_path):

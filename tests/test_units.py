@@ -1,6 +1,6 @@
 import pytest
 
-from ragcli.render.units import human_duration, human_number, human_size
+from ragcli.units import human_duration, human_number, human_size
 
 
 @pytest.mark.parametrize(
