@@ -408,6 +408,18 @@ def test_rows_that_nothing_of_ours_wrote_are_damage(tmp_path, change):
         read_everything(tmp_path)
 
 
+def test_a_schema_that_is_not_text_is_damage(tmp_path):
+    """SQLite quotes it in its message, which Python then cannot decode."""
+    filled(tmp_path)
+    db = sqlite3.connect(tmp_path / "catalog.sqlite3")
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute("UPDATE sqlite_schema SET name = CAST(x'64ed64' AS TEXT), sql = 'CREATE' WHERE name = 'dead'")
+    db.commit()
+    db.close()
+    with pytest.raises(IndexDamaged):
+        read_everything(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_can_be_read(tmp_path):
     filled(tmp_path)
     assert not (tmp_path / "catalog.sqlite3-wal").exists()

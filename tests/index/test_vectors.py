@@ -90,6 +90,14 @@ def test_a_tie_far_wider_than_k_goes_to_the_lowest_ids(tmp_path):
     assert [i for i, _ in segments.search(np.array([1, 0], np.float32), 3, dead=dead)] == [500, 501, 502]
 
 
+def test_better_rows_that_come_late_push_out_the_highest_ids_of_a_tie(tmp_path):
+    # what faiss pushes out is the lowest
+    rows = {i: np.array([1, 0] if i <= 500 else [2, 0], np.float32) for i in range(1, 521)}
+    segments = open_split(tmp_path, rows, 1, 2)
+    found = [i for i, _ in segments.search(np.array([1, 0], np.float32), 100)]
+    assert found == [*range(501, 521), *range(1, 81)]
+
+
 def test_nothing_in_nothing_out(tmp_path):
     query = unit_rows(1, 4)[0]
     assert Segments(tmp_path, [], 4).search(query, 5) == []
