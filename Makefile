@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RAGCLI := $(BIN)/ragcli
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests fix bench samples clean
+.PHONY: help demo test lint types tests test-serve fix bench samples clean
 
 help:
 	@echo "make demo     install, index sample_docs/ and ask it some questions"
 	@echo "make test     install the test tools, then lint, types and tests"
+	@echo "make test-serve  ask --llm against transformers serve"
 	@echo "make fix      let ruff format and mend what it can"
 	@echo "make bench    the benchmarks (minutes); see benchmarks/README.md"
 	@echo "make samples  make the binary documents of sample_docs/ again"
@@ -48,13 +49,18 @@ types: $(VENV)/installed-test
 tests: $(VENV)/installed-test
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
+# The written answer against a real server (transformers serve), which takes more packages
+test-serve: $(VENV)/installed-test
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[test,serving-test]'
+	$(BIN)/python -m pytest tests/answer/test_served.py
+
 fix: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks.cold_query
-	$(BIN)/python -m benchmarks.scifact
+	$(BIN)/python -m benchmarks.ranking scifact
 
 samples: $(VENV)/installed-test
 	$(BIN)/python docs/make_samples.py

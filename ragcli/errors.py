@@ -8,6 +8,8 @@
   - IndexFormat                the index was written by another format version
   - ModelUnavailable           the model's files cannot be had
   - ModelMismatch              the index was built with other weights
+  - CalibrationMissing         no probability is known for these models
+  - LlmUnavailable             the language model gave no answer
   - LoadError                  one file could not be read (the run goes on; carries a Reason)
 """
 
@@ -70,6 +72,14 @@ class ModelUnavailable(RagcliError):
 
 class ModelMismatch(RagcliError):
     """The index was built with other weights than the ones at hand."""
+
+
+class CalibrationMissing(RagcliError):
+    """A probability was asked for, and none was fitted for these models."""
+
+
+class LlmUnavailable(RagcliError):
+    """The language model that was asked gave no answer, or none that can be used."""
 
 
 class LoadError(RagcliError):

@@ -6,7 +6,8 @@ document: every block, chunk, snippet and citation is a slice of it. Scores are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -145,8 +146,9 @@ class Hit:
     score: float
     snippet: Snippet
     parts: tuple[Part, ...]
-    probability: float | None = None  # None until a calibration exists for the model
+    probability: float | None = None  # that it answers; None where nothing was calibrated for the models
     copies: tuple[Path, ...] = ()  # other documents with the identical passage
+    signals: Mapping[str, float] = field(default_factory=dict)  # what the probability is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,45 @@ class Results:
     mode: Mode
     hits: tuple[Hit, ...]
     notes: tuple[str, ...] = ()  # what the user should know, such as a query longer than the model's window
+    details: tuple[str, ...] = ()  # how it was found, for those who ask
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote with its place. ``quote == Document.text[start:end]``, letter for letter."""
+
+    number: int  # from 1, as the answer names it
+    chunk: Chunk
+    quote: str
+    start: int
+    end: int
+    line: int
+    page: int | None
+    mark: Span | None = None  # offsets into ``quote`` of the phrase that was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of a written answer, and whether what it cites bears it out."""
+
+    text: str
+    numbers: tuple[int, ...]  # of the citations it names
+    supported: bool
+    reason: str = ""  # why not
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the documents say to a question, or that they do not say."""
+
+    question: str
+    text: str  # "" when there is no answer
+    citations: tuple[Citation, ...]  # the quotes, or the passages that a written answer was given
+    grounded: bool  # every claim is borne out by what it cites; quotes always are
+    by: str  # "extract", or the name of the language model
+    probability: float | None = None  # that the documents hold the answer
+    claims: tuple[Claim, ...] = ()  # of a written answer
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
@@ -58,3 +60,52 @@ def ragcli(tmp_path) -> Run:
         return run_ragcli(*arguments, **{**variables, **options})
 
     return run
+
+
+WORDS = """
+The boats in the harbour are painted in spring, and bread rises near a warm oven. A comet grows a tail of dust beside
+the sun; the clock of the town hall strikes thirteen on market days. Ein Satz über Straßen, Äpfel und Öl. 検索 意味
+""".splitlines()
+
+
+@pytest.fixture(scope="session")
+def make_cross_encoder(tmp_path_factory) -> Callable[..., Path]:
+    """Write a small random classifier: ``kind`` names the transformers classes, the rest varies one thing each."""
+
+    def make(kind: str = "Bert", *, labels: int = 1, dtype: str = "float32", seed: int = 0, **config: Any) -> Path:
+        import tokenizers as t
+        import torch
+        import transformers
+
+        roberta = "Roberta" in kind
+        start, end, padding = ("<s>", "</s>", "<pad>") if roberta else ("[CLS]", "[SEP]", "[PAD]")
+        special = [start, padding, end, "[UNK]"] if roberta else [padding, "[UNK]", start, end]
+        tokenizer = t.Tokenizer(t.models.WordPiece(unk_token="[UNK]"))
+        tokenizer.normalizer = t.normalizers.BertNormalizer()
+        tokenizer.pre_tokenizer = t.pre_tokenizers.BertPreTokenizer()
+        tokenizer.train_from_iterator(WORDS, t.trainers.WordPieceTrainer(vocab_size=200, special_tokens=special))
+        tokenizer.post_processor = t.processors.TemplateProcessing(
+            single=f"{start} $A {end}",
+            pair=f"{start} $A {end} {end} $B {end}" if roberta else f"{start} $A {end} $B:1 {end}:1",
+            special_tokens=[(start, special.index(start)), (end, special.index(end))],
+        )
+        folder = tmp_path_factory.mktemp("cross") / f"tiny-{kind.lower()}"
+        folder.mkdir()
+        tokenizer.save(str(folder / "tokenizer.json"))
+        about = {
+            "tokenizer_class": "PreTrainedTokenizerFast" if roberta else "BertTokenizer", "model_max_length": 40,
+            "pad_token": padding, "cls_token": start, "sep_token": end, "unk_token": "[UNK]",
+        }  # fmt: skip
+        (folder / "tokenizer_config.json").write_text(json.dumps(about))
+        values = {
+            "vocab_size": tokenizer.get_vocab_size(), "hidden_size": 32, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 48,
+            "initializer_range": 0.3, "pad_token_id": special.index(padding), "num_labels": labels,
+        } | config  # fmt: skip
+        torch.manual_seed(seed)
+        settings = getattr(transformers, f"{kind}Config")(**values)
+        model = getattr(transformers, f"{kind}ForSequenceClassification")(settings)
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        return folder
+
+    return make

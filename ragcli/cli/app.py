@@ -10,6 +10,7 @@ from typer import _click  # Typer ships its own Click; these two names are what 
 
 from ragcli._version import __version__
 from ragcli.cli import (
+    ask,
     config,
     doctor,
     index,
@@ -19,10 +20,12 @@ from ragcli.cli import (
     parse,
     query,
     remove,
+    rerank,
     show,
     status,
     verify,
 )
+from ragcli.cli import eval as eval_
 from ragcli.cli.env import run_guarded
 from ragcli.config import load_defaults
 from ragcli.errors import ExitCode
@@ -31,8 +34,8 @@ _HELP = """grep for meaning: index a folder, ask in plain words, get the passage
 
 _EPILOG = """Start with:  ragcli index PATH   then:  ragcli query "what you want to know"
 
-Exit codes: 0 found or done, 1 nothing found, 2 usage or fatal error, 3 done but some files failed,
-70 a bug, 130 interrupted.
+Exit codes: 0 found or done, 1 nothing found or no answer, 2 usage or fatal error, 3 done but some files failed,
+4 ask --strict left something out, 70 a bug, 130 interrupted.
 
 Every option can also be set in ragcli.toml or as RAGCLI_<COMMAND>_<OPTION>; see: ragcli config"""
 
@@ -46,7 +49,23 @@ app = typer.Typer(
     context_settings={"auto_envvar_prefix": "RAGCLI", "help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
-for module in (index, query, parse, show, open_ref, listing, status, remove, verify, models, doctor, config):
+for module in (
+    index,
+    query,
+    ask,
+    rerank,
+    parse,
+    show,
+    open_ref,
+    listing,
+    status,
+    remove,
+    verify,
+    eval_,
+    models,
+    doctor,
+    config,
+):
     module.register(app)
 
 

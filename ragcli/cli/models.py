@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from ragcli.errors import ExitCode
 
 def register(app: typer.Typer) -> None:
     models = typer.Typer(
-        help="Embedding models on this machine: list, show, add, remove.", no_args_is_help=True, rich_markup_mode=None
+        help="Models on this machine: list, show, add, remove, calibrate.", no_args_is_help=True, rich_markup_mode=None
     )
 
     @command(models, "list")
@@ -71,6 +72,26 @@ def register(app: typer.Typer) -> None:
             )
         env.say(f"added {files.name}; use it with: ragcli index --model {files.name}")
         return ExitCode.OK
+
+    @command(models, "calibrate")
+    def calibrate(
+        env: Env,
+        questions: Annotated[
+            Path | None, typer.Argument(metavar="QUESTIONS.jsonl", help="{question, path, text?}; none: made ones.")
+        ] = None,
+        reranker: Annotated[
+            str | None, typer.Option(metavar="NAME|FOLDER", help="Another cross-encoder than the one that ships.")
+        ] = None,
+    ) -> ExitCode:
+        """Fit the probability that a hit answers, for the models of --index, on questions about its documents.
+
+        The fit belongs to the weights of both models and is used wherever they are; another model has none until it
+        is calibrated. Minutes for some hundred questions.
+        """
+        from ragcli.cli.calibrate_run import run
+        from ragcli.models.files import DEFAULT_RERANKER
+
+        return run(env, questions, reranker or DEFAULT_RERANKER)
 
     @command(models, "remove")
     def remove(env: Env, name: Annotated[str, typer.Argument(metavar="NAME")]) -> ExitCode:

@@ -34,7 +34,21 @@ def register(app: typer.Typer) -> None:
         mode: Annotated[
             str, typer.Option(metavar="|".join(_MODES), autocompletion=_complete_mode, help="Which lists to search.")
         ] = "hybrid",
-        candidates: Annotated[int, typer.Option(min=1, help="Depth of each list before they are fused.")] = 200,
+        rerank: Annotated[
+            bool, typer.Option("--rerank/--no-rerank", help="Read the best candidates again, with the question.")
+        ] = True,
+        reranker: Annotated[
+            str | None, typer.Option(metavar="NAME|FOLDER", help="Another cross-encoder than the one that ships.")
+        ] = None,
+        candidates: Annotated[
+            int | None, typer.Option(min=1, help="How many of the best are reranked (8).")
+        ] = None,
+        budget: Annotated[
+            str | None, typer.Option(metavar="TIME", help="Rerank as many as fit into this time: 300ms, 1s.")
+        ] = None,
+        min_prob: Annotated[
+            float | None, typer.Option(min=0, max=1, metavar="P", help="Only passages at least this likely to answer.")
+        ] = None,
         path: Annotated[
             list[str] | None, typer.Option(metavar="GLOB", help="Only files that match: *.md, docs/*, a folder.")
         ] = None,
@@ -78,17 +92,22 @@ def register(app: typer.Typer) -> None:
           git log | ragcli query "when did X break" --in - search what another program says
           ragcli query - < questions.txt                   one JSON line out for each line in
 
-        Exit code 1: nothing found.
+        Exit code 1: nothing found, or nothing as likely as --min-prob asks.
         """
         from ragcli.cli import query_run
+        from ragcli.models.files import DEFAULT_RERANKER
         from ragcli.search.engine import SearchOptions
         from ragcli.search.filters import Filters, parse_date
+        from ragcli.search.judge import DEFAULT_CANDIDATES
 
         chosen = query_run.choose_format(env, format_, FORMATS, jsonl=jsonl, paths=paths, null=null)
         options = SearchOptions(
             k=k,
             mode=query_run.choose_mode(mode),
-            candidates=candidates,
+            reranker=(reranker or DEFAULT_RERANKER) if rerank else None,
+            candidates=candidates or DEFAULT_CANDIDATES,
+            budget=query_run.parse_time(budget) if budget else None,
+            min_probability=min_prob,
             filters=Filters(
                 paths=tuple(path or ()),
                 types=tuple(type_ or ()),

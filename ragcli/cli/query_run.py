@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
@@ -56,6 +57,14 @@ def choose_mode(given: str) -> Mode:
     raise UsageError(f"there is no mode {given!r}", "modes: hybrid, dense, keyword")
 
 
+def parse_time(text: str) -> float:
+    """Seconds of ``300ms``, ``1.5s`` or ``2`` (seconds); UsageError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|)", text.strip())
+    if not found:
+        raise UsageError(f"{text!r} is no time", "write it like 300ms or 1.5s")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
 def run(
     env: Env, text: str, files: Sequence[Path], options: SearchOptions, look: Look, *, on_the_fly: bool
 ) -> ExitCode:
@@ -71,6 +80,9 @@ def run(
         results = _renamed(searcher.search(text), files)
     for note in results.notes:
         env.say(f"note: {note}")
+    if look.explain:
+        for detail in results.details:
+            env.say(detail)
     write_results(
         results, look.format, sys.stdout, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
         color=color_wanted(sys.stdout), width=terminal_width(),

@@ -13,6 +13,7 @@ from ragcli.errors import ModelUnavailable
 Kind = Literal["query", "passage"]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+DEFAULT_RERANKER = "ragcli-reranker"
 DEFAULT_NAMES = (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}")
 # A name, or organisation/name: no part of it can climb out of a folder.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -114,6 +115,13 @@ def missing(folder: Path) -> list[str]:
     if not _has(home, *_TOKENIZERS):
         lacks.append("tokenizer (tokenizer.json)")
     return lacks
+
+
+def is_cross_encoder(folder: Path) -> bool:
+    """Whether the folder holds a classifier with one output, which is what a reranker is."""
+    config = read_json(transformer_folder(folder) / "config.json")
+    names = config.get("architectures") or [""]
+    return names[0].endswith("ForSequenceClassification") and len(config.get("id2label", {0: "", 1: ""})) == 1
 
 
 def prompt(folder: Path, kind: Kind) -> str:

@@ -53,7 +53,7 @@ def fetch(name: str, *, offline: bool = False) -> tuple[Path, str, str]:
             raise
         raise refusal from error
     if lacks := missing(folder):
-        raise ModelUnavailable(f"{repository} is not a sentence-transformers model: it has no {' and no '.join(lacks)}")
+        raise ModelUnavailable(f"{repository} is no model that can be used here: it has no {' and no '.join(lacks)}")
     return folder, repository, folder.name
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ragcli.errors import ModelMismatch, ModelUnavailable, UsageError
 from ragcli.models.digest import weights_sha256
-from ragcli.models.files import DEFAULT_NAMES, MODEL_NAME, ModelFiles, missing, read_json, weights
+from ragcli.models.files import DEFAULT_NAMES, DEFAULT_RERANKER, MODEL_NAME, ModelFiles, missing, read_json, weights
 
 _RECORD = "ragcli-model.json"
 
@@ -40,8 +40,8 @@ def add(source: str, *, offline: bool = False) -> ModelFiles:
         folder, name, revision = hub.fetch(source, offline=offline)
         origin = f"hub:{name}"
     target = _folder(name)
-    if name in DEFAULT_NAMES:
-        raise UsageError(f"{name} is the model that ragcli comes with", "rename the folder to add another one")
+    if name in (*DEFAULT_NAMES, DEFAULT_RERANKER):
+        raise UsageError(f"{name} is a model that ragcli comes with", "rename the folder to add another one")
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     target.parent.mkdir(parents=True, exist_ok=True)
     incoming = target.with_name(f".{target.name}.{os.getpid()}.new")

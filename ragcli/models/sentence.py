@@ -31,7 +31,7 @@ class SentenceEncoder:
         """Load the model on the best device there is, from its folder alone; ModelUnavailable when it will not load."""
         # Threads that wait asleep: beside other busy processes, spinning ones make torch four times slower
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        with _quiet_and_offline():
+        with quiet_and_offline():
             from sentence_transformers import SentenceTransformer  # 5 to 7 s
 
             try:
@@ -76,7 +76,7 @@ class SentenceEncoder:
 
 
 @contextmanager
-def _quiet_and_offline() -> Iterator[None]:
+def quiet_and_offline() -> Iterator[None]:
     """No socket, and no progress bars, log lines or warnings of the libraries on stderr."""
     from huggingface_hub import constants
 

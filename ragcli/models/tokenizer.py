@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 # Its threads would start in every process that splits text, gain nothing there (tokenising is about 1 % of encoding),
@@ -17,6 +18,14 @@ from ragcli.errors import ModelUnavailable
 from ragcli.models.files import ModelFiles, transformer_folder
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A query and a passage as one input."""
+
+    ids: list[int]
+    types: list[int]  # the segment of each token
 
 
 class Tokenizer:
@@ -46,6 +55,37 @@ class Tokenizer:
         for encoding in batch:
             encoding.truncate(window - self.special)
         return [self._backend.post_process(encoding).ids for encoding in batch]
+
+    def pairs(self, query: str, passages: Sequence[str], window: int) -> list[Pair]:
+        """The model's input for the query with each passage, at most ``window`` tokens of the two together."""
+        asked = self._backend.encode_batch([encodable(query)], add_special_tokens=False)[0]
+        batch = self._backend.encode_batch_fast([encodable(text) for text in passages], add_special_tokens=False)
+        most = window - self._backend.num_special_tokens_to_add(True)
+        found = []
+        for told in batch:
+            kept_query, kept_passage = _room(len(asked), len(told), most)
+            first = asked
+            if kept_query < len(asked):
+                first = self._backend.encode_batch([encodable(query)], add_special_tokens=False)[0]
+                first.truncate(kept_query)
+            told.truncate(kept_passage)
+            joined = self._backend.post_process(first, told)
+            found.append(Pair(joined.ids, joined.type_ids))
+        return found
+
+
+def _room(query: int, passage: int, most: int) -> tuple[int, int]:
+    """How many tokens of each text are kept of a pair: the longer one is cut first, and both where both are long.
+
+    The rule of the tokenizers library ("longest first"), so that a pair reads as it does there.
+    """
+    if query + passage <= most:
+        return query, passage
+    short, long = sorted((query, passage))
+    long = max(short, most - short) if short <= most else short
+    if short + long > most:
+        short, long = most // 2, most - most // 2
+    return (short, long) if query <= passage else (long, short)
 
 
 def encodable(text: str) -> str:

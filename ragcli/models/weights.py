@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,16 @@ from ragcli.errors import ModelUnavailable
 
 Array = npt.NDArray[np.float32]
 
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "<u1"}
+_DTYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "U8": "<u1",
+    "F8_E4M3": "V1",
+}
 _EMBEDDINGS = "embeddings.word_embeddings.weight"
 
 
@@ -39,9 +49,16 @@ class Weights:
         )
 
     def stored(self, name: str) -> npt.NDArray[Any]:
-        """A tensor in the type it was saved in (bfloat16 as its uint16 bits); ModelUnavailable when there is none."""
+        """A tensor in the type it was saved in (bfloat16 as its uint16 bits, float8 as single bytes without a type).
+
+        ModelUnavailable when there is none.
+        """
+        return self.whole(self._prefix + name)
+
+    def whole(self, name: str) -> npt.NDArray[Any]:
+        """The same by its name in the file: that of a head, which stands beside the encoder."""
         try:
-            return self._tensors[self._prefix + name]
+            return self._tensors[name]
         except KeyError:
             raise ModelUnavailable(f"{self._path} has no tensor {name}", "fetch the model again") from None
 
@@ -53,9 +70,25 @@ class Weights:
 
 def float32(stored: npt.NDArray[Any]) -> Array:
     """The values as float32: the array itself when it is that already."""
+    if stored.dtype.kind == "V":
+        found: Array = _float8_values()[stored.view(np.uint8)]
+        return found
     if stored.dtype == np.uint16:  # bfloat16 is the upper half of a float32
         return (stored.astype(np.uint32) << 16).view(np.float32)
     return stored.astype(np.float32, copy=False)
+
+
+@cache
+def _float8_values() -> Array:
+    """What each byte means as float8 e4m3fn: sign, 4 bits of exponent (bias 7), 3 of fraction; all ones is no number.
+
+    See Micikevicius and others: FP8 Formats for Deep Learning (2022).
+    """
+    bits = np.arange(256, dtype=np.uint32)
+    # the same bits at the place of a float32's, whose bias is 127: right but for the power of two
+    values = ((bits & 0x80) << 24 | (bits & 0x7F) << 20).view(np.float32) * np.float32(2.0**120)
+    values[(bits & 0x7F) == 0x7F] = np.nan
+    return values
 
 
 def _view(data: npt.NDArray[np.uint8], entry: dict[str, Any]) -> npt.NDArray[Any]:

@@ -21,7 +21,7 @@ def fuse(dense: Ranked, keyword: Ranked, weight: float = DENSE_WEIGHT) -> list[t
         weight = 1.0 if dense else 0.0
     scores: dict[int, float] = {}
     for ranked, share in ((dense, weight), (keyword, 1.0 - weight)):
-        for i, score in _scaled(ranked):
+        for i, score in scaled(ranked):
             scores[i] = scores.get(i, 0.0) + share * score
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
@@ -38,7 +38,8 @@ def reciprocal_rank_fusion(lists: Sequence[Ranked], k: int = 60) -> list[tuple[i
     return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _scaled(ranked: Ranked) -> list[tuple[int, float]]:
+def scaled(ranked: Ranked) -> list[tuple[int, float]]:
+    """The scores of one list as shares of its span, in [0, 1]; 1 where they are all the same."""
     if not ranked:
         return []
     values = [score for _, score in ranked]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import filelock
 import pytest
+
+from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
 
 @pytest.fixture
@@ -184,3 +187,77 @@ def test_debug_shows_the_traceback(ragcli, tmp_path):
     done = ragcli("index", str(tmp_path / "nowhere"), "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("time", ["soon", "5 minutes", "-1s", "1e3ms", "ms"])
+def test_a_budget_that_is_no_time(ragcli, notes, time):
+    assert_one_line(ragcli("query", "boats", f"--budget={time}"), 2, repr(time), "300ms")
+
+
+def test_a_reranker_folder_that_is_none(ragcli, notes, tmp_path):
+    assert_one_line(ragcli("query", "boats", "--reranker", str(notes)), 2, str(notes), "config.json")
+    assert_one_line(ragcli("query", "boats", "--reranker", str(tmp_path / "none")), 2, str(tmp_path / "none"))
+    folder = str(resolve(DEFAULT_MODEL).folder)
+    assert_one_line(ragcli("query", "boats", "--reranker", folder), 2, folder, "is not a cross-encoder")
+    assert_one_line(ragcli("rerank", "boats", "--reranker", folder, stdin="a\nb\n"), 2, folder, "cross-encoder")
+
+
+def test_a_reranker_that_cannot_be_fetched(ragcli, notes):
+    done = ragcli("query", "boats", "--reranker", "someone/no-such-model", HF_ENDPOINT="http://127.0.0.1:9")
+    assert_one_line(done, 2, "someone/no-such-model")
+    assert_one_line(ragcli("query", "boats", "--reranker", "someone/no-such-model", "--offline"), 2, "no-such-model")
+
+
+def test_a_reranker_with_damaged_weights(ragcli, notes, make_cross_encoder, tmp_path):
+    folder = Path(shutil.copytree(make_cross_encoder(), tmp_path / "cut"))
+    os.truncate(folder / "model.safetensors", 1000)
+    assert_one_line(ragcli("query", "boats", "--reranker", str(folder)), 2, str(folder), "damaged")
+    assert ragcli("query", "boats", "--reranker", str(folder), "--no-rerank").returncode == 0
+
+
+def test_a_reranker_that_gives_no_numbers(ragcli, notes, make_cross_encoder, tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    folder = Path(shutil.copytree(make_cross_encoder(), tmp_path / "broken"))
+    for harm in (float("nan"), float("inf")):
+        tensors = load_file(folder / "model.safetensors")
+        tensors["bert.encoder.layer.0.output.dense.bias"][:] = harm
+        save_file(tensors, folder / "model.safetensors")
+        done = ragcli("query", "boats", "--reranker", str(folder))
+        assert (done.returncode, done.stdout) == (0, ragcli("query", "boats", "--no-rerank").stdout)
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"note: the reranker {folder} gave scores that are not numbers")
+
+
+# a machine with 1 MiB free, told by the only file that says so
+LITTLE_MEMORY = """
+import sys
+from pathlib import Path
+read = Path.read_text
+Path.read_text = lambda p, *a, **k: "MemAvailable: 1024 kB" if str(p) == "/proc/meminfo" else read(p, *a, **k)
+from ragcli.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_reranker_too_large_for_the_memory(notes, tmp_path):
+    arguments = ["query", "boats", "--home", str(tmp_path / "home")]
+    run = [sys.executable, "-c", LITTLE_MEMORY, *arguments]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120)
+    assert_one_line(done, 2, "MiB of memory, 1 are free", "--no-rerank")
+    done = subprocess.run([*run, "--no-rerank"], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0
+
+
+def test_a_probability_that_was_never_fitted(ragcli, notes, make_cross_encoder, tmp_path):
+    tiny = str(make_cross_encoder())
+    models = {"RAGCLI_MODELS": str(tmp_path / "models")}
+    done = ragcli("query", "boats", "--mode", "keyword", "--reranker", tiny, "--min-prob", "0.5", **models)
+    assert_one_line(done, 2, tiny, "ragcli models calibrate")
+    done = ragcli("query", "boats", "--mode", "keyword", "--no-rerank", "--min-prob", "0.5", **models)
+    assert_one_line(done, 2, "without a reranker", "ragcli models calibrate")
+    assert ragcli("query", "boats", "--min-prob", "1.5").returncode == 2
+
+
+def test_rerank_without_a_question(ragcli):
+    assert_one_line(ragcli("rerank", "  ", stdin="a\n"), 2, "empty")

@@ -51,15 +51,19 @@ def test_parse_counts_pages_and_shows_chunks(ragcli):
 
 
 def test_explain_shows_ranks_of_both_lists(samples):
-    hits = json.loads(samples("query", "byte pair encoding", "--json").stdout)["hits"]
+    hits = json.loads(samples("query", "byte pair encoding", "--json", "--no-rerank").stdout)["hits"]
     assert set(hits[0]["parts"]) == {"fused", "dense", "keyword"}
     assert hits[0]["parts"]["fused"]["rank"] == 1
+    hits = json.loads(samples("query", "byte pair encoding", "--json").stdout)["hits"]
+    assert set(hits[0]["parts"]) == {"fused", "dense", "keyword", "rerank"}
+    assert hits[0]["parts"]["rerank"]["rank"] == 1
     assert "dense" in samples("query", "byte pair encoding", "--explain", "--format", "text").stdout
 
 
 def test_filters_act_before_the_cut(samples):
     """With one hit asked for, a filter that the best hit does not pass still gives the best one that does."""
-    best = json.loads(samples("query", "byte pair encoding", "--json", "-k", "1").stdout)["hits"][0]
+    plain = ("--json", "-k", "1", "--no-rerank")
+    best = json.loads(samples("query", "byte pair encoding", *plain).stdout)["hits"][0]
     assert best["path"].endswith("tokenization.html")
     for mode in ("hybrid", "dense", "keyword"):
         hits = json.loads(samples("query", "encoding", "--type", "pdf", "-k", "1", "--mode", mode, "--json").stdout)[

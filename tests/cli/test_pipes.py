@@ -40,7 +40,7 @@ needs_jq = pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not inst
 
 @needs_jq
 def test_json_lines_go_through_jq(shell):
-    done = shell("ragcli query 'byte pair encoding merges' --jsonl | jq -r '[.path, .line, .score] | @tsv'")
+    done = shell("ragcli query 'byte pair encoding merges' --no-rerank --jsonl | jq -r '[.path, .line, .score] | @tsv'")
     assert done.returncode == 0, done.stderr
     rows = [line.split("\t") for line in done.stdout.splitlines()]
     assert Path(rows[0][0]).name == "tokenization.html"
@@ -102,7 +102,7 @@ def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
 
 
 def test_places_in_plain_output_can_be_shown(shell):
-    line = shell("ragcli query 'byte pair encoding merges' -k 1").stdout
+    line = shell("ragcli query 'byte pair encoding merges' --no-rerank -k 1").stdout
     reference = line.split(": ")[0]
     done = shell(f"ragcli show {reference}")
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -58,3 +60,37 @@ def test_damaged_tokenizer_is_named(make_model: Callable[..., Path], tmp_path: P
     (tmp_path / "tokenizer.json").write_text('{"version": "1.0"')
     with pytest.raises(ModelUnavailable, match=r"tokenizer\.json cannot be read"):
         open_tokenizer(ModelFiles("damaged", tmp_path, "local", ""))
+
+
+PIECES = ["the", "harbour", "unbelievably", "Straßenbahn", "日本語", "x=y+1;", "👩‍👧", "[SEP]", "don't", "\ud800"]
+WORDS = st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(query=WORDS, passages=st.lists(WORDS, max_size=3), window=st.integers(8, 64))
+def test_pairs_are_cut_and_joined_as_transformers_does(query: str, passages: list[str], window: int) -> None:
+    other = of_transformers()
+    pairs = open_tokenizer(resolve(DEFAULT_MODEL)).pairs(query, passages, window)
+    assert len(pairs) == len(passages)
+    for passage, pair in zip(passages, pairs, strict=True):
+        # as lists: of two strings, an empty second one is taken for none
+        clean = [[text.replace("\ud800", "\ufffd")] for text in (query, passage)]
+        expected = other(*clean, truncation=True, max_length=window)
+        assert pair.ids == expected["input_ids"][0]
+        assert pair.types == expected["token_type_ids"][0]
+        assert len(pair.ids) == len(pair.types) <= window
+
+
+@cache
+def of_transformers() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(resolve(DEFAULT_MODEL).folder), local_files_only=True)
+
+
+def test_of_two_long_texts_half_the_room_is_each_ones(default: ModelFiles) -> None:
+    # 20 tokens: three special ones and 17 of the texts, of which the second gets the odd one
+    [pair] = open_tokenizer(default).pairs("word " * 50, ["sun " * 60], 20)
+    assert pair.types == [0] * (1 + 8 + 1) + [1] * (9 + 1)
+    [pair] = open_tokenizer(default).pairs("word " * 5, ["sun " * 60], 20)
+    assert pair.types == [0] * (1 + 5 + 1) + [1] * (12 + 1)

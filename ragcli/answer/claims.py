@@ -1,0 +1,199 @@
+"""Checks a written answer sentence by sentence: what it cites has to exist, and to bear the sentence out."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ragcli.answer.facts import Evidence, evidence, known_names, missing
+from ragcli.answer.prompt import REFUSAL
+from ragcli.sentences import sentences
+from ragcli.types import Chunk, Claim, Span
+
+Supports = Callable[[str, str], float | None]
+
+# Below this probability that the passage answers the sentence, taken as a question, they have nothing to do with each
+# other. The figure is kept low: the reranker learned from questions, and a claim may fairly be said in other words.
+LEAST_SUPPORT = 0.1
+
+_CITATION = re.compile(
+    r"[\[【]\s*\^?(?:passages?|sources?)?\s*(?P<numbers>\d{1,4}(?:\s*(?:,|;|&|and|-|–)\s*\d{1,4})*)(?:†[^\]】\n]*)?\s*[\]】]"
+    r"(?:\([^()\s]*\))?",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_FENCE = "```"
+_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+_WIDEST_RANGE = 50
+_BULLET = re.compile(r"\s*(?:(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+)*")
+_HEADING = re.compile(r"\s*(?:#{1,6}\s.*|\*\*[^*\n]+\*\*:?)\s*")
+_EMPTY_LINES = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")
+_SIGNS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A claim and where it stands: ``claim.text == answer[start:end]``."""
+
+    start: int
+    end: int
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    start: int
+    end: int
+    numbers: tuple[int, ...]
+    words: str  # without citations, bullets and marks of headings
+
+
+def check_claims(text: str, passages: Sequence[Chunk], question: str, supports: Supports) -> list[Checked]:
+    """Each sentence of ``text`` that claims something, in order, checked against the ``passages`` it cites.
+
+    ``supports(claim, passage)`` is the probability that the passage bears the claim out, None where none is known: then
+    only numbers, names and quotations are looked up. Headings, and lines that lead up to a list, claim nothing as
+    long as they hold no fact.
+    """
+    found = _sentences(text)
+    claims = [one for one in found if one.numbers or not _leads_up(text[one.start : one.end], one.words)] or found
+    names = known_names([question, *(chunk.embedded for chunk in passages)])
+    return [
+        Checked(one.start, one.end, Claim(text[one.start : one.end], one.numbers, not reason, reason))
+        for one in claims
+        for reason in [_objection(one, passages, names, supports)]
+    ]
+
+
+def strike(text: str, checked: Sequence[Checked]) -> str:
+    """``text`` without the claims that are not borne out; "" when none is left that is."""
+    if not any(one.claim.supported for one in checked):
+        return ""
+    kept: list[str] = []
+    at = 0
+    for one in checked:
+        if not one.claim.supported:
+            kept.append(text[at : one.start].rstrip(" \t"))
+            at = one.end
+    kept.append(text[at:])
+    return _EMPTY_LINES.sub("\n\n", "".join(kept)).strip()
+
+
+def is_refusal(text: str) -> bool:
+    """Whether the answer is, or begins with, the sentence that the prompt asks for when there is none."""
+    return _bare(text).startswith(_bare(REFUSAL))
+
+
+def may_become_refusal(text: str) -> bool:
+    """Whether the first pieces of an answer are, or may still grow into, a refusal."""
+    return is_refusal(text) or _bare(REFUSAL).startswith(_bare(text))
+
+
+def _bare(text: str) -> str:
+    return _SIGNS.sub(" ", text.casefold()).strip()
+
+
+def _objection(one: _Sentence, passages: Sequence[Chunk], names: frozenset[str], supports: Supports) -> str:
+    """Why the sentence is not borne out; "" when it is."""
+    if not one.numbers:
+        return "it cites no passage"
+    unknown = [number for number in one.numbers if not 1 <= number <= len(passages)]
+    if unknown:
+        return f"there is no passage {_listed(unknown)}"
+    cited = [passages[number - 1] for number in one.numbers]
+    brackets = _listed(one.numbers)
+    lacking = missing(one.words, _evidence(cited), names)
+    if lacking:
+        return f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not in {brackets}"
+    known = [found for chunk in cited if (found := supports(one.words, chunk.embedded)) is not None]
+    if known and max(known) < LEAST_SUPPORT:
+        return f"{brackets} does not seem to say so (probability {max(known):.0%})"
+    return ""
+
+
+def _evidence(cited: Sequence[Chunk]) -> Evidence:
+    # the model was shown the name of the file and the headings too
+    return evidence([f"{chunk.path.name}\n{chunk.embedded}" for chunk in cited])
+
+
+def _leads_up(line: str, words: str) -> bool:
+    """Whether it only announces what follows: a heading or a line that ends with a colon, without a fact in it."""
+    announces = _HEADING.fullmatch(line) is not None or words.rstrip("*_ ").endswith(":")
+    return announces and not missing(words, evidence([]))
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return "".join(f"[{number}]" for number in numbers)
+
+
+def _sentences(text: str) -> list[_Sentence]:
+    """The sentences with a letter or figure in them, each with the citations in it and behind it."""
+    code = [match.span() for match in _CODE.finditer(text)]
+    citations = [match for match in _CITATION.finditer(text) if not _inside(match.start(), code)]
+    spans = _joined(text, sentences(_masked(text, citations)), code)
+    # what stands between two sentences belongs to the first: "It is so. [1] And that is why."
+    starts = [start for start, _ in spans]
+    ends = [end for _, end in spans]
+    numbers: list[list[int]] = [[] for _ in spans]
+    for citation in citations:
+        home = bisect_right(starts, citation.start()) - 1
+        if home >= 0:
+            numbers[home] += _cited(citation["numbers"])
+            ends[home] = max(ends[home], citation.end())
+    found = []
+    for start, end, cited in zip(starts, ends, numbers, strict=True):
+        words = _without(text, (start, end), citations)
+        if any(character.isalnum() for character in words):
+            found.append(_Sentence(start, end, tuple(dict.fromkeys(cited)), words))
+        elif cited and found:  # a line of citations alone
+            last = found.pop()
+            found.append(_Sentence(last.start, end, tuple(dict.fromkeys([*last.numbers, *cited])), last.words))
+    return found
+
+
+def _without(text: str, span: Span, citations: Sequence[re.Match[str]]) -> str:
+    """The words of a sentence, without its citations and the sign of a list or heading before it."""
+    parts: list[str] = []
+    at, end = span
+    for citation in citations:
+        if at <= citation.start() < end:
+            parts.append(text[at : citation.start()].rstrip())
+            at = citation.end()
+    return _BULLET.sub("", "".join([*parts, text[at:end]]), count=1).strip()
+
+
+def _masked(text: str, citations: Sequence[re.Match[str]]) -> str:
+    """The text with its citations as blanks, or at the start of a line as opening brackets, so that it splits well."""
+    masked = text
+    for citation in citations:
+        line = text.rfind("\n", 0, citation.start()) + 1
+        sign = " " if text[line : citation.start()].strip() else "("
+        masked = masked[: citation.start()] + sign * len(citation.group()) + masked[citation.end() :]
+    return masked
+
+
+def _joined(text: str, spans: Sequence[Span], code: Sequence[Span]) -> list[Span]:
+    """A block of code goes with the sentence before it: its lines are no sentences."""
+    blocks = [span for span in code if text.startswith(_FENCE, span[0])]
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and _inside(start, blocks):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _cited(numbers: str) -> list[int]:
+    """The numbers of ``1, 3-5``."""
+    found: list[int] = []
+    for first, last in _RANGE.findall(numbers):
+        low, high = int(first), int(last or first)
+        found += range(low, high + 1) if low <= high < low + _WIDEST_RANGE else [low, high]
+    return found
+
+
+def _inside(at: int, spans: Sequence[Span]) -> bool:
+    return any(start <= at < end for start, end in spans)

@@ -1,0 +1,251 @@
+"""The layers of BERT and RoBERTa in numpy over memory-mapped weights: what an encoder and a cross-encoder share.
+
+Texts are not padded: those of a pack lie end to end in one matrix for the linear layers, and each attends only to
+itself. It computes in float32 what transformers computes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TypeVar
+
+# OpenBLAS reads this when numpy is loaded. Its threads spin at every product: with one other busy process on two cores
+# they made a query of 12 ms take 1 s, and bulk work twice as long. So one thread a product, and in bulk one a pack.
+if "numpy" not in sys.modules:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import numpy.typing as npt
+
+from ragcli.models.files import read_json
+from ragcli.models.weights import Array, Weights, float32
+
+_ONE_BLAS_THREAD = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
+
+_PARTS = (
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+)
+
+# Tokens that go through the layers together: enough for the matrix products to run at full speed (128 reach 90 %),
+# few enough that the widest activation (x 1536 x 4 bytes) stays in the cache.
+_PACK = 512
+
+# RoBERTa is BERT with other positions; MPNet and others differ in the layers.
+_TYPES = ("bert", "roberta", "xlm-roberta")
+
+Result = TypeVar("Result")
+
+
+class Transformer:
+    """The body of one BERT-like model: from token ids to the hidden states of its last layer."""
+
+    def __init__(self, folder: Path) -> None:
+        """Map the weights in ``folder``; ModelUnavailable when they are damaged. Ask ``known`` first."""
+        config = read_json(folder / "config.json")
+        self._heads = int(config["num_attention_heads"])
+        self._epsilon = np.float32(config.get("layer_norm_eps", 1e-12))
+        self._padding = None if config["model_type"] == "bert" else int(config.get("pad_token_id", 1))
+        reserved = 0 if self._padding is None else self._padding + 1
+        self.positions = int(config["max_position_embeddings"]) - reserved  # tokens that it can read
+        self.weights = Weights(folder / "model.safetensors")
+        self._layers = [
+            self.weights.tensors(f"encoder.layer.{index}", _PARTS) for index in range(int(config["num_hidden_layers"]))
+        ]
+        self._embedding = self.weights.tensors("embeddings", ("LayerNorm",))
+        self.dimension = self.weights.stored("embeddings.word_embeddings.weight").shape[1]
+
+    def states(
+        self, sequences: list[list[int]], types: list[list[int]] | None = None, *, first: bool = False
+    ) -> list[Array]:
+        """Float32 (length, dimension) for each sequence of token ids; ``types`` are its segment ids, else all 0.
+
+        With ``first`` only the state of the first token, (1, dimension): the last layer is computed for it alone.
+        """
+        lengths = [len(sequence) for sequence in sequences]
+        ends = np.cumsum(lengths)
+        spans = [slice(end - length, end) for end, length in zip(ends.tolist(), lengths, strict=True)]
+        states = self._embed(sequences, types)
+        for layer in self._layers[:-1]:
+            states = self._layer(layer, states, spans, spans)
+        last = [slice(span.start, span.start + 1) for span in spans] if first else spans
+        states = self._layer(self._layers[-1], states, spans, last)
+        return [states[place : place + 1] for place in range(len(spans))] if first else [states[span] for span in spans]
+
+    def _layer(self, layer: dict[str, Array], states: Array, spans: list[slice], asking: list[slice]) -> Array:
+        """One layer over the texts at ``spans``, for the rows at ``asking`` of each: all of them, or its first."""
+        rows = states if asking is spans else np.concatenate([states[span] for span in asking])
+        query = _linear(rows, layer, "attention.self.query")
+        key, value = (_linear(states, layer, f"attention.self.{part}") for part in ("key", "value"))
+        context = np.empty_like(rows)
+        start = 0
+        for span, asked in zip(spans, asking, strict=True):
+            end = start + asked.stop - asked.start
+            context[start:end] = _attend(query[start:end], key[span], value[span], self._heads)
+            start = end
+        context = _linear(context, layer, "attention.output.dense")
+        context += rows
+        rows = _normalise(context, layer, "attention.output.LayerNorm", self._epsilon)
+        inner = _linear(rows, layer, "intermediate.dense")
+        _gelu(inner)
+        outer = _linear(inner, layer, "output.dense")
+        outer += rows
+        return _normalise(outer, layer, "output.LayerNorm", self._epsilon)
+
+    def _embed(self, sequences: list[list[int]], types: list[list[int]] | None) -> Array:
+        ids = np.concatenate([np.asarray(sequence, np.intp) for sequence in sequences])
+        positions = np.concatenate([self._positions(sequence) for sequence in sequences])
+        segments = np.concatenate([np.asarray(part, np.intp) for part in types]) if types else np.intp(0)
+        states = float32(self.weights.stored("embeddings.word_embeddings.weight")[ids])
+        states += float32(self.weights.stored("embeddings.position_embeddings.weight")[positions])
+        states += float32(self.weights.stored("embeddings.token_type_embeddings.weight")[segments])
+        return _normalise(states, self._embedding, "LayerNorm", self._epsilon)
+
+    def _positions(self, sequence: list[int]) -> npt.NDArray[np.intp]:
+        if self._padding is None:
+            return np.arange(len(sequence))
+        # RoBERTa counts from behind the padding id, and passes over a padding token that stands in the text
+        real = np.asarray(sequence) != self._padding
+        counted: npt.NDArray[np.intp] = np.cumsum(real) * real + self._padding
+        return counted
+
+
+def known(folder: Path) -> bool:
+    """Whether ``Transformer`` computes what transformers would for the model in ``folder``; reads only its config."""
+    config = read_json(folder / "config.json")
+    return (
+        config.get("model_type") in _TYPES
+        and config.get("hidden_act") == "gelu"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+        and not config.get("is_decoder")
+        and config.get("embedding_size", config.get("hidden_size")) == config.get("hidden_size")
+        and (folder / "model.safetensors").is_file()
+    )
+
+
+def in_packs(lengths: Sequence[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:
+    """(indexes, compute(indexes)) for packs of indexes, one thread a processor.
+
+    The texts with these numbers of tokens are put into packs of some 512, so that every thread has as much to do.
+    """
+    packs = _packs(lengths, _cpus())
+    workers = min(len(packs), _cpus())
+    with nullcontext() if _ONE_BLAS_THREAD else _one_blas_thread():
+        if workers < 2:
+            for pack in packs:
+                yield pack, compute(pack)
+            return
+        from concurrent.futures import ThreadPoolExecutor  # 15 ms that a single query does not need
+
+        pool = ThreadPoolExecutor(workers)
+        try:
+            yield from zip(packs, pool.map(compute, packs), strict=True)
+        finally:  # on Ctrl-C the packs that have not begun are dropped
+            pool.shutdown(cancel_futures=True)
+
+
+def unit(rows: Array) -> Array:
+    """Every row at length 1; a row of zeros has no direction and stays zero, as in torch.nn.functional.normalize."""
+    scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return scaled
+
+
+def _packs(lengths: Sequence[int], workers: int) -> list[list[int]]:
+    """Every index once, in packs of about equal numbers of tokens, some 512 each; as many for each worker."""
+    count = max(-(-sum(lengths) // _PACK), 1 if lengths else 0)
+    if count > 1:
+        count = min(-(-count // workers) * workers, len(lengths))
+    packs: list[list[int]] = [[] for _ in range(count)]
+    loads = [(0, place) for place in range(count)]
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        load, place = heapq.heappop(loads)
+        packs[place].append(index)
+        heapq.heappush(loads, (load + lengths[index], place))
+    return packs
+
+
+def _linear(states: Array, layer: dict[str, Array], part: str) -> Array:
+    out: Array = states @ layer[f"{part}.weight"].T
+    out += layer[f"{part}.bias"]
+    return out
+
+
+def _normalise(states: Array, layer: dict[str, Array], part: str, epsilon: np.float32) -> Array:
+    """Layer normalisation, in place."""
+    states -= states.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", states, states)[:, None] / np.float32(states.shape[1])
+    states /= np.sqrt(variance + epsilon)
+    states *= layer[f"{part}.weight"]
+    states += layer[f"{part}.bias"]
+    return states
+
+
+def _attend(query: Array, key: Array, value: Array, heads: int) -> Array:
+    """Attention within one text: as many rows as ``query`` has, of the width of all three."""
+    width = query.shape[1] // heads
+    split = [part.reshape(len(part), heads, width).transpose(1, 0, 2) for part in (query, key, value)]
+    scores: Array = np.matmul(split[0] * np.float32(width**-0.5), split[1].transpose(0, 2, 1))
+    scores -= scores.max(axis=2, keepdims=True)
+    np.exp(scores, out=scores)
+    mixed: Array = scores @ split[2]
+    mixed /= scores.sum(axis=2, keepdims=True)
+    return mixed.transpose(1, 0, 2).reshape(query.shape)
+
+
+# erf(x / sqrt 2) = x P(x^2) / Q(x^2) on |x| <= 5.5, fitted by reweighted least squares: gelu is within 2.3e-7 of the
+# exact one (relative above 1), which is what float32 can hold. scipy.special.erf would cost 0.2 s to import.
+_LIMIT = np.float32(5.5)
+_P = np.array([0.79788399, 0.070279785, 0.0095229177, 3.6566413e-04, 1.3060891e-05, 4.4434358e-08], np.float32)
+_Q = np.array([1.0, 0.25474623, 0.029397277, 0.0019622885, 7.8601253e-05, 1.1954123e-06], np.float32)
+_BLOCK = 16384  # elements: the four buffers stay in the cache nearest to the core
+
+
+def _gelu(states: Array) -> None:
+    """Each x times the normal distribution function of x, in place on a contiguous array."""
+    flat = states.reshape(-1)
+    buffers = np.empty((4, min(_BLOCK, flat.size)), np.float32)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        clipped, square, above, below = buffers[:, : block.size]
+        np.clip(block, -_LIMIT, _LIMIT, out=clipped)
+        np.multiply(clipped, clipped, out=square)
+        _polynomial(_P, square, above)
+        _polynomial(_Q, square, below)
+        above *= clipped
+        above /= below
+        above += 1
+        above *= np.float32(0.5)
+        block *= above
+
+
+def _polynomial(coefficients: Array, at: Array, out: Array) -> None:
+    np.multiply(at, coefficients[-1], out=out)
+    for coefficient in coefficients[-2:0:-1]:
+        out += coefficient
+        out *= at
+    out += coefficients[0]
+
+
+def _one_blas_thread() -> AbstractContextManager[object]:
+    """The same as the environment variable above, for a program that had loaded numpy before."""
+    # 20 ms to import
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
+
+
+def _cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

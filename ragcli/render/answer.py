@@ -1,0 +1,153 @@
+"""An answer for people and as a record for programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TextIO
+
+from ragcli.render.record import SCHEMA_VERSION, Record, chunk_record
+from ragcli.render.visible import display_path, one_line, visible, visible_lines, visible_name
+from ragcli.sentences import units
+from ragcli.types import Answer, Citation, Claim, Span
+
+UNSUPPORTED = "[?]"  # behind a sentence that is not borne out
+
+_MEASURE = 100  # wider lines are hard to read, however wide the window
+_INDENT = 4
+_BLANKS = re.compile(r"\s+")
+_BOLD, _DIM, _CYAN, _MARK, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[1;33m", "\x1b[0m"
+
+
+def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width: int | None) -> None:
+    """Write quotes, each below its place, or a written answer with its doubts and the places it cites.
+
+    Nothing is written for an answer without text, save the sentences that were struck out of it. Paths below ``base``
+    are shown relative to it. With a ``width``, quotes are wrapped to it, at most 100 columns.
+    """
+    if answer.claims:
+        if answer.text:
+            out.write(f"{visible_lines(_marked(answer))}\n")
+        write_sources(answer, out, base, color=color)
+        return
+    room = None if width is None else min(width, _MEASURE) - _INDENT
+    for number, citation in enumerate(answer.citations if answer.text else ()):
+        if number:
+            out.write("\n")
+        out.write(f"{_place(citation, base, color=color)}\n")
+        for line in _quote(citation, color=color):
+            for part in _wrapped(line, room):
+                out.write(f"{' ' * _INDENT}{part}\n")
+
+
+def write_sources(answer: Answer, out: TextIO, base: Path, *, color: bool) -> None:
+    """What stands below a written answer: the sentences that are not borne out and why, and the places it cites."""
+    doubted = [claim for claim in answer.claims if not claim.supported]
+    if doubted:
+        struck = not any(claim.text in answer.text for claim in doubted)
+        out.write("\nnot borne out, and left out of the answer:\n" if struck else "\nnot borne out:\n")
+        for claim in doubted:
+            out.write(f"  {one_line(claim.text)}\n    {_dim(one_line(claim.reason), color)}\n")
+    cited = {number for claim in answer.claims for number in claim.numbers}
+    shown = [citation for citation in answer.citations if citation.number in cited]
+    if shown:
+        out.write("\n")
+        out.writelines(f"{line}\n" for line in place_lines(shown, base, color=color))
+
+
+def place_lines(citations: Sequence[Citation], base: Path, *, color: bool) -> Iterator[str]:
+    """A line a citation: its number, path, line or page, and headings."""
+    return (_place(citation, base, color=color) for citation in citations)
+
+
+def answer_record(answer: Answer) -> Record:
+    """What ``ragcli ask --json`` prints; ``schema/answer.json`` describes it."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "question": answer.question,
+        "text": answer.text,
+        "by": answer.by,
+        "grounded": answer.grounded,
+        "probability": answer.probability,
+        "citations": [_citation_record(citation) for citation in answer.citations],
+        "claims": [_claim_record(claim) for claim in answer.claims],
+        "notes": list(answer.notes),
+    }
+
+
+def _citation_record(citation: Citation) -> Record:
+    quote = {"text": citation.quote, "start": citation.start, "end": citation.end}
+    mark = list(citation.mark) if citation.mark else None
+    return (
+        {"number": citation.number}
+        | chunk_record(citation.chunk)
+        | {"page": citation.page, "line": citation.line, "quote": quote | {"mark": mark}}
+    )
+
+
+def _claim_record(claim: Claim) -> Record:
+    return {
+        "text": claim.text,
+        "citations": list(claim.numbers),
+        "supported": claim.supported,
+        "reason": claim.reason,
+    }
+
+
+def _marked(answer: Answer) -> str:
+    """The text with a sign behind each sentence that is not borne out."""
+    parts: list[str] = []
+    at = 0
+    for claim in answer.claims:  # slices of the text in their order; those that were struck are not in it
+        found = answer.text.find(claim.text, at)
+        if found < 0:
+            continue
+        end = found + len(claim.text)
+        parts.append(answer.text[at:end])
+        if not claim.supported:
+            parts.append(f" {UNSUPPORTED}")
+        at = end
+    return "".join([*parts, answer.text[at:]])
+
+
+def _place(citation: Citation, base: Path, *, color: bool) -> str:
+    name = visible_name(display_path(citation.chunk.path, base))
+    where = f":{citation.line}" if citation.page is None else f"  p. {citation.page}"
+    headings = " › ".join(one_line(heading) for heading in citation.chunk.headings)
+    bold, cyan, reset = (_BOLD, _CYAN, _RESET) if color else ("", "", "")
+    line = f"[{citation.number}] {bold}{name}{reset}{cyan}{where}{reset}"
+    return f"{line}  {_dim(headings, color)}" if headings else line
+
+
+def _dim(text: str, color: bool) -> str:
+    return f"{_DIM}{text}{_RESET}" if color else text
+
+
+def _quote(citation: Citation, *, color: bool) -> Iterator[str]:
+    """The quote in visible lines: what reads as one piece in the document is one line, for the caller to wrap."""
+    quote, mark = citation.quote, citation.mark
+    for start, end in units(quote):
+        edges = sorted({start, end, *(at for at in mark or () if start < at < end)})
+        yield "".join(
+            f"{_MARK}{text}{_RESET}" if color and mark and _within((s, e), mark) else text
+            for s, e in pairwise(edges)
+            for text in [visible(_BLANKS.sub(" ", quote[s:e]))]
+        )
+
+
+def _within(span: Span, mark: Span) -> bool:
+    return mark[0] <= span[0] and span[1] <= mark[1]
+
+
+def _wrapped(line: str, room: int | None) -> list[str]:
+    if room is None or len(line) <= room // 2:  # no character takes more than two columns
+        return [line]
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(force_terminal=True, color_system="standard", legacy_windows=False, width=room, highlight=False)
+    with console.capture() as captured:
+        console.print(Text.from_ansi(line), end="")
+    return [part.rstrip() for part in captured.get().splitlines()]

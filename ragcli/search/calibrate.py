@@ -1,0 +1,104 @@
+"""From what the models say of a passage to the probability that it answers: logistic functions, fitted beforehand.
+
+A fit holds for the weights that it was made with. The one for the default models ships with the reranker; others are
+made by ``ragcli models calibrate`` and kept beside the added models, under the digests of both models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ragcli.errors import CalibrationMissing, ModelUnavailable
+from ragcli.models.files import read_json
+from ragcli.models.library import models_folder
+from ragcli.models.reranker import shipped_calibration
+
+# What is known of a hit: by the encoder alone; by a reranker too; and by comparing token by token as well.
+Case = Literal["retrieved", "read", "reranked"]
+SIGNALS: dict[Case, tuple[str, ...]] = {
+    "retrieved": ("dense", "coverage"),
+    "read": ("dense", "coverage", "logit"),
+    "reranked": ("dense", "coverage", "late", "logit"),
+}
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """For each case the weights of its signals, with the constant under ``bias``; and what ``ranking`` weighs."""
+
+    cases: Mapping[Case, Weights] = field(default_factory=dict)
+    ranking: Weights = field(default_factory=dict)
+
+    def probability(self, signals: Mapping[str, float]) -> float | None:
+        """That the passage answers, in (0, 1), from as many signals as a fit knows; None when none fits.
+
+        What a reranker said is never left out: a fit of another one would not hold.
+        """
+        fitting: tuple[Case, ...] = ("reranked", "read") if "logit" in signals else ("retrieved",)
+        for case in fitting:
+            weights = self.cases.get(case)
+            if weights and all(name in signals for name in SIGNALS[case]):
+                return logistic(weights["bias"] + sum(weights[name] * signals[name] for name in SIGNALS[case]))
+        return None
+
+
+def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
+    """What is fitted for these digests of weights; None stands for a model that is not used."""
+    cases: dict[Case, Weights] = {}
+    ranking: Weights = {}
+    for content in _fits(encoder, reranker):
+        of_encoder = encoder is not None and content.get("encoder") == encoder
+        of_reranker = reranker is not None and content.get("reranker") == reranker
+        holds: dict[Case, bool] = {
+            "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
+        }  # fmt: skip
+        for case, valid in holds.items():
+            if valid and case in content:
+                cases.setdefault(case, content[case])
+        if of_encoder and of_reranker and not ranking:
+            ranking = content.get("ranking", {})
+    return Calibration(cases, ranking)
+
+
+def save_calibration(encoder: str, reranker: str | None, content: Mapping[str, Any]) -> Path:
+    """Keep a fit for these two models; one made earlier is replaced."""
+    path = _folder() / _name(encoder, reranker)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_suffix(f".{os.getpid()}.new")
+    about = {"encoder": encoder, "reranker": reranker}
+    incoming.write_text(json.dumps(about | dict(content), indent=1) + "\n", encoding="utf-8")
+    incoming.replace(path)
+    return path
+
+
+def _fits(encoder: str | None, reranker: str | None) -> Iterator[dict[str, Any]]:
+    """The user's own before the shipped one."""
+    if encoder is not None:
+        path = _folder() / _name(encoder, reranker)
+        try:
+            yield read_json(path)
+        except ModelUnavailable as error:
+            raise CalibrationMissing(
+                f"{path} is damaged", "delete it; ragcli models calibrate makes it anew"
+            ) from error
+    yield read_json(shipped_calibration())
+
+
+def _folder() -> Path:
+    return models_folder() / ".calibrations"
+
+
+def _name(encoder: str, reranker: str | None) -> str:
+    return f"{encoder[:16]}-{(reranker or 'none')[:16]}.json"
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)), which overflows for neither sign."""
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -1,0 +1,80 @@
+"""Put the best candidates in order again, by a model that reads the question and the passage together."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ragcli.search.terms import query_terms, terms
+
+if TYPE_CHECKING:
+    from ragcli.models.bert import NumpyEncoder
+    from ragcli.models.reranker import Reranker
+
+# Passages scored between two looks at the clock: a pack for each of two threads.
+_SLICE = 4
+
+Signals = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What was found of the first passages; ``failed`` when not all of it is numbers."""
+
+    signals: list[Signals]  # "logit", and "late" and "cosine" with an encoder; shorter than asked when time ran out
+    seconds: float
+    failed: bool = False
+
+
+def score(
+    reranker: Reranker,
+    encoder: NumpyEncoder | None,
+    query: str,
+    passages: Sequence[str],
+    budget: float | None = None,
+) -> Reranked:
+    """Signals of the passages in their order, as many as fit into ``budget`` seconds (at least the first few)."""
+    started = time.perf_counter()
+    found: list[Signals] = []
+    size = len(passages) if budget is None else _SLICE
+    while len(found) < len(passages):
+        part = passages[len(found) : len(found) + size]
+        signals = [{"logit": float(logit)} for logit in reranker.scores(query, part)]
+        if encoder is not None:
+            from ragcli.models.late import compare
+
+            for one, comparison in zip(signals, compare(encoder, query, part), strict=True):
+                one.update(late=comparison.late, cosine=comparison.cosine)
+        found += signals
+        spent = time.perf_counter() - started
+        # the next slice will take about as long as the ones before it
+        if budget is not None and spent * (len(found) + _SLICE) / len(found) > budget:
+            break
+    failed = not all(math.isfinite(value) for signals in found for value in signals.values())
+    return Reranked(found, time.perf_counter() - started, failed)
+
+
+def combine(signals: Sequence[Signals], weights: Mapping[str, float]) -> list[float]:
+    """One score in [0, 1] a passage: the convex combination of its signals, each scaled to [0, 1] within the list.
+
+    Without weights (a reranker that no combination was fitted for) the logit alone decides.
+    """
+    used = {name: weight for name, weight in weights.items() if weight and all(name in one for one in signals)}
+    used = used or {"logit": 1.0}
+    total = sum(used.values())
+    combined = [0.0] * len(signals)
+    for name, weight in used.items():
+        values = [one[name] for one in signals]
+        low, span = min(values), max(values) - min(values)
+        for i, value in enumerate(values):
+            combined[i] += weight / total * ((value - low) / span if span > 0 else 1.0)
+    return combined
+
+
+def coverage(query: str, passage: str) -> float:
+    """Share of the telling words of the question that the passage holds, in [0, 1]."""
+    asked = set(query_terms(query))
+    return len(asked & set(terms(passage))) / len(asked) if asked else 0.0

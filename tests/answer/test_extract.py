@@ -1,0 +1,67 @@
+"""Answers in the documents' own words: quotes that are in the files, from the right files, or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ragcli.answer.extract import extract
+from ragcli.index.reader import open_index
+from ragcli.search.engine import Searcher, SearchOptions
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
+
+
+@pytest.fixture(scope="module")
+def answered(sample_home):
+    """(question row, answer) for every sample question, answerable or not."""
+    rows = [json.loads(line) for line in (SAMPLES / "questions.jsonl").read_text().splitlines()]
+    with open_index(sample_home / "samples") as index:
+        searcher = Searcher(index, SearchOptions(k=8))
+        return [(row, extract(searcher, searcher.search(row["question"]))) for row in rows]
+
+
+def test_answers_come_from_the_right_document(answered):
+    right = [
+        any(citation.chunk.path.name == row["path"] for citation in answer.citations)
+        for row, answer in answered
+        if row["path"]
+    ]
+    assert len(right) >= 40
+    assert sum(right) / len(right) >= 36 / 40
+
+
+def test_what_no_document_answers_is_refused(answered):
+    refused = [answer.text == "" and not answer.citations for row, answer in answered if not row["path"]]
+    assert len(refused) == 10
+    assert sum(refused) >= 9
+
+
+def test_every_quote_is_in_its_file_letter_for_letter(answered):
+    checked = 0
+    for _, answer in answered:
+        assert len(answer.citations) <= 3
+        assert [citation.number for citation in answer.citations] == list(range(1, len(answer.citations) + 1))
+        places = [citation.chunk.id for citation in answer.citations]
+        assert len(set(places)) == len(places)
+        for citation in answer.citations:
+            assert citation.quote in citation.chunk.text
+            assert citation.quote == citation.quote.strip() != ""
+            assert f"{citation.quote} [{citation.number}]" in answer.text
+            if citation.mark is not None:
+                assert citation.quote[slice(*citation.mark)].strip()
+            if citation.chunk.path.suffix in {".md", ".txt", ".rst"}:
+                file = citation.chunk.path.read_text(encoding="utf-8")
+                assert file[citation.start : citation.end] == citation.quote
+                assert file.count("\n", 0, citation.start) + 1 == citation.line
+                checked += 1
+    assert checked > 20
+
+
+def test_no_hits_no_answer(tmp_path, sample_home):
+    with open_index(sample_home / "samples") as index:
+        searcher = Searcher(index, SearchOptions(mode="keyword", reranker=None))
+        answer = extract(searcher, searcher.search("zzyzx"))
+    assert (answer.text, answer.citations, answer.grounded, answer.by) == ("", (), True, "extract")

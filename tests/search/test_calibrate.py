@@ -1,0 +1,133 @@
+"""What a fit says of a passage, and for which models it holds."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from ragcli.errors import CalibrationMissing
+from ragcli.models import reranker
+from ragcli.search.calibrate import Calibration, load_calibration, save_calibration
+
+ENCODER, RERANKER = "a1" * 32, "b2" * 32
+RETRIEVED = {"bias": -1.0, "dense": 2.0, "coverage": 0.5}
+RERANKED = {"bias": 0.25, "dense": 1.0, "coverage": 0.0, "late": -1.0, "logit": 0.5}
+RANKING = {"fused": 0.4, "logit": 0.6}
+CONTENT = {"retrieved": RETRIEVED, "reranked": RERANKED, "ranking": RANKING}
+
+
+@pytest.fixture(autouse=True)
+def models(monkeypatch, tmp_path):
+    """A library of the test's own, and a shipped reranker without a fit."""
+    monkeypatch.setenv("RAGCLI_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(reranker, "_SHIPPED", tmp_path / "shipped")
+    (tmp_path / "shipped").mkdir()
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def ship(tmp_path):
+    return lambda content: (tmp_path / "shipped" / "calibration.json").write_text(json.dumps(content))
+
+
+def test_the_fit_that_knows_most_of_the_signals_is_used():
+    calibration = Calibration({"retrieved": RETRIEVED, "reranked": RERANKED})
+    everything = {"dense": 0.5, "coverage": 1.0, "logit": 2.0, "late": 0.75, "fused": 0.9}
+    expected = {
+        ("dense", "coverage", "logit", "late", "fused"): 0.25 + 0.5 + 0.0 + 1.0 - 0.75,
+        ("dense", "coverage"): -1.0 + 1.0 + 0.5,
+    }
+    for names, x in expected.items():
+        known = {name: everything[name] for name in names}
+        assert calibration.probability(known) == pytest.approx(1 / (1 + math.exp(-x)))
+    assert calibration.probability({"coverage": 1.0}) is None
+    assert Calibration().probability(everything) is None
+
+
+@pytest.mark.parametrize(("x", "expected"), [(5000.0, 1.0), (-5000.0, 0.0), (0.0, 0.5)])
+def test_no_signal_overflows(x, expected):
+    fit = {"bias": 0.0, "dense": 1.0, "coverage": 0.0}
+    assert Calibration({"retrieved": fit}).probability({"dense": x, "coverage": 0.0}) == expected
+
+
+def test_what_was_kept_is_loaded_again_in_full(models):
+    path = save_calibration(ENCODER, RERANKER, CONTENT)
+    assert models in path.parents
+    kept = load_calibration(ENCODER, RERANKER)
+    assert kept == Calibration({"retrieved": RETRIEVED, "reranked": RERANKED}, RANKING)
+
+
+def test_a_new_fit_takes_the_place_of_the_old_one(models):
+    save_calibration(ENCODER, RERANKER, CONTENT)
+    path = save_calibration(ENCODER, RERANKER, {"reranked": RERANKED | {"bias": 7.0}})
+    assert load_calibration(ENCODER, RERANKER).cases == {"reranked": RERANKED | {"bias": 7.0}}
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "model"),
+    [
+        ("c3" * 32, RERANKER),
+        (ENCODER, "c3" * 32),
+        (ENCODER, None),
+        (ENCODER[:16] + "c3" * 24, RERANKER),  # the file has the same name
+        (ENCODER, RERANKER[:16] + "c3" * 24),
+        (None, None),
+    ],
+)
+def test_other_weights_have_no_fit_for_both_models(encoder, model):
+    save_calibration(ENCODER, RERANKER, CONTENT)
+    assert "reranked" not in load_calibration(encoder, model).cases
+    if encoder != ENCODER:
+        assert "retrieved" not in load_calibration(encoder, model).cases
+    assert load_calibration(encoder, model).ranking == {}
+
+
+def test_searches_without_a_reranker_have_a_fit_of_their_own():
+    save_calibration(ENCODER, None, {"retrieved": RETRIEVED})
+    assert load_calibration(ENCODER, None).cases == {"retrieved": RETRIEVED}
+    assert load_calibration(ENCODER, RERANKER).cases == {}
+
+
+def test_the_users_own_fit_comes_before_the_shipped_one(ship):
+    ship({"encoder": ENCODER, "reranker": RERANKER, **CONTENT})
+    shipped = load_calibration(ENCODER, RERANKER)
+    assert shipped.cases["reranked"] == RERANKED
+    own = {"reranked": RERANKED | {"bias": 9.0}}
+    save_calibration(ENCODER, RERANKER, own)
+    mixed = load_calibration(ENCODER, RERANKER)
+    assert mixed.cases == {"retrieved": RETRIEVED, **own}
+    assert mixed.ranking == RANKING  # which the user did not fit
+
+
+def test_the_shipped_fit_is_for_the_shipped_models_alone(ship):
+    ship({"encoder": ENCODER, "reranker": RERANKER, **CONTENT})
+    assert load_calibration("c3" * 32, "c3" * 32) == Calibration()
+    assert load_calibration("c3" * 32, RERANKER) == Calibration()
+    assert load_calibration(None, RERANKER) == Calibration()
+    assert load_calibration(ENCODER, "c3" * 32) == Calibration({"retrieved": RETRIEVED})
+
+
+def test_a_damaged_fit_is_named():
+    path = save_calibration(ENCODER, RERANKER, CONTENT)
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(CalibrationMissing, match=path.name):
+        load_calibration(ENCODER, RERANKER)
+
+
+def test_what_a_reranker_said_is_never_left_out():
+    """A fit of the encoder alone does not hold for hits that another model has put in order."""
+    calibration = Calibration({"retrieved": RETRIEVED})
+    assert calibration.probability({"dense": 0.5, "coverage": 0.5}) is not None
+    assert calibration.probability({"dense": 0.5, "coverage": 0.5, "logit": 1.0}) is None
+
+
+def test_without_a_comparison_of_tokens_the_fit_without_it_counts():
+    read = {"bias": 0.5, "dense": 1.0, "coverage": 0.0, "logit": 2.0}
+    calibration = Calibration({"read": read, "reranked": RERANKED})
+    signals = {"dense": 0.5, "coverage": 1.0, "logit": -0.25}
+    assert calibration.probability(signals) == pytest.approx(1 / (1 + math.exp(-0.5)))
+    with_late = 1 / (1 + math.exp(-(0.25 + 0.5 - 0.75 - 0.125)))
+    assert calibration.probability({**signals, "late": 0.75}) == pytest.approx(with_late)

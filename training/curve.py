@@ -1,0 +1,55 @@
+"""Quality against latency of the shipped reranker: how many candidates, and how many tokens of each.
+
+    python -m training.curve
+
+nDCG@10 on the development questions, and the seconds that scoring takes with the model open and both cores free. Prints
+a table; the default depth and window come from it.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from itertools import pairwise
+
+from ragcli.models import late
+from ragcli.models.bert import NumpyEncoder
+from ragcli.models.cross import NumpyCrossEncoder
+from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.reranker import resolve_reranker
+from ragcli.models.resolve import DEFAULT_MODEL, resolve
+from ragcli.search.rerank import score
+from training import develop
+
+WINDOWS = (96, 128, 160, 192, 256)
+DEPTHS = (4, 8, 12, 16)
+QUESTIONS = 50  # of each source
+
+
+def main() -> None:
+    files = resolve_reranker(DEFAULT_RERANKER)
+    ranking = json.loads((files.folder / "calibration.json").read_text())["ranking"]
+    model, encoder = NumpyCrossEncoder(files), NumpyEncoder(resolve(DEFAULT_MODEL))
+    for window in WINDOWS:
+        model.window = late.WINDOW = window
+        rows = develop.development(QUESTIONS)
+        seconds: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
+        for row in rows:
+            row["logit"], row["late"] = [], []
+            texts = [f"{t}\n{x}" if t else x for t, x in zip(row["titles"], row["texts"], strict=True)]
+            spent = 0.0
+            for done, depth in pairwise((0, *DEPTHS)):
+                found = score(model, encoder, row["query"], texts[done:depth])
+                spent += found.seconds
+                seconds[depth].append(spent)
+                for name in ("logit", "late"):
+                    row[name] += [one[name] for one in found.signals]
+        for depth in DEPTHS:
+            develop.DEPTH = depth
+            gain = develop.mean_gain(rows, ranking)["mean"]
+            median = statistics.median(seconds[depth])
+            print(f"window {window:4}  depth {depth:3}  nDCG@10 {gain:.4f}  median {median:.3f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
