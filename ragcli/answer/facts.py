@@ -83,8 +83,10 @@ def evidence(passages: Sequence[str]) -> Evidence:
     texts = [_plain(passage) for passage in passages]
     numbers = {value for text in texts for _, readings in _numbers(text) for reading in readings for value in reading}
     numbers.update(value for text in texts for value in _number_words(text))
-    words = frozenset(term for passage in passages for term in terms(passage))
-    return Evidence(frozenset(numbers), words, tuple(_for_quotes(text) for text in texts))
+    words = {term for passage in passages for term in terms(passage)}
+    # the two do not part words alike where a character is newer than one of their tables
+    words.update(part.casefold() for text in texts for word in _WORD.findall(text) for part in word.split("-"))
+    return Evidence(frozenset(numbers), frozenset(words), tuple(_for_quotes(text) for text in texts))
 
 
 def missing(sentence: str, found: Evidence, names: frozenset[str] = frozenset()) -> list[str]:
@@ -199,7 +201,7 @@ def _names(text: str, known: frozenset[str]) -> Iterator[str]:
 def _occurs(name: str, known: frozenset[str]) -> bool:
     """Whether each capitalised part of a name is among the words, as a whole or by its own parts."""
     for part in name.split("-"):
-        if not any(letter.isupper() for letter in part):
+        if part.casefold() in known or not any(letter.isupper() for letter in part):
             continue
         found = terms(part)  # the parts of a compound, then the whole
         # LLMs has the part LLM, which will do; iPhone the part phone, which will not
