@@ -3,9 +3,9 @@
     python -m benchmarks.cold_query [--chunks 5000] [--rounds 7]
 
 The script imports SentenceTransformer and faiss, loads the same model, reads the same vectors and prints the ten
-nearest. ragcli does that and the keyword search, the fusion, the reranking, the snippets and the printing. Both run in turn,
-interleaved; the medians and their ratio are printed. The vectors are random unit rows: what they mean does not matter
-for the time it takes to search them.
+nearest. ragcli does that and the keyword search, the fusion, the reranking, the snippets and the printing. Both run in
+turn, interleaved; the medians and their ratio are printed. The vectors are random unit rows: what they mean does not
+matter for the time it takes to search them.
 """
 
 from __future__ import annotations

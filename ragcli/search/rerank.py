@@ -58,20 +58,17 @@ def score(
 
 
 def combine(signals: Sequence[Signals], weights: Mapping[str, float]) -> list[float]:
-    """One score in [0, 1] a passage: the convex combination of its signals, each scaled to [0, 1] within the list.
+    """One score a passage: the weighted sum of its signals, scaled to [0, 1] within the list.
 
-    Without weights (a reranker that no combination was fitted for) the logit alone decides.
+    The signals are summed as they are: where all passages fare alike, small differences stay small. Without weights (a
+    reranker that no combination was fitted for) the logit alone decides.
     """
     used = {name: weight for name, weight in weights.items() if weight and all(name in one for one in signals)}
     used = used or {"logit": 1.0}
-    total = sum(used.values())
-    combined = [0.0] * len(signals)
-    for name, weight in used.items():
-        values = [one[name] for one in signals]
-        low, span = min(values), max(values) - min(values)
-        for i, value in enumerate(values):
-            combined[i] += weight / total * ((value - low) / span if span > 0 else 1.0)
-    return combined
+    sums = [sum(weight * one[name] for name, weight in used.items()) for one in signals]
+    low = min(sums, default=0.0)
+    span = max(sums, default=0.0) - low
+    return [(value - low) / span if span > 0 else 1.0 for value in sums]
 
 
 def coverage(query: str, passage: str) -> float:

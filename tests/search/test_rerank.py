@@ -17,22 +17,24 @@ from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.rerank import combine, coverage, score
 
 
-def test_each_signal_is_scaled_within_the_list_and_weighted():
+def test_signals_are_summed_as_they_are_and_the_sums_scaled_within_the_list():
     signals = [
         {"fused": 1.0, "logit": -4.0, "late": 0.5},
         {"fused": 0.6, "logit": 4.0, "late": 0.7},
         {"fused": 0.2, "logit": 0.0, "late": 0.9},
     ]
-    # fused: 1, 0.5, 0; logit: 0, 1, 0.5; similarity: 0, 0.5, 1; the weights add up to 4
-    expected = [(2 * 1 + 0 + 0) / 4, (2 * 0.5 + 1 + 0.5) / 4, (0 + 0.5 + 1) / 4]
-    assert combine(signals, {"fused": 2.0, "logit": 1.0, "late": 1.0}) == pytest.approx(expected)
+    # 2 x fused + logit / 4 + 5 x late: 2 - 1 + 2.5 = 3.5, 1.2 + 1 + 3.5 = 5.7, 0.4 + 0 + 4.5 = 4.9
+    assert combine(signals, {"fused": 2.0, "logit": 0.25, "late": 5.0}) == pytest.approx([0.0, 1.0, 1.4 / 2.2])
+
+
+def test_a_signal_in_which_the_passages_hardly_differ_hardly_moves_them():
+    signals = [{"fused": 0.9, "late": 0.500}, {"fused": 0.5, "late": 0.501}]
+    assert combine(signals, {"fused": 1.0, "late": 1.0}) == [1.0, 0.0]
 
 
 def test_a_signal_that_is_the_same_of_all_moves_nothing():
-    signals = [{"logit": 2.0, "fused": 0.3}, {"logit": 2.0, "fused": 0.9}]
-    alone, both = combine(signals, {"fused": 1.0}), combine(signals, {"fused": 1.0, "logit": 1.0})
-    assert alone == [0.0, 1.0]
-    assert both == [0.5, 1.0]
+    signals = [{"logit": 2.0, "fused": 0.3}, {"logit": 2.0, "fused": 0.9}, {"logit": 2.0, "fused": 0.4}]
+    assert combine(signals, {"fused": 1.0, "logit": 3.0}) == pytest.approx(combine(signals, {"fused": 1.0}))
     assert combine(signals[:1], {"fused": 1.0, "logit": 3.0}) == [1.0]
 
 
