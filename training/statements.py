@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 import ir_measures
 from ir_measures import nDCG
@@ -38,12 +39,16 @@ class Judged:
     hits: Mapping[str, list[dict[str, float]]]
     documents: Mapping[str, list[str]]
 
+    def read(self, question: str, depth: int) -> list[dict[str, float]]:
+        """The first ``depth`` hits; fewer when the passages that were reranked are of fewer documents."""
+        return list(takewhile(lambda hit: "logit" in hit, self.hits[question][:depth]))
+
     def gain(self, weights: Mapping[str, float], depth: int) -> float:
         """Mean nDCG@10 with the first ``depth`` in the order of the combined signals, the others behind them."""
         run = {}
         for question, hits in self.hits.items():
-            combined = combine(hits[:depth], weights)
-            order = sorted(range(min(depth, len(hits))), key=lambda i: -combined[i])
+            combined = combine(self.read(question, depth), weights)
+            order = sorted(range(len(combined)), key=lambda i: -combined[i])
             order += range(len(order), len(hits))
             run[question] = {self.documents[question][i]: -float(rank) for rank, i in enumerate(order)}
         return float(ir_measures.calc_aggregate([nDCG @ 10], self.qrels, run)[nDCG @ 10])

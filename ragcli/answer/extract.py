@@ -12,9 +12,9 @@ from ragcli.search.terms import terms
 from ragcli.sentences import sentences
 from ragcli.types import Answer, Citation, Hit, Results, Span
 
-# The best probability of a hit below which the documents are taken not to hold an answer. It is this low because the
-# fit knows questions that share words with their answer: those in other words get a few percent. See docs/ranking.md.
-DEFAULT_THRESHOLD = 0.015
+# The probability below which the documents are taken not to hold an answer. It is this low because it was fitted on
+# questions without an answer that are about the very subject of the documents. See docs/ranking.md.
+DEFAULT_THRESHOLD = 0.13
 
 _PASSAGES = 3  # in which sentences are looked for
 _QUOTES = 3
@@ -42,7 +42,8 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     Every quote is a slice of its document's text.
     """
     least = DEFAULT_THRESHOLD if threshold is None else threshold
-    probability = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
+    best = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
+    probability = best if results.answered is None else results.answered
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
     if not results.hits or (probability is not None and probability < least):
         return empty
@@ -52,7 +53,7 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     for sentence in sorted(scored, key=lambda sentence: -sentence.score):
         if len(quotes) == _QUOTES:
             break
-        if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, probability, first=not quotes):
+        if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, best, first=not quotes):
             continue
         span = _joined(sentence, [other for other in scored if other.hit is sentence.hit])
         if not any(_same(sentence.hit, span, hit, other) for hit, other in quotes):
