@@ -24,6 +24,9 @@ _SAME = 0.8  # share of words from which on two quotes say the same
 # A sentence that begins like this leans on the one before it.
 _LEANS = re.compile(r"(?:He|She|It|They|This|These|Those|That|Its|His|Her|Their|Such|However|Therefore|Thus|But)\b")
 
+# Between the words of a heading, and around them: marks of Markdown, the line drawn below.
+_MARKS = re.compile(r"[\W_]+")
+
 
 @dataclass(frozen=True, slots=True)
 class _Sentence:
@@ -68,12 +71,19 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
 
 
 def _scored(searcher: Searcher, question: str, hit: Hit) -> list[_Sentence]:
-    spans = [(start, end) for start, end in sentences(hit.chunk.text) if end - start >= _SHORTEST]
+    text, headings = hit.chunk.text, {_bare(one) for one in (hit.chunk.title, *hit.chunk.headings)}
+    spans = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST]
+    # a heading has the words of the question, and says nothing
+    spans = [(start, end) for start, end in spans if _bare(text[start:end]) not in headings] or spans
     fits = searcher.fits(question, hit.chunk, spans)
     return [
         _Sentence(hit, place, start, end, fit + (hit.probability or 0.0))
         for place, ((start, end), fit) in enumerate(zip(spans, fits, strict=True))
     ]
+
+
+def _bare(heading: str) -> str:
+    return _MARKS.sub(" ", heading).strip().casefold()
 
 
 def _worth(hit: Hit, best: float | None, *, first: bool) -> bool:
