@@ -10,14 +10,13 @@ from typing import NoReturn
 # brings its own threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-# Imports make tens of thousands of objects that stay: looking through them for cycles took 20 ms of a cold query.
-gc.set_threshold(100_000)
-
-from ragcli.cli import app
-
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    # Imports make tens of thousands of objects that stay: looking through them for cycles took 20 ms of a cold query.
+    gc.set_threshold(100_000)
+    from ragcli.cli import app
+
     code = app.main()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # its reader is gone, or it was never open

@@ -46,6 +46,7 @@ Exit codes: 0 found or done, 1 nothing found or no answer, 2 usage or fatal erro
 
 Every option can also be set in ragcli.toml or as RAGCLI_<COMMAND>_<OPTION>; see: ragcli config"""
 
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"ragcli {__version__}\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -90,6 +89,8 @@ class SegmentRow:
 
 def chunk_key(chunk: Chunk) -> bytes:
     """The digest of what is embedded of ``chunk``: chunks with equal digests share one vector."""
+    import hashlib  # 3 ms, and readers need no digests
+
     return hashlib.blake2b(storable(chunk.embedded).encode(), digest_size=16).digest()
 
 
