@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def storable(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+@lru_cache(maxsize=1024)  # a search finds many chunks of one document
 def path_of(raw: bytes) -> Path:
     """A stored path: bytes, because a file name need not be text."""
     return Path(os.fsdecode(raw))
@@ -138,7 +140,7 @@ def skipped_of(row: tuple[Any, ...]) -> Skipped:
 def chunk_of(row: tuple[Any, ...]) -> Chunk:
     """A row of CHUNK_COLUMNS; raises ValueError or TypeError when it is none."""
     _check_types(row[:10], (int, bytes, str, int, int, str, int, int, int, int))
-    headings = tuple(str(heading) for heading in json.loads(row[12]))
+    headings = () if row[12] == "[]" else tuple(str(heading) for heading in json.loads(row[12]))
     first, last = row[10:12]
     return Chunk(
         id=row[0], path=path_of(row[1]), title=row[2], start=row[3], end=row[4], text=row[5], bytes=(row[6], row[7]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 
@@ -95,7 +96,7 @@ def term_spans(text: str) -> list[Term]:
     return [
         (name, match.start() + start, match.start() + end)
         for match in _token_pattern(text).finditer(text)
-        for name, start, end in _token_spans(match.group())
+        for name, start, end in _known_spans(match.group())
     ]
 
 
@@ -146,7 +147,16 @@ def _stop_terms() -> frozenset[str]:
 
 @lru_cache(maxsize=1 << 16)
 def _token_terms(token: str) -> tuple[str, ...]:
-    return tuple(name for name, _, _ in _token_spans(token))
+    return tuple(name for name, _, _ in _short_spans(token))
+
+
+def _known_spans(token: str) -> Sequence[Term]:
+    return _short_spans(token) if len(token) <= _CACHED_LENGTH else _token_spans(token)
+
+
+@lru_cache(maxsize=1 << 16)
+def _short_spans(token: str) -> tuple[Term, ...]:
+    return tuple(_token_spans(token))
 
 
 def _token_spans(token: str) -> list[Term]:
