@@ -22,6 +22,7 @@ DOCUMENT_COLUMNS = (
     "(SELECT count(*) FROM chunks WHERE document = d.id), d.warnings, d.pages"
 )
 INDEXED_STATE_COLUMNS = "path, id, size, mtime_ns, sha256, loader, loader_version"
+INDEXED_STATE_TYPES = (bytes, int, int, int, str, str, int)
 SKIPPED_STATE_COLUMNS = "path, size, mtime_ns, loader_version, reason"
 SKIPPED_COLUMNS = "path, reason, detail, files"
 
@@ -118,8 +119,7 @@ def document_of(row: tuple[Any, ...]) -> DocumentRow:
 
 
 def indexed_state_of(row: tuple[Any, ...]) -> FileState:
-    """A row of INDEXED_STATE_COLUMNS; raises ValueError or TypeError when it is none."""
-    _check_types(row, (bytes, int, int, int, str, str, int))
+    """A row of INDEXED_STATE_COLUMNS whose values have INDEXED_STATE_TYPES."""
     path, i, size, mtime_ns, sha256, loader, version = row
     return FileState(path_of(path), i, size, mtime_ns, sha256, loader, version, None)
 

@@ -203,8 +203,8 @@ def _attend(query: Array, key: Array, value: Array, heads: int) -> Array:
     return mixed.transpose(1, 0, 2).reshape(query.shape)
 
 
-# erf(x / sqrt 2) / 2 = x P(x^2) / Q(x^2) on |x| <= 5.5, fitted by reweighted least squares: gelu is within 2.3e-7 of the
-# exact one (relative above 1), which is what float32 can hold. scipy.special.erf would cost 0.2 s to import.
+# erf(x / sqrt 2) / 2 = x P(x^2) / Q(x^2) on |x| <= 5.5, fitted by reweighted least squares: gelu is within 2.3e-7 of
+# the exact one (relative above 1), which is what float32 can hold. scipy.special.erf would cost 0.2 s to import.
 _LIMIT = np.float32(5.5)
 _P = np.array([333727.531, 29395.6257, 3983.11014, 152.944775, 5.46292313, 0.0185853692], np.float32)
 _Q = np.array([836531.463, 213103.236, 24591.7471, 1641.51607, 65.7524212], np.float32)  # and x^10

@@ -16,8 +16,9 @@ from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.models.wordpiece import LONGEST, Vocabulary, cached, remember
 
 PIECES = st.sampled_from(
-    ["the ", "harbour", "unbelievably", "un", "##s", "#", "x=y+1;", "don't", "\x00", "\x7f", "\x0b", "\x1c", "\t", "\r\n",
-     "0", "2026-11-21", "IndexFlatIP", "[", "]", "a" * 101, "z" * 100, " ", "~", "`", "_", "\\", "unused0", "[unused1]"]
+    ["the ", "harbour", "unbelievably", "un", "##s", "#", "x=y+1;", "don't", "\x00", "\x7f", "\x0b", "\x1c", "\t",
+     "\r\n", "0", "2026-11-21", "IndexFlatIP", "[", "]",
+     "a" * 101, "z" * 100, " ", "~", "`", "_", "\\", "unused0", "[unused1]"]
 )  # fmt: skip
 TEXTS = st.one_of(
     st.lists(PIECES, max_size=20).map("".join), st.text(string.printable, max_size=80), st.text(max_size=40)
