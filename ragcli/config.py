@@ -11,6 +11,7 @@ command of its name::
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,21 +25,41 @@ class Command(Protocol):
     params: list[Any]
 
 
-def load_defaults(root: Any, folder: Path | None = None) -> dict[str, Any]:  # noqa: ANN401 (Typer's vendored group type)
+def load_defaults(
+    root: Any,  # noqa: ANN401 (Typer's vendored group type)
+    folder: Path | None = None,
+    *,
+    everything: Callable[[], Any] | None = None,
+) -> dict[str, Any]:
     """The nearest ragcli.toml at or above ``folder`` (default: the current one) as Click's ``default_map``.
 
-    Raises UsageError that names the file for what is no TOML and for keys that no option has.
+    ``root`` may lack commands: ``everything`` makes the whole tree, and is called when the file speaks of what ``root``
+    does not know. Raises UsageError that names the file for what is no TOML and for keys that no option has.
     """
     path = find_config(folder or Path.cwd())
-    if path is None or not path.stat().st_size:
+    if path is None:
         return {}
+    data = path.read_bytes()
+    if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):
+        return {}  # comments alone, as in a file that only marks a place
     import tomllib  # only needed when there is something to read
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", "mend it or move it away") from error
-    return _as_defaults(path, content, {name: _options(command) for name, command in root.commands.items()})
+    options = {name: _options(command) for name, command in root.commands.items()}
+    if everything is not None and not _knows(options, content):
+        options = {name: _options(command) for name, command in everything().commands.items()}
+    return _as_defaults(path, content, options)
+
+
+def _knows(options: Mapping[str, dict[str, str]], content: Mapping[str, Any]) -> bool:
+    """Whether these commands are all that is spoken of."""
+    names = {name for known in options.values() for name in known}
+    return all(
+        key in options if isinstance(value, dict) else key.replace("-", "_") in names for key, value in content.items()
+    )
 
 
 def _as_defaults(path: Path, content: dict[str, Any], options: dict[str, dict[str, str]]) -> dict[str, Any]:

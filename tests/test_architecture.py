@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from ragcli.cli.app import COMMANDS, command_tree
+
 PACKAGE = Path(__file__).resolve().parents[1] / "ragcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -111,7 +113,13 @@ def test_a_module_can_be_read_at_one_sitting(module):
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 310
 
 
-LOADED = "import sys, runpy; sys.argv = {argv}\ntry: runpy.run_module('ragcli', run_name='__main__')\nexcept SystemExit: pass\nprint([m for m in {names} if m in sys.modules], file=sys.stderr)"  # noqa: E501
+LOADED = """
+import sys
+from ragcli.cli.app import main
+sys.argv = {argv}
+main()
+print([m for m in {names} if m in sys.modules], file=sys.stderr)
+"""
 
 
 def loaded_by(argv: list[str], names: list[str]) -> str:
@@ -123,6 +131,16 @@ def loaded_by(argv: list[str], names: list[str]) -> str:
 def test_help_loads_nothing_heavy():
     names = ["numpy", "faiss", "tantivy", "torch", "sentence_transformers", "rich", "sqlite3", "tokenizers"]
     assert loaded_by(["--help"], names) == "[]"
+
+
+def test_a_command_loads_no_other_command():
+    others = ["ragcli.cli.query", "ragcli.cli.index", "ragcli.cli.models"]
+    assert loaded_by(["--version"], others) == "[]"
+    assert loaded_by(["query", "--help"], others) == "['ragcli.cli.query']"
+
+
+def test_the_table_of_commands_is_that_of_the_modules():
+    assert command_tree().commands.keys() == COMMANDS.keys()
 
 
 def test_a_query_loads_no_torch(sample_home):

@@ -1,34 +1,41 @@
-"""The Typer application: every command registered, flags read from ragcli.toml and the environment."""
+"""The Typer application: the commands, flags read from ragcli.toml and the environment."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer import _click  # Typer ships its own Click; these two names are what it raises
 
 from ragcli._version import __version__
-from ragcli.cli import (
-    ask,
-    config,
-    doctor,
-    index,
-    listing,
-    models,
-    open_ref,
-    parse,
-    query,
-    remove,
-    rerank,
-    show,
-    status,
-    verify,
-)
-from ragcli.cli import eval as eval_
 from ragcli.cli.env import run_guarded
 from ragcli.config import load_defaults
 from ragcli.errors import ExitCode
+
+# Command -> its module in ragcli.cli, in the order of the help. A run imports the module of its own command alone:
+# all of them, with the parsing of their options, cost 50 ms.
+COMMANDS = {
+    "index": "index",
+    "query": "query",
+    "ask": "ask",
+    "rerank": "rerank",
+    "parse": "parse",
+    "show": "show",
+    "open": "open_ref",
+    "list": "listing",
+    "status": "status",
+    "remove": "remove",
+    "verify": "verify",
+    "eval": "eval",
+    "models": "models",
+    "doctor": "doctor",
+    "config": "config",
+}
+_LOOK_AT_ALL = {"config"}
 
 _HELP = """grep for meaning: index a folder, ask in plain words, get the passage, the file and the page."""
 
@@ -39,35 +46,6 @@ Exit codes: 0 found or done, 1 nothing found or no answer, 2 usage or fatal erro
 
 Every option can also be set in ragcli.toml or as RAGCLI_<COMMAND>_<OPTION>; see: ragcli config"""
 
-app = typer.Typer(
-    name="ragcli",
-    help=_HELP,
-    epilog=_EPILOG,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"auto_envvar_prefix": "RAGCLI", "help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-
-for module in (
-    index,
-    query,
-    ask,
-    rerank,
-    parse,
-    show,
-    open_ref,
-    listing,
-    status,
-    remove,
-    verify,
-    eval_,
-    models,
-    doctor,
-    config,
-):
-    module.register(app)
-
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -75,7 +53,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -84,10 +61,29 @@ def _root(
     pass
 
 
-def command_tree() -> Any:  # noqa: ANN401 (Typer's vendored group type)
-    """The commands as Click sees them; the variable of each option is a rule, told once, not a line in every help."""
+def command_tree(names: Sequence[str] = tuple(COMMANDS)) -> Any:  # noqa: ANN401 (Typer's vendored group type)
+    """These commands as Click sees them.
+
+    The variable of each option is a rule, told once, not a line in every help.
+    """
+    app = typer.Typer(
+        name="ragcli",
+        help=_HELP,
+        epilog=_EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={
+            "auto_envvar_prefix": "RAGCLI",
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+        },
+    )
+    app.callback()(_root)
+    for name in names:
+        import_module(f"ragcli.cli.{COMMANDS[name]}").register(app)
     root: Any = typer.main.get_command(app)
-    for sub in (root, *root.commands.values(), *root.commands["models"].commands.values()):
+    for sub in (root, *root.commands.values(), *getattr(root.commands.get("models"), "commands", {}).values()):
         for parameter in sub.params:
             parameter.show_envvar = False
     return root
@@ -104,9 +100,20 @@ def main() -> int:
 
 def _run() -> ExitCode:
     try:
-        root = command_tree()
-        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=load_defaults(root))
+        root = command_tree(_meant(sys.argv[1:]))
+        defaults = load_defaults(root, everything=command_tree)
+        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=defaults)
     except _click.exceptions.ClickException as error:
         error.show()
         return ExitCode.ERROR
     return ExitCode(code or 0)
+
+
+def _meant(arguments: Sequence[str]) -> Sequence[str]:
+    """The commands that these arguments can be about: the one that they name, or all of them."""
+    first = arguments[0] if arguments else ""
+    if first == "--version":
+        return ()
+    if first in COMMANDS and first not in _LOOK_AT_ALL and "_RAGCLI_COMPLETE" not in os.environ:
+        return (first,)
+    return tuple(COMMANDS)

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
         from ragcli.render.table import write_table
         from ragcli.render.terminal import color_wanted
 
-        root: Any = typer.main.get_command(app)
+        root: Any = typer.main.get_command(app)  # all commands: ragcli.cli.app registers them for this one
         values = option_values(root, load_defaults(root))
         file = find_config(Path.cwd())
         if env.json:

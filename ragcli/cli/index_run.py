@@ -9,16 +9,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
-from ragcli.ingest.chunk import ChunkOptions
 from ragcli.ingest.progress import Progress
 from ragcli.ingest.sync import Report, Summary, SyncOptions, sync
 from ragcli.render import write_json
 from ragcli.render.visible import display_path, visible
 from ragcli.types import Skipped
 from ragcli.units import human_duration, human_size
+
+if TYPE_CHECKING:
+    from ragcli.ingest.chunk import ChunkOptions
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -38,6 +41,8 @@ def chunk_options(size: int | None, overlap: int | None) -> ChunkOptions | None:
     """None when neither was given; one alone takes the other's default, as far as it fits."""
     if size is None and overlap is None:
         return None
+    from ragcli.ingest.chunk import ChunkOptions  # 8 ms that most runs need not pay
+
     defaults = ChunkOptions()
     chosen = defaults.size if size is None else size
     return ChunkOptions(chosen, min(defaults.overlap, chosen // 4) if overlap is None else overlap)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -113,6 +111,8 @@ def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator
         with open_index(env.existing_index(), options.mode) as index:
             yield index
         return
+    import tempfile  # 2 ms that a question to an index need not pay
+
     from ragcli.ingest.sync import SyncOptions, sync
 
     with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
@@ -125,6 +125,8 @@ def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator
 
 
 def _stdin_file(folder: Path) -> Path:
+    import shutil
+
     path = folder / f"{_STDIN_NAME}.txt"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)

@@ -21,17 +21,16 @@ from ragcli.index.rows import (
     SKIPPED_COLUMNS,
     SKIPPED_STATE_COLUMNS,
     DocumentRow,
-    FileState,
     NewDocument,
     chunk_of,
     document_of,
-    indexed_state_of,
     path_of,
     skipped_of,
     skipped_state_of,
     storable,
 )
 from ragcli.index.settings import Settings
+from ragcli.index.states import FileStates
 from ragcli.types import Chunk, Skipped
 
 _Value = TypeVar("_Value")
@@ -139,11 +138,14 @@ class Catalog:
 
     # -- files ----------------------------------------------------------------------------------------------------
 
-    def file_states(self) -> dict[Path, FileState]:
+    def file_states(self) -> FileStates:
         """Every file the catalog knows, indexed or not, by path. Folders that were not entered are among them."""
-        documents = self._db.records(indexed_state_of, f"SELECT {INDEXED_STATE_COLUMNS} FROM documents")
+        documents = self._db.rows(f"SELECT {INDEXED_STATE_COLUMNS} FROM documents")
         skipped = self._db.records(skipped_state_of, f"SELECT {SKIPPED_STATE_COLUMNS} FROM skipped")
-        return {state.path: state for state in (*documents, *skipped)}
+        try:
+            return FileStates(documents, skipped)
+        except TypeError as error:
+            raise database.damaged(self.path, "a row does not hold what was written") from error
 
     def documents(self) -> Iterator[DocumentRow]:
         """Every document in path order."""

@@ -14,9 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import filelock
-
 from ragcli.errors import IndexBusy, RagcliError
+from ragcli.index import flock as filelock
 
 _LOCK_NAME = "writer.lock"
 _HOLDER_NAME = "writer.json"  # apart from the lock, because taking a lock truncates its file

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ DOCUMENT_COLUMNS = (
     "(SELECT count(*) FROM chunks WHERE document = d.id), d.warnings, d.pages"
 )
 INDEXED_STATE_COLUMNS = "path, id, size, mtime_ns, sha256, loader, loader_version"
+INDEXED_STATE_TYPES = (bytes, int, int, int, str, str, int)
 SKIPPED_STATE_COLUMNS = "path, size, mtime_ns, loader_version, reason"
 SKIPPED_COLUMNS = "path, reason, detail, files"
 
@@ -90,6 +91,8 @@ class SegmentRow:
 
 def chunk_key(chunk: Chunk) -> bytes:
     """The digest of what is embedded of ``chunk``: chunks with equal digests share one vector."""
+    import hashlib  # 3 ms, and readers need no digests
+
     return hashlib.blake2b(storable(chunk.embedded).encode(), digest_size=16).digest()
 
 
@@ -98,6 +101,7 @@ def storable(text: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
+@lru_cache(maxsize=1024)  # a search finds many chunks of one document
 def path_of(raw: bytes) -> Path:
     """A stored path: bytes, because a file name need not be text."""
     return Path(os.fsdecode(raw))
@@ -115,8 +119,7 @@ def document_of(row: tuple[Any, ...]) -> DocumentRow:
 
 
 def indexed_state_of(row: tuple[Any, ...]) -> FileState:
-    """A row of INDEXED_STATE_COLUMNS; raises ValueError or TypeError when it is none."""
-    _check_types(row, (bytes, int, int, int, str, str, int))
+    """A row of INDEXED_STATE_COLUMNS whose values have INDEXED_STATE_TYPES."""
     path, i, size, mtime_ns, sha256, loader, version = row
     return FileState(path_of(path), i, size, mtime_ns, sha256, loader, version, None)
 
@@ -137,7 +140,7 @@ def skipped_of(row: tuple[Any, ...]) -> Skipped:
 def chunk_of(row: tuple[Any, ...]) -> Chunk:
     """A row of CHUNK_COLUMNS; raises ValueError or TypeError when it is none."""
     _check_types(row[:10], (int, bytes, str, int, int, str, int, int, int, int))
-    headings = tuple(str(heading) for heading in json.loads(row[12]))
+    headings = () if row[12] == "[]" else tuple(str(heading) for heading in json.loads(row[12]))
     first, last = row[10:12]
     return Chunk(
         id=row[0], path=path_of(row[1]), title=row[2], start=row[3], end=row[4], text=row[5], bytes=(row[6], row[7]),

@@ -7,7 +7,6 @@ make the inner product the cosine, so scores are higher-is-better as they come.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
@@ -94,6 +93,8 @@ def _write(folder: Path, name: str, index: faiss.IndexIDMap, first: int, last: i
     temporary = folder / f"{name}.tmp"
     try:
         faiss.write_index(index, os.fspath(temporary))
+        import hashlib  # 3 ms, and a search needs no digests
+
         with temporary.open("rb+") as file:
             # faiss reports no error of closing the file, which is when the last bytes meet a full disk
             _check_form(file.fileno(), index.ntotal, index.d)
@@ -110,6 +111,8 @@ def _write(folder: Path, name: str, index: faiss.IndexIDMap, first: int, last: i
 
 def check_segment(folder: Path, row: SegmentRow) -> str | None:
     """A sentence when the file is missing or its bytes are not those that were written, else None."""
+    import hashlib
+
     path = folder / row.name
     try:
         with path.open("rb") as file:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ragcli.index.catalog import Catalog
 from ragcli.index.rows import FileState
+from ragcli.index.states import FileStates
 from ragcli.ingest import loaders
 from ragcli.ingest.discover import Found, Rules, discover
 from ragcli.ingest.loaders.blocks import LoadOptions
@@ -51,17 +53,22 @@ def compare(
     among them, is left as it was.
     """
     changes = Changes()
-    states = catalog.file_states() if catalog else {}
+    states = catalog.file_states() if catalog else FileStates((), ())
+    stamps = states.stamps(loaders.version_of)
     listed = {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())}
-    seen: set[Path] = set()
+    seen: set[str] = set()
     closed: set[Path] = set()
     for root, rules in roots.items():
         if not root.exists():
             changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; what was indexed of it stays"))
             closed.add(root)
             continue
-        for item in discover(root, rules, exclude_paths=own_folders):
-            seen.add(item.path)
+        for item in discover(root, rules, exclude_paths=own_folders, known=stamps):
+            if isinstance(item, str):
+                seen.add(item)
+                changes.unchanged += 1
+                continue
+            seen.add(os.fspath(item.path))
             state = states.get(item.path)
             if isinstance(item, Skipped):
                 _add_skipped(changes, item, listed.get(item.path), state)
@@ -73,9 +80,9 @@ def compare(
                 changes.unchanged += 1
             else:
                 changes.skipped.append(listed[item.path])
-    for path, state in states.items():
-        if path not in seen and _is_below(path, roots) and not _is_below(path, closed):
-            _add_gone(changes, state)
+    for path in states.besides(seen):
+        if _is_below(path, roots) and not _is_below(path, closed):
+            _add_gone(changes, states[path])
     return changes
 
 

@@ -10,9 +10,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 from ragcli.errors import UsageError
 from ragcli.ingest.ignore import (
@@ -37,6 +38,8 @@ LOCK_FILES = frozenset(
     | {"Gemfile.lock", "composer.lock", "go.sum", "flake.lock"}
 )
 OWN_INDEX = "ragcli's own index"
+
+Stamps = Mapping[str, tuple[int, int]]  # size and mtime_ns, by path
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class _Walk:
     top: str
     real_root: str
     own: frozenset[str]  # the exclude_paths, spelled as the walk spells them
+    known: Stamps
 
 
 def refuse_broad_root(root: Path) -> None:
@@ -94,7 +98,19 @@ def refuse_broad_root(root: Path) -> None:
     raise UsageError(f"{root} is {what}", "name a folder below it, or pass --yes")
 
 
-def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ()) -> Iterator[Found | Skipped]:
+@overload
+def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ...) -> Iterator[Found | Skipped]: ...
+
+
+@overload
+def discover(
+    root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ..., known: Stamps
+) -> Iterator[Found | Skipped | str]: ...
+
+
+def discover(
+    root: Path, rules: Rules, *, exclude_paths: Collection[Path] = (), known: Stamps | None = None
+) -> Iterator[Found | Skipped | str]:
     """Account for every file at or below ``root`` exactly once, depth first, in byte order of the names.
 
     ``root`` is a folder or a single file, and is followed when it is a link; links below it never are. A single file
@@ -102,6 +118,8 @@ def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ()) 
     and none when that is 0; only one that cannot be read is reported with ``files=0``. Version control folders are
     passed over without a word. Ignore files work as in git, and outside a repository too; an ignored root that is
     named is entered. An ignore file that cannot be applied is a Skipped. ``exclude_paths`` are the tool's own folders.
+    A file whose size and mtime are ``known`` under its path is that path, a plain string: objects for thousands of
+    files that did not change would take most of a run.
     Raises UsageError at the call, not at the first result, for a root that cannot be reached and for a bad glob.
     """
     top = Path(os.path.normpath(root.absolute()))
@@ -113,7 +131,7 @@ def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ()) 
     own = [os.path.realpath(path) for path in exclude_paths]
     # Links below the root are not followed, so a place below the real root is spelled in one way only.
     spelled = frozenset(os.path.normpath(top / os.path.relpath(path, real_root)) for path in own)
-    walk = _Walk(rules, str(top), real_root, spelled)
+    walk = _Walk(rules, str(top), real_root, spelled, known or {})
     include, exclude = compile_globs("--include", rules.include), compile_globs("--exclude", rules.exclude)
     if any(Path(real_root).is_relative_to(path) for path in own):
         files = _count_files(str(top)) if stat.S_ISDIR(info.st_mode) else 1
@@ -123,7 +141,7 @@ def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ()) 
     return _descend(_Folder(str(top), (), include, exclude, is_root=True, included=not include), walk)
 
 
-def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped]:
+def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped | str]:
     if walk.rules.ignore_files:
         ignores, notices = outer_scope(walk.real_root)
         yield from notices
@@ -168,7 +186,7 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
     pending.extend((entry, folder) for entry in in_order)
 
 
-def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | _Folder | None:
+def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | str | _Folder | None:
     """What becomes of one entry: a _Folder is to be entered, None is a folder with nothing to account for."""
     is_folder = entry.is_dir(follow_symlinks=False)
     if is_folder and entry.name in VERSION_CONTROL:
@@ -189,7 +207,10 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
         return _Folder(entry.path, ignores, include, exclude, included=included, kept=kept)
     if entry.is_symlink():
         return Skipped(Path(entry.path), Reason.SYMLINK, _describe_link(Path(entry.path), walk.real_root))
-    return _judge_stat(Path(entry.path), entry.stat(follow_symlinks=False), walk.rules)
+    info = entry.stat(follow_symlinks=False)
+    if walk.known.get(entry.path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size:
+        return entry.path
+    return _judge_stat(Path(entry.path), info, walk.rules)
 
 
 def _barred(

@@ -42,6 +42,7 @@ class NumpyEncoder:
         self.tokenizer = open_tokenizer(files)
         self._prompts: dict[Kind, str] = {kind: prompt(files.folder, kind) for kind in ("query", "passage")}
         self.dimension = self._transformer.dimension
+        self._asked: tuple[list[int], Array] | None = None  # the last question and its states: reranking asks again
 
     def encode(self, texts: Sequence[str], kind: Kind = "passage") -> Array:
         """Float32 (len(texts), dimension), unit rows, row i for text i."""
@@ -50,7 +51,7 @@ class NumpyEncoder:
         rows = np.empty((len(ids), self.dimension), np.float32)
 
         def compute(pack: list[int]) -> Array:
-            return np.stack([self._pool(states) for states in self._transformer.states([ids[i] for i in pack])])
+            return np.stack([self._pool(states) for states in self._states([ids[i] for i in pack], kind)])
 
         for pack, pooled in in_packs([len(sequence) for sequence in ids], compute):
             rows[pack] = pooled
@@ -71,7 +72,7 @@ class NumpyEncoder:
         found: dict[int, tuple[Array, Array]] = {}
 
         def compute(pack: list[int]) -> list[tuple[Array, Array]]:
-            states = self._transformer.states([ids[i] for i in pack])
+            states = self._states([ids[i] for i in pack], kind)
             return [(unit(rows[1:-1]), unit(self._pool(rows)[None])[0]) for rows in states]
 
         for pack, pairs in in_packs([len(sequence) for sequence in ids], compute):
@@ -81,6 +82,14 @@ class NumpyEncoder:
     def length(self, text: str, kind: Kind = "query") -> int:
         """Tokens of a text with the model's prompt and special tokens, before any cut."""
         return self.tokenizer.count([self._prompts[kind] + text])[0] + self.tokenizer.special
+
+    def _states(self, sequences: list[list[int]], kind: Kind) -> list[Array]:
+        if kind != "query" or len(sequences) != 1:
+            return self._transformer.states(sequences)
+        asked = self._asked
+        if asked is None or asked[0] != sequences[0]:
+            asked = self._asked = sequences[0], self._transformer.states(sequences)[0]
+        return [asked[1]]
 
     def _pool(self, tokens: Array) -> Array:
         pooled: Array

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 _STAMPS = "model-digests.json"
+_IS_LINUX = sys.platform == "linux"
 
 
 def cache_folder() -> Path:
     """``RAGCLI_CACHE``, else the platform's cache folder for ragcli."""
     if chosen := os.environ.get("RAGCLI_CACHE"):
         return Path(chosen).expanduser()
-    import platformdirs  # 10 to 17 ms of a cold query, so only where it is needed
+    if _IS_LINUX:  # the same as below, without the 2 ms of the import
+        caches = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (caches if caches.is_absolute() else Path("~/.cache").expanduser()) / "ragcli"
+    import platformdirs
 
     return platformdirs.user_cache_path("ragcli")
 
@@ -28,25 +32,28 @@ def weights_sha256(paths: Sequence[Path]) -> str:
     cache folder that cannot be read or written costs time and nothing else. OSError when a weights file is unreadable.
     """
     key = "\n".join(os.path.realpath(path) for path in paths)
-    before = [_identity(path) for path in paths]
+    before = [identity(path) for path in paths]
     store = cache_folder() / _STAMPS
     stamps = _read(store)
     stamp = stamps.get(key)
     if isinstance(stamp, dict) and stamp.get("files") == before and isinstance(stamp.get("sha256"), str):
         return str(stamp["sha256"])
     digest = _hash(paths)
-    if [_identity(path) for path in paths] == before:  # else it changed under our hands: true for no known state
+    if [identity(path) for path in paths] == before:  # else it changed under our hands: true for no known state
         kept = {old: value for old, value in stamps.items() if Path(old.partition("\n")[0]).exists()}
         _write(store, kept | {key: {"files": before, "sha256": digest}})
     return digest
 
 
-def _identity(path: Path) -> list[int]:
+def identity(path: Path) -> list[int]:
+    """What tells that a file is the one that was seen: size, mtime, ctime and inode."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
 
 def _hash(paths: Sequence[Path]) -> str:
+    import hashlib  # 3 ms, and nearly always the digest is remembered
+
     digest = hashlib.sha256()
     for path in paths:
         with path.open("rb") as file:

@@ -7,15 +7,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.errors import ModelUnavailable
+from ragcli.models.files import ModelFiles, transformer_folder
+from ragcli.models.wordpiece import Vocabulary, cached, remember
+
+if TYPE_CHECKING:
+    import tokenizers
 
 # Its threads would start in every process that splits text, gain nothing there (tokenising is about 1 % of encoding),
 # and make it warn when a worker is forked later.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-import tokenizers
-
-from ragcli.errors import ModelUnavailable
-from ragcli.models.files import ModelFiles, transformer_folder
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -33,14 +37,22 @@ class Tokenizer:
 
     special: int  # how many special tokens the model adds to a text
 
-    def __init__(self, backend: tokenizers.Tokenizer) -> None:
-        backend.no_truncation()
-        backend.no_padding()
-        self._backend = backend
-        self.special = backend.num_special_tokens_to_add(False)
+    def __init__(self, source: tokenizers.Tokenizer | Path, vocabulary: Vocabulary | None = None) -> None:
+        """``source`` may be the path of a tokenizer.json that is read when ``vocabulary`` does not suffice."""
+        self._source = source
+        self._vocabulary = vocabulary
+        self.special = vocabulary.special if vocabulary else self._backend.num_special_tokens_to_add(False)
+
+    @property
+    def _backend(self) -> tokenizers.Tokenizer:
+        if isinstance(self._source, Path):
+            self._source = _read(self._source)
+        return self._source
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special ones not counted."""
+        if (short := self._short(texts)) is not None:
+            return [len(ids) for ids in short]
         batch = self._backend.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
         return [len(encoding) for encoding in batch]
 
@@ -51,6 +63,9 @@ class Tokenizer:
 
     def ids(self, texts: Sequence[str], window: int) -> list[list[int]]:
         """The model's input: token ids with the special ones, at most ``window`` of them (the end of a text is cut)."""
+        if self._vocabulary is not None and (short := self._short(texts)) is not None:
+            before, after = self._vocabulary.before, self._vocabulary.after
+            return [[*before, *ids[: window - self.special], *after] for ids in short]
         batch = self._backend.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
         for encoding in batch:
             encoding.truncate(window - self.special)
@@ -73,6 +88,13 @@ class Tokenizer:
             found.append(Pair(joined.ids, joined.type_ids))
         return found
 
+    def _short(self, texts: Sequence[str]) -> list[list[int]] | None:
+        """The ids of a question without the library; None where it is loaded, or has to be."""
+        if self._vocabulary is None or len(texts) != 1 or not isinstance(self._source, Path):
+            return None
+        ids = self._vocabulary.ids(texts[0])
+        return None if ids is None else [ids]
+
 
 def _room(query: int, passage: int, most: int) -> tuple[int, int]:
     """How many tokens of each text are kept of a pair: the longer one is cut first, and both where both are long.
@@ -93,21 +115,41 @@ def encodable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-@lru_cache(maxsize=4)  # reading one takes 20 ms and more; a query needs it both to encode and to count
+@lru_cache(maxsize=4)  # a query needs it both to encode and to count
 def open_tokenizer(files: ModelFiles) -> Tokenizer:
     """The tokenizer of a model; ModelUnavailable when it has none that can be read."""
-    folder = transformer_folder(files.folder)
-    path = folder / "tokenizer.json"
+    path = transformer_folder(files.folder) / "tokenizer.json"
     if not path.is_file():
-        return _convert(files)
+        return Tokenizer(_convert(files))
+    if (vocabulary := cached(path)) is not None:
+        return Tokenizer(path, vocabulary)
+    tokenizer = Tokenizer(_read(path))
+    remember(path)
+    return tokenizer
+
+
+def _read(path: Path) -> tokenizers.Tokenizer:
     try:
-        backend = tokenizers.Tokenizer.from_file(str(path))
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelUnavailable(f"{path} cannot be read: {error.strerror}", "fetch the model again") from error
+    try:
+        return _parse(data)
     except Exception as error:  # the library raises bare Exception for every parse error
         raise ModelUnavailable(f"{path} cannot be read: {error}", "fetch the model again") from error
-    return Tokenizer(backend)
 
 
-def _convert(files: ModelFiles) -> Tokenizer:
+@lru_cache(maxsize=2)  # 20 ms; an encoder and a reranker of one family have the same
+def _parse(data: bytes) -> tokenizers.Tokenizer:
+    import tokenizers  # 5 ms, which a question that the vocabulary splits does not need
+
+    backend = tokenizers.Tokenizer.from_buffer(data)
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
+def _convert(files: ModelFiles) -> tokenizers.Tokenizer:
     from transformers import AutoTokenizer  # 1 s and more: only for models without tokenizer.json
 
     folder = transformer_folder(files.folder)
@@ -120,4 +162,7 @@ def _convert(files: ModelFiles) -> Tokenizer:
             f"the model {files.name} has no fast tokenizer, so the places of its tokens are not known",
             "choose a model with a tokenizer.json",
         )
-    return Tokenizer(slow.backend_tokenizer)
+    backend: tokenizers.Tokenizer = slow.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend

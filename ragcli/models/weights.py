@@ -71,7 +71,7 @@ class Weights:
 def float32(stored: npt.NDArray[Any]) -> Array:
     """The values as float32: the array itself when it is that already."""
     if stored.dtype.kind == "V":
-        found: Array = _float8_values()[stored.view(np.uint8)]
+        found: Array = _float8_values().take(stored.view(np.uint8))  # half the time of indexing
         return found
     if stored.dtype == np.uint16:  # bfloat16 is the upper half of a float32
         return (stored.astype(np.uint32) << 16).view(np.float32)

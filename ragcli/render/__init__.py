@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ragcli.errors import UsageError
-from ragcli.render.lines import path_lines, plain_lines, vimgrep_lines
 from ragcli.render.record import line_records, results_record
 from ragcli.render.visible import json_text, visible
 from ragcli.types import Results
@@ -48,10 +47,16 @@ def write_results(
             for record in line_records(results):
                 write_json_line(record, out)
         case "plain":
+            from ragcli.render.lines import plain_lines
+
             out.writelines(plain_lines(results, base))
         case "vimgrep":
+            from ragcli.render.lines import vimgrep_lines
+
             out.writelines(vimgrep_lines(results, base))
         case "paths":
+            from ragcli.render.lines import path_lines
+
             out.writelines(path_lines(results, base, nul=nul))
         case "csv":
             from ragcli.render.spreadsheet import write_csv

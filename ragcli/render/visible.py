@@ -18,7 +18,6 @@ _UNSEEN = (
 )
 _PLAIN = f"[^\x00-\x7f{_UNSEEN}]"
 _HIDDEN = re.compile(f"[\x00-\x1f{_UNSEEN}]|(?<!{_PLAIN})[\u200c\u200d]|[\u200c\u200d](?!{_PLAIN})")
-_JSON_ESCAPED = re.compile(f"[{_UNSEEN}]")
 _BLANKS = re.compile(r"\s+")
 _QUOTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
@@ -64,7 +63,7 @@ def display_path(path: Path, base: Path) -> str:
 def json_text(value: object, *, indent: int | None = None) -> str:
     """``value`` as JSON in which every character that a terminal could act on, or UTF-8 cannot hold, is an escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
-    return _JSON_ESCAPED.sub(lambda found: _json_escape(found.group()), text)
+    return re.sub(f"[{_UNSEEN}]", lambda found: _json_escape(found.group()), text)
 
 
 def _json_escape(character: str) -> str:

@@ -240,10 +240,10 @@ def test_a_dry_run_prints_what_would_be_sent_and_sends_nothing(ask_llm, server):
 
 def test_a_dry_run_loads_no_http_library(sample_home, ask):
     code = (
-        "import sys, runpy\n"
+        "import sys\n"
+        "from ragcli.cli.app import main\n"
         f"sys.argv = ['ragcli', 'ask', 'attention', '--dry-run', '--home', {str(sample_home)!r}, '-i', 'samples']\n"
-        "try: runpy.run_module('ragcli', run_name='__main__')\n"
-        "except SystemExit as end: assert end.code == 0\n"
+        "assert main() == 0\n"
         "print([m for m in ('httpx2', 'torch', 'transformers', 'rich') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

@@ -235,7 +235,7 @@ import sys
 from pathlib import Path
 read = Path.read_text
 Path.read_text = lambda p, *a, **k: "MemAvailable: 1024 kB" if str(p) == "/proc/meminfo" else read(p, *a, **k)
-from ragcli.__main__ import main
+from ragcli.cli.app import main
 sys.exit(main())
 """
 

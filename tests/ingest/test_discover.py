@@ -563,3 +563,20 @@ def test_broad_roots_are_refused(tmp_path, monkeypatch):
         refuse_broad_root(Path())
     refuse_broad_root(home / "documents")
     refuse_broad_root(tmp_path / "users/other")
+
+
+def test_a_known_file_is_its_path_until_it_changes_or_is_barred(tmp_path):
+    for name in ("kept.txt", "edited.txt", "large.txt", "ignored.log", "new.txt"):
+        (tmp_path / name).write_text(name * 3)
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "large.txt").write_text("x" * 500)
+    infos = {path: path.stat() for path in tmp_path.iterdir() if path.name != "new.txt"}
+    known = {str(path): (info.st_size, info.st_mtime_ns) for path, info in infos.items()}
+    os.utime(tmp_path / "edited.txt", ns=(1, 1))
+    found = list(discover(tmp_path, Rules(max_file_size=400), known=known))
+    assert [item for item in found if isinstance(item, str)] == [str(tmp_path / "kept.txt")]
+    assert [item.path.name for item in found if isinstance(item, Found)] == ["edited.txt", "new.txt"]
+    reasons = {item.path.name: item.reason for item in found if isinstance(item, Skipped)}
+    assert reasons == {
+        ".gitignore": Reason.HIDDEN, "ignored.log": Reason.IGNORED, "large.txt": Reason.TOO_LARGE
+    }  # fmt: skip

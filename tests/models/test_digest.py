@@ -5,9 +5,10 @@ import json
 import os
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from ragcli.models.digest import weights_sha256
+from ragcli.models.digest import cache_folder, weights_sha256
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,13 @@ def test_stamps_of_deleted_files_are_dropped(weights: Path, stamps: Path, tmp_pa
     other.write_bytes(b"another")
     weights_sha256([other])
     assert list(json.loads(stamps.read_text())) == [os.path.realpath(other)]
+
+
+@pytest.mark.parametrize("caches", [None, "", "/var/tmp/caches", "relative/caches", "~/caches"])
+def test_the_cache_is_where_the_platform_has_its_caches(monkeypatch: pytest.MonkeyPatch, caches: str | None) -> None:
+    monkeypatch.delenv("RAGCLI_CACHE", raising=False)
+    if caches is None:
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    else:
+        monkeypatch.setenv("XDG_CACHE_HOME", caches)
+    assert cache_folder() == platformdirs.user_cache_path("ragcli")
