@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "status",
     "remove": "remove",
     "verify": "verify",
+    "repair": "repair",
     "eval": "eval",
     "models": "models",
     "doctor": "doctor",

@@ -37,6 +37,12 @@ class Env:
         """The folder of the index, whether or not it exists yet."""
         return find_index(self.home, self.index)
 
+    def on_wait(self, wait: bool) -> Callable[[str], None] | None:
+        """What to do when another process is writing: say whom we wait for, or None, give up."""
+        from ragcli.render.visible import visible
+
+        return (lambda holder: self.say(f"{visible(holder)}; waiting")) if wait else None
+
     def say(self, message: str) -> None:
         """One line for people, on stderr, unless they asked for quiet."""
         if not self.quiet:
@@ -76,6 +82,10 @@ OfflineOption = Annotated[
     typer.Option(
         "--offline", envvar=["RAGCLI_OFFLINE", "HF_HUB_OFFLINE"], help="Open no socket.", rich_help_panel="Common"
     ),
+]
+
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for another process that is writing, instead of giving up.")
 ]
 
 _COMMON: Sequence[tuple[str, Any, Any]] = (

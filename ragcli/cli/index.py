@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
+from ragcli.cli.env import Env, WaitOption, command
 from ragcli.errors import ExitCode
 
 
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
         timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Time one file may take to parse.")] = 60.0,
         memory: Annotated[int, typer.Option(metavar="MIB", help="Memory one file may take to parse.")] = 2048,
         force: Annotated[bool, typer.Option("--force", help="Read and embed everything anew.")] = False,
+        wait: WaitOption = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Allow / and the home folder.")] = False,
     ) -> ExitCode:
         """Make the index match the disk.
@@ -86,4 +87,4 @@ def register(app: typer.Typer) -> None:
             return index_run.dry_run(env, roots, options)
         if plan:
             return index_run.plan(env, roots, options)
-        return index_run.run(env, roots, options)
+        return index_run.run(env, roots, options, env.on_wait(wait))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
+from ragcli.index import sums
 from ragcli.index.layout import CATALOG, VECTORS
 
 FORMAT = 1
@@ -57,6 +58,7 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._sums: sums.Sums | None = None  # of a connection that writes
 
     def close(self) -> None:
         self._connection.close()
@@ -83,6 +85,11 @@ class Database:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise damaged(self.path, "a row does not hold what was written") from error
 
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Every row, without holding them all."""
+        with translated(self.path):
+            yield from self._connection.execute(sql)
+
     def number(self, sql: str) -> int:
         """The first column of the first row, which must be a number."""
         return self.records(lambda row: int(row[0]), sql)[0]
@@ -93,9 +100,13 @@ class Database:
         self.run("BEGIN IMMEDIATE")
         try:
             yield
+            if self._sums is not None:
+                self.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (sums.KEY, self._sums.to_record()))
             self.run("COMMIT")
         except BaseException:
             self._roll_back()
+            if self._sums is not None:
+                self._load_sums(self._sums)
             raise
 
     @contextmanager
@@ -107,6 +118,57 @@ class Database:
             yield
         finally:
             self._roll_back()
+
+    def keep_sums(self) -> None:
+        """From now on keep the checksums of the tables with every change."""
+        self._sums = sums.Sums()
+        self._load_sums(self._sums)
+        with translated(self.path):
+            self._connection.create_function("count_row", -1, self._sums.count_row)
+        self.run("PRAGMA recursive_triggers = ON")  # so that a row that is replaced is seen to go
+        for table in TABLES:
+            for trigger in sums.triggers(table, self._columns(table)):
+                self.run(trigger)
+
+    def clear_table(self, table: str) -> None:
+        """Delete every row, damaged or not."""
+        self.run(f"DELETE FROM main.{table}")  # noqa: S608 (one of TABLES)
+        if self._sums is not None:
+            self._sums.clear(table)
+
+    def sum_faults(self, tables: Sequence[str] = TABLES) -> list[str]:
+        """A sentence for each of ``tables`` that does not hold what was written."""
+        stored = self._stored_sums()
+        if stored is None:
+            return []  # written by a version that kept none
+        try:
+            wanted = sums.from_record(stored)
+        except (ValueError, TypeError, AttributeError):
+            return ["the checksums of the catalog are not what was written"]
+        return [
+            f"the table {table} of the catalog does not hold what was written"
+            for table in tables
+            if sums.sum_of(self.stream(sums.select(table))) != wanted.get(table, 0)
+        ]
+
+    def require_sums(self, *tables: str) -> None:
+        """Raise IndexDamaged when one of ``tables`` does not hold what was written."""
+        faults = self.sum_faults(tables)
+        if faults:
+            raise damaged(self.path, faults[0])
+
+    def _load_sums(self, kept: sums.Sums) -> None:
+        try:
+            kept.load(self._stored_sums(), TABLES, self.stream)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise damaged(self.path, "its checksums are not what was written") from error
+
+    def _stored_sums(self) -> str | None:
+        found = self.rows("SELECT value FROM settings WHERE key = ?", (sums.KEY,))
+        return str(found[0][0]) if found else None
+
+    def _columns(self, table: str) -> list[str]:
+        return [str(row[1]) for row in self.rows(f"PRAGMA table_info({table})")]
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:  # SQLite itself rolls back on some errors
@@ -124,7 +186,15 @@ def create(folder: Path) -> Database:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
         connection.execute("PRAGMA synchronous = FULL")
 
-    return _opened(path.absolute().as_uri(), folder, prepare)
+    database = _opened(path.absolute().as_uri(), folder, prepare)
+    try:
+        # a writer removes the files that these two do not name
+        database.require_sums("settings", "segments")
+        database.keep_sums()
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def open_readonly(folder: Path) -> Database:

@@ -15,11 +15,16 @@ REBUILD = "rebuild"  # an index that is built inside another one to replace it
 
 _SEGMENT = re.compile(r"seg-\d{4,}-\d{8,}\.faiss")
 _LITTER = re.compile(rf"{_SEGMENT.pattern}(\.tmp)?")
-_KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+)?")
+_KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+){{0,2}}")
 
 
 def segment_name(generation: int, commit: int) -> str:
     return f"seg-{generation:04d}-{commit:08d}.faiss"
+
+
+def rewritten_keywords(generation: int, commit: int) -> str:
+    """The folder of a keyword index that was written anew, which no other one ever has."""
+    return f"{KEYWORDS}-{generation}-{commit}"
 
 
 def keywords_name(stored: object) -> str:

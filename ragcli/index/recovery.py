@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog import Catalog
+from ragcli.index.keyword_files import fingerprint, sweep_files
 from ragcli.index.layout import (
     CATALOG,
     REBUILD,
@@ -37,6 +38,8 @@ def sweep(folder: Path, catalog: Catalog) -> None:
             if is_segment_or_draft(entry.name) and entry.name not in known:
                 Path(entry.path).unlink(missing_ok=True)
     current = catalog.keywords_name()
+    if (folder / current).is_dir():
+        sweep_files(folder / current)
     for entry in os.scandir(folder):
         if is_keywords_name(entry.name) and entry.name != current:
             shutil.rmtree(entry.path, ignore_errors=True)
@@ -53,4 +56,6 @@ def purge(folder: Path, catalog: Catalog) -> None:
         ids = [i for first, last in pending for i in range(first, last + 1)]
         Keywords(folder / catalog.keywords_name()).update([], ids)
     with catalog.transaction():
+        if catalog.built_with() is not None:
+            catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
         catalog.ledger.clear_pending()

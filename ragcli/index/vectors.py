@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragcli.errors import IndexDamaged, RagcliError
+from ragcli.index.durable import sync_folder
 from ragcli.index.rows import SegmentRow
 
 # A search for one query is work for one thread; a team of them only waits for one another (for 1,000 rows 38 ms
@@ -214,7 +215,7 @@ def _read_ahead(file: int) -> None:
 
 
 def _damaged(path: Path, fact: str) -> IndexDamaged:
-    return IndexDamaged(f"the segment {path} is damaged: {fact}", "rebuild the index with: ragcli index --force")
+    return IndexDamaged(f"the segment {path} is damaged: {fact}", "mend it with: ragcli repair")
 
 
 def _selector(allowed: Ids | None, dead: Ids | None) -> faiss.IDSelector | None:
@@ -240,13 +241,3 @@ def _search_one(
             return hits
         count = min(2 * count, index.ntotal)
     return []
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable; folders cannot be opened everywhere (Windows), where the rename itself has to do."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

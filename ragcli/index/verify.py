@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog import Catalog
-from ragcli.index.keywords import Keywords, check_files
+from ragcli.index.keyword_files import check_files, fingerprint
+from ragcli.index.keywords import Keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.reader import open_index
 from ragcli.index.rows import chunk_key
@@ -56,10 +57,14 @@ def _check(folder: Path, catalog: Catalog, dimension: int) -> Report:
     faults = catalog.check()
     if faults:  # what the catalog says means nothing then
         return Report(0, 0, 0, tuple(faults))
-    ids = catalog.chunk_ids()
-    faults += [*_text_faults(catalog), *_vector_faults(folder, catalog, ids, dimension)]
-    faults += _keyword_faults(folder / catalog.keywords_name(), catalog, ids)
-    return Report(catalog.count("documents"), len(ids), catalog.count("segments"), tuple(faults))
+    faults += [*catalog.check_values(), *_text_faults(catalog)]
+    faults += [*_vector_faults(folder, catalog, dimension), *keyword_faults(folder, catalog)]
+    return Report(catalog.count("documents"), catalog.count("chunks"), catalog.count("segments"), tuple(faults))
+
+
+def catalog_faults(catalog: Catalog) -> list[str]:
+    """A sentence for each fault of the catalog itself, which nothing else can mend."""
+    return catalog.check() or [*catalog.check_values(), *_text_faults(catalog)]
 
 
 def _text_faults(catalog: Catalog) -> Iterator[str]:
@@ -72,7 +77,7 @@ def _text_faults(catalog: Catalog) -> Iterator[str]:
                 yield f"chunk {chunk.id} of {row.path}: its text does not match its checksum"
 
 
-def _vector_faults(folder: Path, catalog: Catalog, ids: list[int], dimension: int) -> Iterator[str]:
+def _vector_faults(folder: Path, catalog: Catalog, dimension: int) -> Iterator[str]:
     segments = catalog.ledger.segments()
     faults = [fault for row in segments if (fault := check_segment(folder / VECTORS, row)) is not None]
     yield from faults
@@ -83,11 +88,13 @@ def _vector_faults(folder: Path, catalog: Catalog, ids: list[int], dimension: in
     except IndexDamaged as error:
         yield str(error)
         return
-    yield from _compare("vector", ids, held, set(catalog.ledger.dead("in_vectors")))
+    yield from _compare("vector", catalog.chunk_ids(), held, set(catalog.ledger.dead("in_vectors")))
 
 
-def _keyword_faults(folder: Path, catalog: Catalog, ids: list[int]) -> Iterator[str]:
-    faults = check_files(folder)
+def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
+    """Files of the keyword index that are not what was written; then chunks that have not exactly one entry."""
+    folder = index / catalog.keywords_name()
+    faults = check_files(folder) or _other_than_committed(folder, catalog)
     yield from faults
     if faults:
         return
@@ -99,7 +106,20 @@ def _keyword_faults(folder: Path, catalog: Catalog, ids: list[int]) -> Iterator[
     allowed = set(catalog.ledger.dead("in_keywords"))
     # a commit in progress may have written entries that the catalog does not name yet
     allowed.update(i for first, last in catalog.ledger.pending() for i in range(first, last + 1))
-    yield from _compare("keyword entry", ids, held, allowed)
+    yield from _compare("keyword entry", catalog.chunk_ids(), held, allowed)
+
+
+def _other_than_committed(folder: Path, catalog: Catalog) -> list[str]:
+    wanted = catalog.keywords_sha256()
+    if wanted is None or catalog.ledger.pending():  # a commit in progress is ahead of the catalog
+        return []
+    try:
+        found = fingerprint(folder)
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
+    except ValueError as error:
+        return [str(error)]
+    return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]
 
 
 def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -> Iterator[str]:

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged
-from ragcli.index import rebuild
+from ragcli.index import rebuild, rewrite
 from ragcli.index.catalog import Catalog
 from ragcli.index.compaction import to_rewrite
+from ragcli.index.durable import sync_folder
+from ragcli.index.keyword_files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
-from ragcli.index.lock import uninterrupted, writer_lock
+from ragcli.index.lock import OnWait, uninterrupted, writer_lock
 from ragcli.index.recovery import purge, refuse_foreign, sweep
 from ragcli.index.rows import NewDocument, SegmentRow
 from ragcli.index.settings import Settings
@@ -86,15 +88,14 @@ class Writer:
 
     def start(self, settings: Settings) -> None:
         """Fix how a new index is built; makes its derived files, so that even an empty index opens."""
-        from ragcli.index.vectors import sync_folder
-
         (self.folder / VECTORS).mkdir(exist_ok=True)
         name = self.catalog.keywords_name()
-        _open_keywords(self.folder / name, create=True)
+        _open_keywords(self.folder / name, create=True).update([], [])
         sync_folder(self.folder)
         with self.catalog.transaction():
             self.catalog.set("index", settings.to_record())
             self.catalog.set("keywords", name)
+            self.catalog.set("keywords_sha256", fingerprint(self.folder / name))
             self.catalog.count_commit()
 
     def commit(self, batch: Batch) -> None:
@@ -107,13 +108,14 @@ class Writer:
         with uninterrupted():
             if ledger.pending():  # an earlier commit of this writer failed half-way
                 self.recover()
-            documents = self._with_ids(batch.added)
             buried = ledger.dead("in_keywords")
+            documents = self._with_ids(batch.added, reserve=bool(batch.added or buried))
             dead = ledger.dead("in_vectors")
             gone, new = self._write_segment(documents, batch.vectors, dead)
-            if documents or buried:
-                self._write_keywords(documents, buried)
+            digest = self._write_keywords(documents, buried) if documents or buried else None
             with self.catalog.transaction():
+                if digest is not None:
+                    self.catalog.set("keywords_sha256", digest)
                 self._apply(batch, documents)
                 ledger.bury("in_keywords", buried)
                 # ``dead`` as it was when the segment was written: what dies in this commit is still in it
@@ -140,6 +142,9 @@ class Writer:
         ledger = self.catalog.ledger
         if ledger.dead("in_keywords") or to_rewrite(ledger.segments(), 0, ledger.dead("in_vectors")):
             self.commit(Batch())
+        if dead_share(self.folder / self.catalog.keywords_name()) > rewrite.MOST_DEAD:
+            with uninterrupted():
+                rewrite.rewrite_keywords(self.folder, self.catalog)
 
     def recover(self) -> None:
         """Remove what a killed writer left: entries with pending ids, files that no row names.
@@ -172,9 +177,10 @@ class Writer:
 
     # -- steps of a commit ----------------------------------------------------------------------------------------
 
-    def _with_ids(self, added: Sequence[NewFile]) -> list[NewDocument]:
-        if not added:
+    def _with_ids(self, added: Sequence[NewFile], *, reserve: bool) -> list[NewDocument]:
+        if not reserve:
             return []
+        # also for no ids at all: what is pending tells that derived files may be ahead of the catalog
         with self.catalog.transaction():
             next_id = self.catalog.ledger.reserve(sum(1 + len(new.chunks) for new in added))
         documents = []
@@ -206,15 +212,12 @@ class Writer:
         row = write_segment(self.folder / VECTORS, name, chunks, swallowed, dead)
         return swallowed, [row] if row else []
 
-    def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> None:
-        from ragcli.search.terms import terms
-
-        added = (
-            (chunk.id, document.id, " ".join(terms(f"{document.path.name}\n{chunk.embedded}")))
-            for document in documents
-            for chunk in document.chunks
-        )
-        _open_keywords(self.folder / self.catalog.keywords_name()).update(added, buried)
+    def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> str:
+        """Bring the keyword index up to date and return its fingerprint."""
+        added = (entry for document in documents for entry in rewrite.entries(document.id, document.chunks))
+        folder = self.folder / self.catalog.keywords_name()
+        _open_keywords(folder).update(added, buried)
+        return fingerprint(folder)
 
     def _apply(self, batch: Batch, documents: Sequence[NewDocument]) -> None:
         for document in batch.deleted:
@@ -238,13 +241,14 @@ def _page_starts(document: Document) -> tuple[tuple[int, int], ...]:
 
 
 @contextmanager
-def open_writer(folder: Path) -> Iterator[Writer]:
+def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writer]:
     """Take the index in ``folder`` for writing, making an empty one where there is none.
 
-    Raises IndexBusy, IndexFormat, IndexDamaged for the catalog, UsageError for a folder that holds something else.
+    Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, IndexFormat,
+    IndexDamaged for the catalog, UsageError for a folder that holds something else.
     """
     refuse_foreign(folder)
-    with writer_lock(folder):
+    with writer_lock(folder, on_wait):
         catalog = Catalog.create(folder)
         try:
             writer = Writer(folder, catalog)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
+from ragcli.index.lock import OnWait
 from ragcli.index.settings import Settings
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest import loaders
@@ -73,14 +74,21 @@ class Summary:
 Report = Callable[[Progress], None]
 
 
-def sync(folder: Path, roots: Sequence[Path], options: SyncOptions, report: Report = lambda _: None) -> Summary:
+def sync(
+    folder: Path,
+    roots: Sequence[Path],
+    options: SyncOptions,
+    report: Report = lambda _: None,
+    on_wait: OnWait | None = None,
+) -> Summary:
     """Make the index in ``folder`` match ``roots`` (none: every root it knows) and return what was done.
 
-    Raises IndexBusy, UsageError for a root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt
-    passes through after what is finished has been committed.
+    Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, UsageError for a
+    root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt passes through after what is finished
+    has been committed.
     """
     started = time.monotonic()
-    with open_writer(folder) as writer:
+    with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)
         old = writer.settings()
