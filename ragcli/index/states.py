@@ -7,7 +7,7 @@ than reading the folders.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,12 @@ class FileStates(Mapping[Path, FileState]):
     def __len__(self) -> int:
         return len(self._documents) + len(self._skipped)
 
-    def besides(self, names: set[str]) -> Iterator[Path]:
-        """The paths whose names are not among ``names``."""
-        return (Path(name) for known in (self._documents, self._skipped) for name in known if name not in names)
+    def besides(self, names: set[str], below: Collection[Path]) -> Iterator[Path]:
+        """The paths at or below these folders whose names are not among ``names``."""
+        tops = {os.fspath(folder) for folder in below}
+        inside = tuple(os.path.join(top, "") for top in tops)  # noqa: PTH118 (with a separator at the end)
+        for known in (self._documents, self._skipped):
+            yield from (Path(name) for name in known if name not in names and (name.startswith(inside) or name in tops))
 
     def stamps(self, version_of: Callable[[str], int]) -> dict[str, tuple[int, int]]:
         """Size and mtime, by name, of each document that a loader of today's version read."""

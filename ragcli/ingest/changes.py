@@ -80,8 +80,8 @@ def compare(
                 changes.unchanged += 1
             else:
                 changes.skipped.append(listed[item.path])
-    for path in states.besides(seen):
-        if _is_below(path, roots) and not _is_below(path, closed):
+    for path in states.besides(seen, roots):
+        if not _is_below(path, closed):
             _add_gone(changes, states[path])
     return changes
 

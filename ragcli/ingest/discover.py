@@ -161,7 +161,7 @@ def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped | str]:
             yield verdict
 
 
-def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _Folder]]) -> Iterator[Skipped]:
+def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _Folder]]) -> Iterator[Skipped | str]:
     """Put the entries of a folder on the stack, its own ignore files in force."""
     try:
         with os.scandir(folder.path) as listing:
@@ -182,8 +182,36 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
             for notice in skipped:
                 counted = entries.pop(notice.path.name, None) is not None  # not so .git/info/exclude
                 yield replace(notice, files=int(counted))
+    if walk.known and folder.included and not (folder.ignores or folder.include or folder.exclude):
+        known = _known(entries, walk)
+        yield from known.values()
+        entries = {name: entry for name, entry in entries.items() if name not in known}
     in_order = sorted(entries.values(), key=lambda entry: os.fsencode(entry.name), reverse=True)
     pending.extend((entry, folder) for entry in in_order)
+
+
+def _known(entries: Mapping[str, os.DirEntry[str]], walk: _Walk) -> dict[str, str]:
+    """The paths, by name, of the files that are as they were: ``_judge`` says the same where no pattern is in force."""
+    found = {}
+    hidden, barred = walk.rules.hidden, LOCK_FILES if walk.rules.ignore_files else ()
+    for name, entry in entries.items():
+        path = entry.path
+        if path in walk.known and (hidden or name[0] != ".") and name not in barred and path not in walk.own:
+            info = _lstat(entry)
+            if info is not None and stat.S_ISREG(info.st_mode) and _is_as_known(path, info, walk):
+                found[name] = path
+    return found
+
+
+def _lstat(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError:  # _judge meets it too, and reports it
+        return None
+
+
+def _is_as_known(path: str, info: os.stat_result, walk: _Walk) -> bool:
+    return walk.known.get(path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size
 
 
 def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | str | _Folder | None:
@@ -208,7 +236,7 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
     if entry.is_symlink():
         return Skipped(Path(entry.path), Reason.SYMLINK, _describe_link(Path(entry.path), walk.real_root))
     info = entry.stat(follow_symlinks=False)
-    if walk.known.get(entry.path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size:
+    if _is_as_known(entry.path, info, walk):
         return entry.path
     return _judge_stat(Path(entry.path), info, walk.rules)
 

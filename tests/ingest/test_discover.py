@@ -580,3 +580,23 @@ def test_a_known_file_is_its_path_until_it_changes_or_is_barred(tmp_path):
     assert reasons == {
         ".gitignore": Reason.HIDDEN, "ignored.log": Reason.IGNORED, "large.txt": Reason.TOO_LARGE
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", ["", "*.none\n"])  # without and with patterns in force
+def test_what_is_known_is_barred_by_the_rules_of_now(tmp_path, pattern):
+    for name in ("a.txt", ".hidden.txt", "poetry.lock", "own/b.txt", "c.txt", "d.txt"):
+        (tmp_path / "t" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "t" / name).write_text("text")
+    (tmp_path / "t" / ".ragignore").write_text(pattern)
+    known = {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in (tmp_path / "t").rglob("*") if p.is_file()}
+    (tmp_path / "t" / "c.txt").rename(tmp_path / "t" / "e.txt")
+    (tmp_path / "t" / "c.txt").symlink_to("e.txt")
+    link = (tmp_path / "t" / "c.txt").lstat()
+    known[str(tmp_path / "t" / "c.txt")] = link.st_size, link.st_mtime_ns
+    found = list(discover(tmp_path / "t", Rules(), exclude_paths=[tmp_path / "t" / "own"], known=known))
+    same = sorted(item for item in found if isinstance(item, str))
+    assert same == [str(tmp_path / "t" / name) for name in ("a.txt", "d.txt")]
+    plain = list(discover(tmp_path / "t", Rules(), exclude_paths=[tmp_path / "t" / "own"]))
+    assert {item.path for item in found if not isinstance(item, str)} == {
+        item.path for item in plain if item.path.name not in {"a.txt", "d.txt"}
+    }
