@@ -59,3 +59,17 @@ def purge(folder: Path, catalog: Catalog) -> None:
         if catalog.built_with() is not None:
             catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
         catalog.ledger.clear_pending()
+
+
+def files_other_than_committed(folder: Path, catalog: Catalog) -> list[str]:
+    """A sentence when the files of the keyword index in ``folder`` are not those that the last commit left."""
+    wanted = catalog.keywords_sha256()
+    if wanted is None or catalog.ledger.pending():  # a commit in progress is ahead of the catalog
+        return []
+    try:
+        found = fingerprint(folder)
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
+    except ValueError as error:
+        return [str(error)]
+    return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]

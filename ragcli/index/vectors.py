@@ -52,6 +52,8 @@ def write_segment(
     with garbage; IndexDamaged when a swallowed segment is; RagcliError when the disk does not take it.
     """
     gone = np.array(dead, np.int64)
+    for row in swallowed:
+        require_sound(folder, row)  # or its damage would go on under a new checksum
     blocks = _live_blocks([_open(folder / row.name, row, None) for row in swallowed], gone)
     index: faiss.IndexIDMap | None = None
     last = -1
@@ -121,6 +123,13 @@ def check_segment(folder: Path, row: SegmentRow) -> str | None:
     except OSError as error:
         return f"{path}: {error.strerror}"
     return None if digest == row.sha256 else f"{path}: the content does not match its checksum"
+
+
+def require_sound(folder: Path, row: SegmentRow) -> None:
+    """Raise IndexDamaged unless the bytes of the file are those that were written."""
+    fault = check_segment(folder, row)
+    if fault is not None:
+        raise IndexDamaged(fault, "mend it with: ragcli repair")
 
 
 class Segments:

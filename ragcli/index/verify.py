@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog import Catalog
-from ragcli.index.keyword_files import check_files, fingerprint
+from ragcli.index.keyword_files import check_files
 from ragcli.index.keywords import Keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.reader import open_index
+from ragcli.index.recovery import files_other_than_committed
 from ragcli.index.rows import chunk_key
 from ragcli.index.vectors import Segments, check_segment
 
@@ -94,7 +95,7 @@ def _vector_faults(folder: Path, catalog: Catalog, dimension: int) -> Iterator[s
 def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
     """Files of the keyword index that are not what was written; then chunks that have not exactly one entry."""
     folder = index / catalog.keywords_name()
-    faults = check_files(folder) or _other_than_committed(folder, catalog)
+    faults = check_files(folder) or files_other_than_committed(folder, catalog)
     yield from faults
     if faults:
         return
@@ -107,19 +108,6 @@ def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
     # a commit in progress may have written entries that the catalog does not name yet
     allowed.update(i for first, last in catalog.ledger.pending() for i in range(first, last + 1))
     yield from _compare("keyword entry", catalog.chunk_ids(), held, allowed)
-
-
-def _other_than_committed(folder: Path, catalog: Catalog) -> list[str]:
-    wanted = catalog.keywords_sha256()
-    if wanted is None or catalog.ledger.pending():  # a commit in progress is ahead of the catalog
-        return []
-    try:
-        found = fingerprint(folder)
-    except OSError as error:
-        return [f"{error.filename}: {error.strerror}"]
-    except ValueError as error:
-        return [str(error)]
-    return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]
 
 
 def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -> Iterator[str]:

@@ -10,7 +10,7 @@ Nothing heavy is imported until there is something to write: a run that finds no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ragcli.index.durable import sync_folder
 from ragcli.index.keyword_files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
 from ragcli.index.lock import OnWait, uninterrupted, writer_lock
-from ragcli.index.recovery import purge, refuse_foreign, sweep
+from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep
 from ragcli.index.rows import NewDocument, SegmentRow
 from ragcli.index.settings import Settings
 from ragcli.types import Chunk, Document, Skipped
@@ -81,6 +81,8 @@ class Writer:
         self.folder = folder
         self.catalog = catalog
         self._opened: tuple[int, Segments] | None = None  # the segments of one commit
+        self._sound: set[str] = set()  # segments whose bytes have been checked
+        self._keywords_agree = False  # the keyword index is known to be that of the last commit
 
     def settings(self) -> Settings | None:
         """How the index was built; None for a new one."""
@@ -109,6 +111,8 @@ class Writer:
             if ledger.pending():  # an earlier commit of this writer failed half-way
                 self.recover()
             buried = ledger.dead("in_keywords")
+            if batch.added or buried:
+                self._check_keywords()
             documents = self._with_ids(batch.added, reserve=bool(batch.added or buried))
             dead = ledger.dead("in_vectors")
             gone, new = self._write_segment(documents, batch.vectors, dead)
@@ -134,6 +138,7 @@ class Writer:
         settings = self.settings()
         if not chunks or settings is None:
             return {}
+        self._check_segments_of(chunks.values())
         rows = self._segments(settings.dimension).reconstruct(chunks.values())
         return {key: rows[chunk] for key, chunk in chunks.items() if chunk in rows}
 
@@ -174,6 +179,25 @@ class Writer:
             rows = self.catalog.ledger.segments()
             self._opened = commits, Segments(self.folder / VECTORS, rows, dimension)
         return self._opened[1]
+
+    # What is built upon must be what was written: a vector that is used again, or a segment that is swallowed, would
+    # carry damage on under a new checksum, and ids of a keyword index that is ahead of the catalog would be used twice.
+
+    def _check_segments_of(self, ids: Collection[int]) -> None:
+        from ragcli.index.vectors import require_sound
+
+        for row in self.catalog.ledger.segments():
+            if row.name not in self._sound and any(row.first <= i <= row.last for i in ids):
+                require_sound(self.folder / VECTORS, row)
+                self._sound.add(row.name)
+
+    def _check_keywords(self) -> None:
+        if self._keywords_agree:
+            return
+        faults = files_other_than_committed(self.folder / self.catalog.keywords_name(), self.catalog)
+        if faults:
+            raise IndexDamaged(faults[0], "mend it with: ragcli repair")
+        self._keywords_agree = True
 
     # -- steps of a commit ----------------------------------------------------------------------------------------
 
