@@ -95,10 +95,11 @@ def command_tree() -> Any:  # noqa: ANN401 (Typer's vendored group type)
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    # A file name may be bytes that are no text: they go out as they came in.
+    # A file name may be bytes that are no text: they go out as they came in, but not to a terminal, where a single
+    # byte may be a control sequence.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(errors="backslashreplace" if stream.isatty() else "surrogateescape")
     return int(run_guarded(_run, debug=False))
 
 
@@ -107,6 +108,17 @@ def _run() -> ExitCode:
         root = command_tree()
         code = root.main(prog_name="ragcli", standalone_mode=False, default_map=load_defaults(root))
     except _click.exceptions.ClickException as error:
-        error.show()
+        _show(error)
         return ExitCode.ERROR
     return ExitCode(code or 0)
+
+
+def _show(error: _click.exceptions.ClickException) -> None:
+    """What Click says of a wrong call, which quotes it."""
+    import io
+
+    from ragcli.render.visible import visible_lines
+
+    said = io.StringIO()
+    error.show(file=said)
+    sys.stderr.write(visible_lines(said.getvalue()))

@@ -38,9 +38,11 @@ class Env:
         return find_index(self.home, self.index)
 
     def say(self, message: str) -> None:
-        """One line for people, on stderr, unless they asked for quiet."""
+        """One line for people, on stderr, unless they asked for quiet; whatever it quotes is made visible."""
         if not self.quiet:
-            sys.stderr.write(f"{message}\n")
+            from ragcli.render.visible import visible
+
+            sys.stderr.write(f"{visible(message)}\n")
 
 
 def complete_index(incomplete: str) -> list[str]:
