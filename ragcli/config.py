@@ -7,15 +7,21 @@ command of its name::
     index = "notes"
     [query]
     k = 5
+
+What a file may set before the user has trusted it says ``ragcli.trust``; it is held when a command starts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ragcli.errors import UsageError
 from ragcli.index.locate import find_config
+
+_LARGEST = 1 << 20  # bytes
 
 
 class Command(Protocol):
@@ -24,21 +30,40 @@ class Command(Protocol):
     params: list[Any]
 
 
-def load_defaults(root: Any, folder: Path | None = None) -> dict[str, Any]:  # noqa: ANN401 (Typer's vendored group type)
-    """The nearest ragcli.toml at or above ``folder`` (default: the current one) as Click's ``default_map``.
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The nearest ragcli.toml, if there is one, and its content as Click's ``default_map``."""
+
+    file: Path | None = None
+    content: bytes = b""
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load_config(root: Any, folder: Path | None = None) -> Config:  # noqa: ANN401 (Typer's vendored group type)
+    """Read the nearest ragcli.toml at or above ``folder`` (default: the current one).
 
     Raises UsageError that names the file for what is no TOML and for keys that no option has.
     """
     path = find_config(folder or Path.cwd())
-    if path is None or not path.stat().st_size:
-        return {}
+    content = _read(path) if path is not None else b""
+    if path is None or not content:
+        return Config(path)
     import tomllib  # only needed when there is something to read
 
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        entries = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", "mend it or move it away") from error
-    return _as_defaults(path, content, {name: _options(command) for name, command in root.commands.items()})
+    defaults = _as_defaults(path, entries, {name: _options(command) for name, command in root.commands.items()})
+    return Config(path, content, defaults)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise UsageError(f"{path} is over {_LARGEST >> 20} MiB", "it holds settings, or move it away")
+    return content
 
 
 def _as_defaults(path: Path, content: dict[str, Any], options: dict[str, dict[str, str]]) -> dict[str, Any]:

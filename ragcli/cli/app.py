@@ -11,7 +11,6 @@ from typer import _click  # Typer ships its own Click; these two names are what 
 from ragcli._version import __version__
 from ragcli.cli import (
     ask,
-    config,
     doctor,
     index,
     listing,
@@ -25,9 +24,10 @@ from ragcli.cli import (
     status,
     verify,
 )
+from ragcli.cli import config as config_
 from ragcli.cli import eval as eval_
 from ragcli.cli.env import run_guarded
-from ragcli.config import load_defaults
+from ragcli.config import load_config
 from ragcli.errors import ExitCode
 
 _HELP = """grep for meaning: index a folder, ask in plain words, get the passage, the file and the page."""
@@ -64,7 +64,7 @@ for module in (
     eval_,
     models,
     doctor,
-    config,
+    config_,
 ):
     module.register(app)
 
@@ -106,7 +106,8 @@ def main() -> int:
 def _run() -> ExitCode:
     try:
         root = command_tree()
-        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=load_defaults(root))
+        config = load_config(root)
+        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=config.defaults, obj=config)
     except _click.exceptions.ClickException as error:
         _show(error)
         return ExitCode.ERROR

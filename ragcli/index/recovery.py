@@ -14,12 +14,14 @@ from ragcli.index.layout import (
     VECTORS,
     is_keywords_name,
     is_segment_or_draft,
+    refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise UsageError where ``folder`` is no index and holds other things: they must not mix with an index."""
+    """Raise UsageError where ``folder`` holds links, or is no index and holds other things, which must not mix."""
+    refuse_links(folder)
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
     ours = {*LOCK_FILES, REBUILD}
