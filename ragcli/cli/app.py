@@ -22,6 +22,7 @@ from ragcli.cli import (
     rerank,
     show,
     status,
+    transfer,
     verify,
 )
 from ragcli.cli import config as config_
@@ -61,6 +62,7 @@ for module in (
     status,
     remove,
     verify,
+    transfer,
     eval_,
     models,
     doctor,

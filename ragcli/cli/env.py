@@ -198,5 +198,8 @@ def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, 
         logging.basicConfig(format="ragcli: %(message)s", stream=sys.stderr, level=logging.ERROR)
         logging.getLogger("ragcli").setLevel(logging.INFO)
     if offline:
+        from ragcli.offline import forbid_network
+
         os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
+        forbid_network()
     return Env(find_home(home), index, json=json, quiet=quiet, verbose=verbose, offline=offline)

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +61,11 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file, without a log beside it."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
         with translated(self.path):

@@ -52,7 +52,8 @@ def purge(folder: Path, catalog: Catalog) -> None:
     if catalog.built_with() is not None:
         from ragcli.index.keywords import Keywords
 
-        ids = [i for first, last in pending for i in range(first, last + 1)]
-        Keywords(folder / catalog.keywords_name()).update([], ids)
+        keywords = Keywords(folder / catalog.keywords_name())
+        # of the ids it holds, not of all between: a catalog from a stranger may say any numbers
+        keywords.update([], [i for i in keywords.ids() if any(first <= i <= last for first, last in pending)])
     with catalog.transaction():
         catalog.ledger.clear_pending()

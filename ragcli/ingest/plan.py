@@ -73,7 +73,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     from ragcli.ingest.chunk import ChunkOptions, chunk
     from ragcli.ingest.sandbox import Request, Sandbox
     from ragcli.models.encoder import open_index_encoder, open_query_encoder
-    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer
 
     changes, catalog = _compare(folder, roots, options)
@@ -81,7 +81,10 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     if catalog is not None:
         catalog.close()
     settings = Settings.from_record(stored["index"]) if "index" in stored else None
-    files = resolve(options.model or (settings.model if settings else DEFAULT_MODEL), offline=options.offline)
+    if options.model or settings is None:
+        files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)
+    else:
+        files = resolve_stored(settings.model)
     tokenizer, light = open_tokenizer(files), open_query_encoder(files)
     chunking = options.chunks or ChunkOptions()
     texts: list[str] = []

@@ -107,7 +107,10 @@ def _rebuild(
     A run that was stopped is taken up where it was, provided that it asks for the same settings.
     """
     from ragcli.ingest.chunk import ChunkOptions
+    from ragcli.models.resolve import resolve_stored
 
+    if options.model is None:
+        resolve_stored(old.model)  # nobody named it now: it is here, or this ends with how to get it
     wanted = replace(
         options,
         model=options.model or old.model,
@@ -171,7 +174,7 @@ class _Run:
 
         settings = self._writer.settings()
         assert settings is not None
-        embedder = Embedder(settings, sources, offline=self._options.offline)
+        embedder = Embedder(settings, sources)
         states = {item.found.path: item for item in due}
         clock = Clock(due)
         # the largest first, so that no core is left alone with one at the end
