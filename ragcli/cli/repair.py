@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         from ragcli.ingest.repair import repair as mend
         from ragcli.render import write_json
 
-        done = mend(env.existing_index(), offline=env.offline, on_wait=env.on_wait(wait))
+        done = mend(env.existing_index(), on_wait=env.on_wait(wait))
         if env.json:
             write_json(
                 {"schema": 1, "keywords": done.keywords, "segments": done.segments,

@@ -57,6 +57,10 @@ class Catalog:
     def close(self) -> None:
         self._db.close()
 
+    def copy_to(self, path: Path) -> None:
+        """Write the committed catalog to a new file."""
+        self._db.copy_to(path)
+
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: COMMIT at the end, ROLLBACK on any exception."""
         return self._db.transaction()

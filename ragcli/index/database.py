@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
 from ragcli.index import sums
-from ragcli.index.layout import CATALOG, VECTORS
+from ragcli.index.layout import CATALOG, VECTORS, refuse_links
 
 FORMAT = 1
 FILE_NAME = CATALOG
@@ -62,6 +63,11 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file, without a log beside it."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
         with translated(self.path):
@@ -227,12 +233,15 @@ def _has_log(path: Path) -> bool:
 
 def _opened(name: str, folder: Path, prepare: Callable[[sqlite3.Connection], None]) -> Database:
     path = folder / FILE_NAME
+    refuse_links(folder)
     with translated(path):
         connection = sqlite3.connect(name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             # the file may come from a stranger: no functions from its schema, no trust in its cell sizes
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
+            if sys.version_info >= (3, 12):
+                connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
             prepare(connection)
             _check_format(connection, folder)
         except BaseException:
@@ -251,6 +260,12 @@ def _is_made(connection: sqlite3.Connection, folder: Path) -> bool:
 
 
 def _check_format(connection: sqlite3.Connection, folder: Path) -> None:
+    # ours has tables and indexes alone; a trigger or a view of a stranger's would act in the place of what we ask for
+    foreign = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' LIMIT 1"
+    ).fetchone()
+    if foreign is not None:
+        raise damaged(folder / FILE_NAME, f"it holds {foreign[0]!r}, which ragcli never makes")
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found != FORMAT:
         writer = "a newer ragcli" if found > FORMAT else "another program or an older ragcli"

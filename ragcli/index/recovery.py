@@ -15,12 +15,14 @@ from ragcli.index.layout import (
     VECTORS,
     is_keywords_name,
     is_segment_or_draft,
+    refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise UsageError where ``folder`` is no index and holds other things: they must not mix with an index."""
+    """Raise UsageError where ``folder`` holds links, or is no index and holds other things, which must not mix."""
+    refuse_links(folder)
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
     ours = {*LOCK_FILES, REBUILD}
@@ -53,8 +55,9 @@ def purge(folder: Path, catalog: Catalog) -> None:
     if catalog.built_with() is not None:
         from ragcli.index.keywords import Keywords
 
-        ids = [i for first, last in pending for i in range(first, last + 1)]
-        Keywords(folder / catalog.keywords_name()).update([], ids)
+        keywords = Keywords(folder / catalog.keywords_name())
+        # of the ids it holds, not of all between: a catalog from a stranger may say any numbers
+        keywords.update([], [i for i in keywords.ids() if any(first <= i <= last for first, last in pending)])
     with catalog.transaction():
         if catalog.built_with() is not None:
             catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))

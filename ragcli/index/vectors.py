@@ -57,7 +57,7 @@ def write_segment(
     blocks = _live_blocks([_open(folder / row.name, row, None) for row in swallowed], gone)
     index: faiss.IndexIDMap | None = None
     last = -1
-    for ids, vectors in (*blocks, *_new_block(added)):
+    for ids, vectors in (*blocks, *_new_blocks(added)):
         if ids[0] <= last or not (np.diff(ids) > 0).all():
             raise ValueError("ids must ascend")
         if not (np.abs(vectors) <= _LARGEST).all():
@@ -81,9 +81,10 @@ def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tup
                 yield ids[live], index.index.reconstruct_n(start, len(ids))[live]
 
 
-def _new_block(added: Sequence[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
-    if added:
-        yield np.array([i for i, _ in added], np.int64), np.stack([row for _, row in added])
+def _new_blocks(added: Sequence[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
+    for start in range(0, len(added), _BLOCK):
+        part = added[start : start + _BLOCK]
+        yield np.array([i for i, _ in part], np.int64), np.stack([row for _, row in part])
 
 
 def _empty(dimension: int) -> faiss.IndexIDMap:

@@ -9,8 +9,9 @@ from pathlib import Path
 from ragcli.index.reader import Index, open_index
 from ragcli.index.rows import DocumentRow, storable
 from ragcli.ingest import loaders
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
-from ragcli.ingest.sandbox import Limits, Loaded, Request, Sandbox
+from ragcli.ingest.sandbox import Loaded, Request, Sandbox
 from ragcli.types import Chunk, Document
 
 

@@ -36,7 +36,7 @@ class Repaired:
         return self.keywords or self.segments > 0
 
 
-def repair(folder: Path, *, offline: bool = False, on_wait: OnWait | None = None) -> Repaired:
+def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
     """Mend what is derived in the index in ``folder``; sound files are not touched.
 
     Raises IndexDamaged when the catalog, which all else is derived from, is not what was written; IndexBusy,
@@ -58,19 +58,18 @@ def repair(folder: Path, *, offline: bool = False, on_wait: OnWait | None = None
             with uninterrupted():
                 rewrite_keywords(folder, writer.catalog)
             repaired.keywords = True
-        _Vectors(writer, settings, repaired, offline=offline).repair()
+        _Vectors(writer, settings, repaired).repair()
     return repaired
 
 
 class _Vectors:
     """The half that may need the model, which is opened when it does."""
 
-    def __init__(self, writer: Writer, settings: Settings, repaired: Repaired, *, offline: bool) -> None:
+    def __init__(self, writer: Writer, settings: Settings, repaired: Repaired) -> None:
         self._folder = writer.folder
         self._catalog = writer.catalog
         self._settings = settings
         self._repaired = repaired
-        self._offline = offline
         self._encoder: Encoder | None = None
         self._lost = 0
         self._readable: list[SegmentRow] = []
@@ -119,7 +118,7 @@ class _Vectors:
 
     def _encoded(self, texts: dict[bytes, str]) -> dict[bytes, Vectors]:
         if texts and self._encoder is None:
-            files = model_files(self._settings, offline=self._offline)
+            files = model_files(self._settings)
             self._encoder = open_index_encoder(files, self._lost)
         found: dict[bytes, Vectors] = {}
         order = list(texts)
