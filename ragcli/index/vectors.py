@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import faiss
@@ -57,7 +58,7 @@ def write_segment(
     blocks = _live_blocks([_open(folder / row.name, row, None) for row in swallowed], gone)
     index: faiss.IndexIDMap | None = None
     last = -1
-    for ids, vectors in (*blocks, *_new_blocks(added)):
+    for ids, vectors in chain(blocks, _new_blocks(added)):
         if ids[0] <= last or not (np.diff(ids) > 0).all():
             raise ValueError("ids must ascend")
         if not (np.abs(vectors) <= _LARGEST).all():
