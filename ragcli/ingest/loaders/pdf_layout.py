@@ -13,7 +13,6 @@ from ragcli.types import BlockKind
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
 _NOTHING = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0x200B, 0xFEFF, 0xFFFE, *range(0xD800, 0xE000)])
 _CLEAN = {**_NOTHING, **_LIGATURES}
-_SPACES = re.compile(r"\s+")
 _LEADERS = re.compile(r"(?: ?[.…]){5,}")  # the dots between a table of contents entry and its page number
 _INNER_SOFT_HYPHEN = re.compile("\u00ad(?=.)")
 
@@ -47,8 +46,12 @@ class Paragraph:
 
 def clean_line(text: str) -> str:
     """``text`` with ligatures written out, no soft hyphen but one at the end, no control characters, single spaces."""
-    text = _SPACES.sub(" ", text.translate(_CLEAN)).strip()
-    return _LEADERS.sub(" ...", _INNER_SOFT_HYPHEN.sub("", text))
+    text = text.strip()
+    if not (text.isascii() and text.isprintable()):  # most lines are, and have nothing to clean
+        text = _INNER_SOFT_HYPHEN.sub("", " ".join(text.translate(_CLEAN).split()))
+    elif "  " in text:
+        text = " ".join(text.split())
+    return _LEADERS.sub(" ...", text) if ".." in text or ". ." in text or "…" in text else text
 
 
 def plain_lines(text: str) -> list[Line]:
@@ -131,8 +134,12 @@ def _right_edges(lines: list[Line]) -> list[float]:
     """For each line the right edge of its column, judged by its neighbours that start near the same place."""
     edges = []
     for number, line in enumerate(lines):
-        near = lines[max(0, number - 5) : number + 6]
-        edges.append(max(n.right for n in near if abs(n.left - line.left) < 3 * line.size and _same_size(n, line)))
+        left, size, edge = line.left, line.size, line.right
+        for near in lines[max(0, number - 5) : number + 6]:
+            # right first: it decides most often, and this is the innermost loop of reading a PDF
+            if near.right > edge and abs(near.left - left) < 3 * size and _same_size(near, line):
+                edge = near.right
+        edges.append(edge)
     return edges
 
 

@@ -131,17 +131,31 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     length = pdfium.FPDFText_GetText(text_page, 0, count, buffer)
     text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
     segments = []
+    measures = _Measures()
     position = 0
     for part in text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n").split("\n"):
         units = len(part) if part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
-        segment = _segment(text_page, part, position, units)
+        segment = _segment(text_page, part, position, units, measures)
         if segment is not None:
             segments.append(segment)
         position += units + (not part.endswith(_LINE_END_HYPHEN))
     return segments
 
 
-def _segment(text_page: pypdfium2.PdfTextPage, part: str, position: int, units: int) -> Line | None:
+class _Measures:
+    """What pdfium writes the place of a character into, made once a page."""
+
+    __slots__ = ("end", "into", "matrix", "start", "x", "y")
+
+    def __init__(self) -> None:
+        self.x, self.y = ctypes.c_double(), ctypes.c_double()
+        self.start, self.end, self.matrix = pdfium.FS_RECTF(), pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+        self.into = tuple(ctypes.byref(part) for part in (self.x, self.y, self.start, self.end, self.matrix))
+
+
+def _segment(
+    text_page: pypdfium2.PdfTextPage, part: str, position: int, units: int, measures: _Measures
+) -> Line | None:
     text = clean_line(part.replace(_LINE_END_HYPHEN, "-"))
     if not text:
         return None
@@ -149,17 +163,19 @@ def _segment(text_page: pypdfium2.PdfTextPage, part: str, position: int, units: 
     lead = len(part) - len(part.lstrip())
     first = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, position + lead)
     last = pdfium.FPDFText_GetCharIndexFromTextIndex(text_page, position + units - (len(part) - len(body)) - 1)
-    x, y = ctypes.c_double(), ctypes.c_double()
-    start, end, matrix = pdfium.FS_RECTF(), pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+    x, y, start, end, matrix = measures.into
     pdfium.FPDFText_GetCharOrigin(text_page, first, x, y)
     pdfium.FPDFText_GetLooseCharBox(text_page, first, start)
     pdfium.FPDFText_GetLooseCharBox(text_page, last, end)
     pdfium.FPDFText_GetMatrix(text_page, first, matrix)
     # A line that begins with a raised number is as high as its last character.
-    size = max(pdfium.FPDFText_GetFontSize(text_page, index) for index in (first, last))
-    size *= math.hypot(matrix.c, matrix.d)
-    quarter = round(math.atan2(matrix.b, matrix.a) / (math.pi / 2)) % 4
-    return _upright(text, size or 1.0, (x.value, y.value), (start, end), quarter)
+    size = max(pdfium.FPDFText_GetFontSize(text_page, first), pdfium.FPDFText_GetFontSize(text_page, last))
+    turned = measures.matrix
+    size *= math.hypot(turned.c, turned.d)
+    slant = turned.b
+    quarter = round(math.atan2(slant, turned.a) / (math.pi / 2)) % 4 if slant or turned.a < 0 else 0
+    place = measures.x.value, measures.y.value
+    return _upright(text, size or 1.0, place, (measures.start, measures.end), quarter)
 
 
 def _upright(
@@ -172,7 +188,8 @@ def _upright(
     """A line as if it ran from left to right; ``boxes``: its first and last character, ``quarter``: its left turns."""
     (x, y), (start, end) = origin, boxes
     if quarter == 0:
-        return Line(text, min(start.left, end.left), max(start.right, end.right), y, size)
+        left, right, last_left, last_right = start.left, start.right, end.left, end.right
+        return Line(text, min(left, last_left), max(right, last_right), y, size)
     if quarter == 1:
         return Line(text, min(start.bottom, end.bottom), max(start.top, end.top), -x, size)
     if quarter == 2:
