@@ -121,16 +121,16 @@ def many_files(count: int) -> dict[str, object]:
             "peak_mib": own // MIB,
             "parsers_peak_mib": parsers // MIB,
             "at_half_mib": half[0] // MIB,
-            "bare_model_mib": bare_model() // MIB,
+            "bare_model_mib": bare_model(count) // MIB,
         }
 
 
-def bare_model() -> int:
+def bare_model(expected: int) -> int:
     """Peak memory of a process that embeds some passages and does nothing else."""
     code = (
         "import resource\nfrom ragcli.models.encoder import open_index_encoder\n"
         "from ragcli.models.resolve import DEFAULT_MODEL, resolve\n"
-        "open_index_encoder(resolve(DEFAULT_MODEL), 3000).encode(['a harbour at night'] * 64)\n"
+        f"open_index_encoder(resolve(DEFAULT_MODEL), {expected}).encode(['a harbour at night'] * 64)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
