@@ -227,7 +227,7 @@ def forged(exported: Path, tmp_path: Path, sql: str) -> Path:
     ("sql", "said"),
     [
         ("UPDATE segments SET name = '../../evil.faiss'", "does not hold what was written"),
-        ("UPDATE segments SET count = 1 << 60", "not sound"),
+        ("UPDATE segments SET count = 1 << 60", "does not hold what was written"),
         ("UPDATE settings SET value = '\"../evil\"' WHERE key = 'keywords'", "does not hold what was written"),
         ("UPDATE documents SET path = CAST('--evil' AS BLOB) WHERE id = 1", "no whole path"),
         ("UPDATE chunks SET text = 'other' WHERE id = 2", "not sound"),
