@@ -2,12 +2,13 @@
 
     python -m benchmarks.peers.run [--venvs FOLDER] [--documents 200] [--rounds 7] [--slow-rounds 3]
 
-Makes the environments (gigabytes, minutes; --venvs keeps them for the next time), with the torch and
-sentence-transformers of constraints.txt, and records versions and sizes. The documents are SciFact abstracts, a text
-file each; the model is all-MiniLM-L6-v2, from the folder of the package that ragcli takes it from. Every peer is used
-as its guide says, with its default settings (the programs beside this one). In turn, interleaved: the first index; the
-same run again with nothing changed; with one file edited; and a question in a fresh process. The peers embed a document
-in one piece, of which the model reads the first 256 tokens; ragcli embeds all of it, in passages.
+Makes the environments (gigabytes, minutes; --venvs keeps them for the next time), all over one with the torch and
+sentence-transformers of constraints.txt, which each of them needs, and records versions and sizes. The documents are
+SciFact abstracts, a text file each; the model is all-MiniLM-L6-v2, from the folder of the package that ragcli takes it
+from. Every peer is used as its guide says, with its default settings (the programs beside this one). In turn,
+interleaved: the first index; the same run again with nothing changed; with one file edited; and a question in a fresh
+process. The peers embed a document in one piece, of which the model reads the first 256 tokens; ragcli embeds all of
+it, in passages.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         venvs = options.venvs or Path(temporary) / "venvs"
-        installed = {name: install(venvs / name, PEERS[name]) for name in options.only}
+        installed = {name: install(venvs / name, PEERS[name], venvs / "base") for name in options.only}
         done = subprocess.run([sys.executable, "-c", FIND_MODEL], capture_output=True, text=True, check=True)
         bench = Bench(Path(temporary), venvs, Path(done.stdout.strip()), write_documents(temporary, options.documents))
         samples = bench.measure(options.only, options.rounds, options.slow_rounds)
@@ -82,36 +83,50 @@ def main() -> None:
     write_result("peers", {"documents": options.documents, **rounds, "installed": installed, "tables": tables})
 
 
-def install(venv: Path, peer: Peer) -> dict[str, Any]:
-    """Make the environment if there is none; its size without pip, and the versions of what was asked for."""
+def install(venv: Path, peer: Peer, base: Path) -> dict[str, Any]:
+    """Make the environment over ``base`` if there is none; the size of both without pip, and versions."""
     python = venv / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        pins = venv / "pins.txt"
-        lines = (PROJECT / "constraints.txt").read_text().splitlines()
-        pins.write_text("\n".join(line for line in lines if line.partition("==")[0] in PINNED))
-        pip = [python, "-E", "-m", "pip", "install", "--quiet", "--constraint", pins]
-        subprocess.run([*pip, "torch", *peer.packages], check=True)
-    done = subprocess.run(
-        [python, "-E", "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
-    )
+    make(base, ("torch", "sentence-transformers"))
+    make(venv, peer.packages, base)
+    listing = [python, "-E", "-m", "pip", "list", "--format=json"]
+    done = subprocess.run(listing, capture_output=True, text=True, check=True)
     versions = {row["name"]: row["version"] for row in json.loads(done.stdout)}
     wanted = {"torch", "sentence-transformers", *(Path(package).name for package in peer.packages)}
     if str(PROJECT) in peer.packages:
         wanted.add("ragcli")
-    packages = next((venv / "lib").glob("python*/site-packages"))
-    size = sum(
-        file.lstat().st_size
-        for entry in packages.iterdir()
-        if entry.name.partition("-")[0] not in {"pip", "setuptools"}
-        for file in ([entry] if entry.is_file() else entry.rglob("*"))
-        if file.is_file()
-    )
+    own, shared = size(venv), size(base)
     return {
-        "MiB": round(size / 2**20),
+        "MiB": round((own + shared) / 2**20),
+        "of that torch and sentence-transformers": round(shared / 2**20),
         "packages": len(versions),
         "versions": {name: versions[name] for name in sorted(wanted & versions.keys())},
     }
+
+
+def make(venv: Path, packages: tuple[str, ...], base: Path | None = None) -> None:
+    """A virtual environment with these packages; what ``base`` has is not installed again."""
+    if (venv / "made").exists():
+        return
+    shutil.rmtree(venv, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    if base is not None:
+        (libraries(venv) / "base.pth").write_text(f"{libraries(base)}\n")
+    pins = venv / "pins.txt"
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    pins.write_text("\n".join(line for line in lines if line.partition("==")[0] in PINNED))
+    pip = [venv / "bin" / "python", "-E", "-m", "pip", "install", "--quiet", "--constraint", pins]
+    subprocess.run([*pip, *packages], check=True)
+    (venv / "made").touch()
+
+
+def libraries(venv: Path) -> Path:
+    return next((venv / "lib").glob("python*/site-packages"))
+
+
+def size(venv: Path) -> int:
+    entries = [e for e in libraries(venv).iterdir() if e.name.partition("-")[0] not in {"pip", "setuptools"}]
+    files = (file for entry in entries for file in ([entry] if entry.is_file() else entry.rglob("*")))
+    return sum(file.lstat().st_size for file in files if file.is_file())
 
 
 def write_documents(temporary: str, wanted: int) -> Path:
