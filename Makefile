@@ -7,12 +7,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RAGCLI := $(BIN)/ragcli
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests test-serve fix bench samples clean
+.PHONY: help demo test lint types tests crash test-serve fuzz fix bench samples clean
 
 help:
 	@echo "make demo     install, index sample_docs/ and ask it some questions"
 	@echo "make test     install the test tools, then lint, types and tests"
 	@echo "make test-serve  ask --llm against transformers serve"
+	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
+	@echo "make fuzz     feed each loader broken files for minutes (FUZZ_SECONDS=300)"
 	@echo "make fix      let ruff format and mend what it can"
 	@echo "make bench    the short benchmarks of speed (minutes), and docs/performance.md from what they find"
 	@echo "make samples  make the binary documents of sample_docs/ again"
@@ -53,6 +55,15 @@ tests: $(VENV)/installed-test
 test-serve: $(VENV)/installed-test
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test,serving-test]'
 	$(BIN)/python -m pytest tests/answer/test_served.py
+
+# 300 kills and what belongs to them: prints the figures of docs/reliability.md
+crash: $(VENV)/installed-test
+	$(BIN)/python tests/crash/long.py
+
+# Minutes of files that are almost right, each loader in its worker; ends with 1 and keeps the file at a fault
+FUZZ_SECONDS ?= 300
+fuzz: $(VENV)/installed-test
+	$(BIN)/python tests/hostile/fuzz.py --seconds $(FUZZ_SECONDS)
 
 fix: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .

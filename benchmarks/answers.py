@@ -54,7 +54,7 @@ def main() -> None:
             found["in the quotes"] += any(answer in text for answer in gold[question] for text in texts)
             found["in the first quote"] += any(answer in text for answer in gold[question] for text in texts[:1])
             best = results.hits[0].chunk.text
-            start, end = sentences(best)[0]
+            start, end = next(span for span in sentences(best) if not best.startswith("#", span[0]))  # behind the title
             found["in the first sentence (baseline)"] += any(answer in best[start:end] for answer in gold[question])
     shares = {name: round(n / (quotes if name == "exact quotes" else len(chosen)), 4) for name, n in found.items()}
     figures = {"questions": len(chosen), "quotes": quotes, **shares}

@@ -7,16 +7,21 @@ command of its name::
     index = "notes"
     [query]
     k = 5
+
+What a file may set before the user has trusted it says ``ragcli.trust``; it is held when a command starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from ragcli.errors import UsageError
 from ragcli.index.locate import find_config
+
+_LARGEST = 1 << 20  # bytes
 
 
 class Command(Protocol):
@@ -25,33 +30,40 @@ class Command(Protocol):
     params: list[Any]
 
 
-def load_defaults(
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The nearest ragcli.toml, if there is one, and its content as Click's ``default_map``."""
+
+    file: Path | None = None
+    content: bytes = b""
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load_config(
     root: Any,  # noqa: ANN401 (Typer's vendored group type)
     folder: Path | None = None,
     *,
     everything: Callable[[], Any] | None = None,
-) -> dict[str, Any]:
-    """The nearest ragcli.toml at or above ``folder`` (default: the current one) as Click's ``default_map``.
+) -> Config:
+    """Read the nearest ragcli.toml at or above ``folder`` (default: the current one).
 
     ``root`` may lack commands: ``everything`` makes the whole tree, and is called when the file speaks of what ``root``
     does not know. Raises UsageError that names the file for what is no TOML and for keys that no option has.
     """
     path = find_config(folder or Path.cwd())
-    if path is None:
-        return {}
-    data = path.read_bytes()
-    if all(line.lstrip()[:1] in {b"", b"#"} for line in data.splitlines()):
-        return {}  # comments alone, as in a file that only marks a place
+    content = _read(path) if path is not None else b""
+    if path is None or all(line.lstrip()[:1] in {b"", b"#"} for line in content.splitlines()):
+        return Config(path, content)  # comments alone, as in a file that only marks a place
     import tomllib  # only needed when there is something to read
 
     try:
-        content = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        entries = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", "mend it or move it away") from error
     options = {name: _options(command) for name, command in root.commands.items()}
-    if everything is not None and not _knows(options, content):
+    if everything is not None and not _knows(options, entries):
         options = {name: _options(command) for name, command in everything().commands.items()}
-    return _as_defaults(path, content, options)
+    return Config(path, content, _as_defaults(path, entries, options))
 
 
 def _knows(options: Mapping[str, dict[str, str]], content: Mapping[str, Any]) -> bool:
@@ -60,6 +72,14 @@ def _knows(options: Mapping[str, dict[str, str]], content: Mapping[str, Any]) ->
     return all(
         key in options if isinstance(value, dict) else key.replace("-", "_") in names for key, value in content.items()
     )
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise UsageError(f"{path} is over {_LARGEST >> 20} MiB", "it holds settings, or move it away")
+    return content
 
 
 def _as_defaults(path: Path, content: dict[str, Any], options: dict[str, dict[str, str]]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def run_ragcli(
 @pytest.fixture
 def ragcli(tmp_path) -> Run:
     """Run the command with a home of this test's own."""
-    variables = {"RAGCLI_HOME": str(tmp_path / "home")}
+    variables = {"RAGCLI_HOME": str(tmp_path / "home"), "XDG_CONFIG_HOME": str(tmp_path / "settings")}
 
     def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         return run_ragcli(*arguments, **{**variables, **options})

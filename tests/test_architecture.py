@@ -44,6 +44,7 @@ NEIGHBOURS = {
     "ingest/loaders": {"ingest/loaders"},
     "models": {"models"},
     "render": {"render"},
+    "transfer": {"transfer", "index"},
     "index": {"index", "search/terms"},
     "search": {"search", "index", "models"},
     "answer": {"answer", "search", "index", "models"},

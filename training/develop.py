@@ -29,7 +29,6 @@ from training.recipes import RECIPES
 
 WORK = Path(__file__).parent / "work"
 DEPTH = 16
-SHARES = [i / 10 for i in range(11)]
 
 Row = dict[str, Any]
 
@@ -49,15 +48,8 @@ def main() -> None:
         add_signals(rows, NumpyCrossEncoder(ModelFiles(options.name, Path(folder), "", "")))
     (WORK / options.name / "development.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     print(f"{'':28}" + "".join(f"{source:>26}" for source in by_source(rows)) + f"{'mean':>8}")
-    for name, weights in {
-        "hybrid": {"fused": 1.0},
-        "late": {"late": 1.0},
-        "cross-encoder": {"logit": 1.0},
-    }.items():
-        report(name, rows, weights)
-    for extra in (("late",), ("logit",), ("late", "logit")):
-        weights = best_weights(rows, ("fused", *extra))
-        report("hybrid + " + " + ".join(extra), rows, weights)
+    for name in ("fused", "late", "logit"):
+        report(name, rows, {name: 1.0})
 
 
 def development(limit: int | None = None) -> list[Row]:
@@ -101,28 +93,11 @@ def mean_gain(rows: Sequence[Row], weights: Mapping[str, float]) -> dict[str, fl
     return means | {"mean": sum(means.values()) / len(means)}
 
 
-def best_weights(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
-    """The convex weights, in tenths, with the best mean over the sources."""
-    grids = [dict(zip(names, shares, strict=True)) for shares in simplex(len(names))]
-    return max(grids, key=lambda weights: mean_gain(rows, weights)["mean"])
-
-
 def report(name: str, rows: Sequence[Row], weights: Mapping[str, float]) -> None:
     """One line of the table."""
     means = mean_gain(rows, weights)
-    shares = " ".join(f"{value:g}" for value in weights.values()) if len(weights) > 1 else ""
     print(f"{name:28}" + "".join(f"{value:>26.4f}" for key, value in means.items() if key != "mean"), end="")
-    print(f"{means['mean']:>8.4f}  {shares}", flush=True)
-
-
-def simplex(count: int) -> list[tuple[float, ...]]:
-    """Every tuple of ``count`` shares that add up to 1: tenths of what the shares before leave over."""
-    if count == 1:
-        return [(1.0,)]
-    found = []
-    for share in SHARES:
-        found += [(share, *((1 - share) * rest for rest in others)) for others in simplex(count - 1)]
-    return list(dict.fromkeys(tuple(round(value, 3) for value in one) for one in found))
+    print(f"{means['mean']:>8.4f}", flush=True)
 
 
 if __name__ == "__main__":

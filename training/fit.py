@@ -12,29 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from ragcli.evaluate.calibration import Pair, auroc, expected_calibration_error, fit
 from ragcli.models.digest import weights_sha256
 from ragcli.models.files import weights
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.calibrate import SIGNALS, Calibration, Case
+from ragcli.search.calibrate import SIGNALS, Case, logistic, stand_out
 from ragcli.search.judge import DEFAULT_CANDIDATES
 from ragcli.search.rerank import combine, coverage
 from training import develop, statements
-from training.develop import WORK, Row, report
+from training.develop import WORK, Row
 from training.export import SHIPPED
 from training.statements import Judged
 
 DEPTH = DEFAULT_CANDIDATES
 RANKING = ("fused", "late", "logit")
-PENALTY = 1e-3
+# Beside the fused score, which is scaled to [0, 1]: a cosine of tokens hardly leaves 0.3 to 0.9, a logit -8 to 8.
+LATE = (0.0, *(round(2 ** (i / 2), 3) for i in range(-4, 4)))
+LOGIT = (0.0, *(round(2 ** (i / 2 - 6), 4) for i in range(-1, 6)))
+Shares = tuple[float, float]
 SHOWN = 5  # hits of a question that are judged: those that people look at
 # Sources in which a passage other than the known one hardly ever answers, so that labels can be believed.
 LOCATED = ("squad-train36", "nq-open-oracle")
@@ -46,26 +45,25 @@ def main() -> None:
     develop.DEPTH = DEPTH
     rows = [json.loads(line) for line in (WORK / parser.parse_args().name / "development.jsonl").open()]
     judged = statements.load()
-    compare(rows, judged)
-    ranking = ranking_weights(rows, judged, RANKING)
-    report("ranking", rows, ranking)
-    print(ranking, {name: round(collection.gain(ranking, DEPTH), 4) for name, collection in judged.items()})
+    table = gains_of(rows, judged)
+    report_unseen(table, [*develop.by_source(rows), *judged])
+    shares = best(table)
+    ranking = dict(zip(RANKING, (1.0, *shares), strict=True))
+    print("chosen", ranking, [round(gain, 4) for gain in table[shares]])
 
-    located = [row for row in rows if row["source"] in LOCATED]
-    documents = sorted({_document(row) for row in located})
-    random.Random(0).shuffle(documents)
-    first = set(documents[: len(documents) // 2])
-    halves = [[row for row in located if (_document(row) in first) is side] for side in (True, False)]
+    halves = by_document([row for row in rows if row["source"] in LOCATED])
     content: dict[str, Any] = {
         "encoder": resolve(DEFAULT_MODEL).sha256,
         "reranker": weights_sha256(weights(SHIPPED)),
         "ranking": ranking,
     }
     for case in SIGNALS:
-        kept, held_out = ([pair for row in half for pair in pairs(row, ranking)] for half in halves)
+        of_row = answerable if case == "answered" else pairs
+        if case == "answered":
+            halves = by_document(rows)
+        kept, held_out = ([pair for row in half for pair in of_row(row, ranking)] for half in halves)
         content[case] = fit(kept, case)
-        calibration = Calibration({case: content[case]})
-        told = [calibration.probability(known(pair, case)) or 0.0 for pair in held_out]
+        told = [_told(content[case], pair, case) for pair in held_out]
         answers = [pair.answers for pair in held_out]
         print(
             f"{case:10} {len(kept)} pairs fitted, {len(held_out)} checked: expected calibration error "
@@ -74,67 +72,72 @@ def main() -> None:
     (SHIPPED / "calibration.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def ranking_weights(rows: Sequence[Row], statements: Mapping[str, Judged], names: Sequence[str]) -> dict[str, float]:
-    """Weights of the signals by listwise regression, every development set counting the same; "fused" weighs 1.
-
-    The loss is the cross-entropy of a softmax over the reranked passages of a question against its relevant ones.
-    See Cao et al.: Learning to Rank: From Pairwise Approach to Listwise Approach (ICML 2007).
-    """
-    lists = [
-        (
-            np.array([row[name][:DEPTH] for name in names]).T,
-            np.arange(len(row["texts"][:DEPTH])) == row["answer"],
-            source,
-        )
-        for source, part in develop.by_source(rows).items()
-        for row in part
-    ]
-    for source, judged in statements.items():
-        for question, hits in judged.hits.items():
-            grades = [judged.qrels[question].get(document, 0) for document in judged.documents[question]]
-            signals = np.array([[hit[name] for name in names] for hit in hits[:DEPTH]])
-            lists.append((signals, np.array(grades[:DEPTH]) > 0, source))
-    lists = [(signals, relevant, source) for signals, relevant, source in lists if relevant.any()]
-    sizes = Counter(source for _, _, source in lists)
-    scale = np.concatenate([signals - signals.mean(axis=0) for signals, _, _ in lists]).std(axis=0)
-
-    def loss(weights: NDArray[np.float64]) -> float:
-        total = PENALTY * float(weights @ weights)
-        for signals, relevant, source in lists:
-            scores = signals / scale @ weights
-            total += float(np.logaddexp.reduce(scores) - scores[relevant].mean()) / sizes[source]
-        return total
-
-    weights = minimize(loss, np.zeros(len(names))).x / scale
-    return {name: round(float(weight / weights[0]), 4) for name, weight in zip(names, weights, strict=True)}
+def gains_of(rows: Sequence[Row], judged: Mapping[str, Judged]) -> dict[Shares, list[float]]:
+    """nDCG@10 of each of the six development sets, for every weight of late interaction and of the logit."""
+    table = {}
+    for shares in product(LATE, LOGIT):
+        weights = dict(zip(RANKING, (1.0, *shares), strict=True))
+        means = develop.mean_gain(rows, weights)
+        located = [value for name, value in means.items() if name != "mean"]
+        table[shares] = [*located, *(collection.gain(weights, DEPTH) for collection in judged.values())]
+    return table
 
 
-def compare(rows: Sequence[Row], statements: Mapping[str, Judged]) -> None:
-    """nDCG@10 of each set with its own questions left out of the fit: the gain that a set unseen may expect."""
-    sources = [*develop.by_source(rows), *statements]
+def best(table: Mapping[Shares, list[float]], without: int | None = None) -> Shares:
+    """The weights with the best mean among those that lose on no set; one set may be left out of the choice."""
+    kept = [i for i in range(len(table[0.0, 0.0])) if i != without]
+    before = table[0.0, 0.0]
+    harmless = [shares for shares, gains in table.items() if all(gains[i] >= before[i] for i in kept)]
+    return max(harmless, key=lambda shares: sum(table[shares][i] for i in kept))
+
+
+def report_unseen(table: Mapping[Shares, list[float]], sources: Sequence[str]) -> None:
+    """nDCG@10 of each set with weights that were chosen on the others: the gain that a set unseen may expect."""
     print(f"{'':24}" + "".join(f"{source[:14]:>16}" for source in sources) + f"{'mean':>10}")
-    for names in (("fused",), ("fused", "late"), ("fused", "logit"), RANKING):
-        gains = []
-        for source in sources:
-            others = [row for row in rows if row["source"] != source]
-            weights = ranking_weights(others, {name: j for name, j in statements.items() if name != source}, names)
-            if source in statements:
-                gains.append(statements[source].gain(weights, DEPTH))
-            else:
-                gains.append(develop.mean_gain([row for row in rows if row["source"] == source], weights)["mean"])
-        print(f"{' + '.join(names):24}" + "".join(f"{gain:>16.4f}" for gain in gains) + f"{np.mean(gains):>10.4f}")
+    parts = {
+        "fused": [(0.0, 0.0)],
+        "fused + late": [shares for shares in table if not shares[1]],
+        "fused + logit": [shares for shares in table if not shares[0]],
+        "fused + late + logit": list(table),
+    }
+    for name, allowed in parts.items():
+        part = {shares: table[shares] for shares in allowed}
+        gains = [part[best(part, i)][i] for i in range(len(sources))]
+        print(f"{name:24}" + "".join(f"{gain:>16.4f}" for gain in gains) + f"{sum(gains) / len(gains):>10.4f}")
 
 
-def known(pair: Pair, case: Case) -> dict[str, float]:
-    """The signals of a hit of which no more is known than the case says."""
-    return {name: pair.signals[name] for name in SIGNALS[case]}
+def by_document(rows: Sequence[Row]) -> list[list[Row]]:
+    """Two halves, all questions of a document in one of them."""
+    documents = sorted({_document(row) for row in rows})
+    random.Random(0).shuffle(documents)
+    first = set(documents[: len(documents) // 2])
+    return [[row for row in rows if (_document(row) in first) is side] for side in (True, False)]
+
+
+def _told(fitted: dict[str, float], pair: Pair, case: Case) -> float:
+    return logistic(fitted["bias"] + sum(fitted[name] * pair.signals[name] for name in SIGNALS[case]))
 
 
 def pairs(row: Row, ranking: dict[str, float]) -> list[Pair]:
     """What ragcli would show for the question."""
-    count = min(DEPTH, len(row["texts"]))
-    combined = combine([{name: row[name][i] for name in ranking} for i in range(count)], ranking)
-    return [_pair(row, i) for i in sorted(range(count), key=lambda i: -combined[i])[:SHOWN]]
+    return [_pair(row, i) for i in reranked(row, ranking, range(len(row["late"])))[:SHOWN]]
+
+
+def answerable(row: Row, ranking: dict[str, float]) -> list[Pair]:
+    """The question asked of all passages, and of all but the one that answers; only where that one is reranked."""
+    if not 0 <= row["answer"] < DEPTH:
+        return []
+    everywhere = range(len(row["late"]))
+    without = [i for i in everywhere if i != row["answer"]]
+    found = [(reranked(row, ranking, places), answers) for places, answers in ((everywhere, True), (without, False))]
+    return [Pair(stand_out([_pair(row, i).signals for i in order]), answers) for order, answers in found]
+
+
+def reranked(row: Row, ranking: dict[str, float], places: Sequence[int]) -> list[int]:
+    """The first of the candidates at ``places``, in their new order."""
+    first = places[:DEPTH]
+    combined = combine([{name: row[name][i] for name in ranking} for i in first], ranking)
+    return [first[i] for i in sorted(range(len(first)), key=lambda i: -combined[i])]
 
 
 def _pair(row: Row, i: int) -> Pair:
@@ -145,7 +148,7 @@ def _pair(row: Row, i: int) -> Pair:
 
 def _document(row: Row) -> str:
     """Questions of one document stay on one side."""
-    return str(row["titles"][row["answer"]]) if row["answer"] >= 0 else str(row["query"])
+    return (row["titles"][row["answer"]] if row["answer"] >= 0 else "") or str(row["query"])
 
 
 if __name__ == "__main__":

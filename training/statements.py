@@ -2,8 +2,8 @@
 
     python -m training.statements
 
-Cranfield's 225 questions, and the 809 claims of SciFact's train split (its test split is not looked at). Without them
-the weights of the ranking would know questions with short answers only. Writes training/work/statements.json.
+Cranfield's 225 questions, and the first 500 claims of SciFact's train split (its test split is not looked at). Without
+them the weights of the ranking would know questions with short answers only. Writes training/work/statements.json.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import ir_measures
 from ir_measures import nDCG
@@ -23,16 +24,17 @@ from ragcli.index.reader import open_index
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.engine import Searcher, SearchOptions
 from ragcli.search.rerank import combine
-from training.develop import DEPTH, WORK
+from training.develop import WORK
 
 FILE = WORK / "statements.json"
 SPLITS = {"cranfield": "test", "scifact": "train"}
-K = 20
+K = 60
+QUESTIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The grades of a collection, and the best documents of each question with their signals, as searched."""
+    """The grades of a collection, and for each question its best passages: signals and documents, as searched."""
 
     qrels: Mapping[str, Mapping[str, int]]
     hits: Mapping[str, list[dict[str, float]]]
@@ -42,10 +44,12 @@ class Judged:
         """Mean nDCG@10 with the first ``depth`` in the order of the combined signals, the others behind them."""
         run = {}
         for question, hits in self.hits.items():
-            combined = combine(hits[:depth], weights)
-            order = sorted(range(min(depth, len(hits))), key=lambda i: -combined[i])
-            order += range(len(order), len(hits))
-            run[question] = {self.documents[question][i]: -float(rank) for rank, i in enumerate(order)}
+            # fewer where overlapping passages were dropped
+            combined = combine([hit for hit in hits[:depth] if "logit" in hit], weights)
+            order = [*sorted(range(len(combined)), key=lambda i: -combined[i]), *range(len(combined), len(hits))]
+            # a document ranks by its best passage
+            ranked = dict.fromkeys(self.documents[question][i] for i in order)
+            run[question] = {document: -float(rank) for rank, document in enumerate(ranked)}
         return float(ir_measures.calc_aggregate([nDCG @ 10], self.qrels, run)[nDCG @ 10])
 
 
@@ -54,18 +58,18 @@ def main() -> None:
 
 
 def signals(name: str, split: str) -> dict[str, object]:
-    """The best documents of every question in the order of the hybrid search, the first of them reranked."""
+    """The best passages of every question in the order of the hybrid search, with the signals of the first."""
     data = load_beir(SHARED / name, split)
     folder = passages_index(data, resolve(DEFAULT_MODEL), offline=True, report=progress)
     ids = list(data.corpus)
     hits, documents = {}, {}
     with open_index(folder) as index:
-        searcher = Searcher(index, SearchOptions(k=K, unique=True, candidates=DEPTH))
-        for question, text in data.queries.items():
+        searcher = Searcher(index, SearchOptions(k=K))
+        for question, text in islice(data.queries.items(), QUESTIONS):
             found = sorted(searcher.search(text).hits, key=lambda hit: -hit.signals["fused"])
             hits[question] = [dict(hit.signals) for hit in found]
             documents[question] = [ids[document_number(hit.chunk.path)] for hit in found]
-    return {"qrels": data.qrels, "hits": hits, "documents": documents}
+    return {"qrels": {question: data.qrels[question] for question in hits}, "hits": hits, "documents": documents}
 
 
 def load() -> dict[str, Judged]:

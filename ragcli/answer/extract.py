@@ -12,9 +12,9 @@ from ragcli.search.terms import terms
 from ragcli.sentences import sentences
 from ragcli.types import Answer, Citation, Hit, Results, Span
 
-# The best probability of a hit below which the documents are taken not to hold an answer. It is this low because the
-# fit knows questions that share words with their answer: those in other words get a few percent. See docs/ranking.md.
-DEFAULT_THRESHOLD = 0.015
+# The probability below which the documents are taken not to hold an answer. It is this low because it was fitted on
+# questions without an answer that are about the very subject of the documents. See docs/ranking.md.
+DEFAULT_THRESHOLD = 0.135
 
 _PASSAGES = 3  # in which sentences are looked for
 _QUOTES = 3
@@ -23,6 +23,9 @@ _SHORTEST = 15  # of a sentence that can answer
 _SAME = 0.8  # share of words from which on two quotes say the same
 # A sentence that begins like this leans on the one before it.
 _LEANS = re.compile(r"(?:He|She|It|They|This|These|Those|That|Its|His|Her|Their|Such|However|Therefore|Thus|But)\b")
+
+# Between the words of a heading, and around them: marks of Markdown, the line drawn below.
+_MARKS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     Every quote is a slice of its document's text.
     """
     least = DEFAULT_THRESHOLD if threshold is None else threshold
-    probability = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
+    best = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
+    probability = best if results.answered is None else results.answered
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
     if not results.hits or (probability is not None and probability < least):
         return empty
@@ -52,7 +56,7 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     for sentence in sorted(scored, key=lambda sentence: -sentence.score):
         if len(quotes) == _QUOTES:
             break
-        if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, probability, first=not quotes):
+        if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, best, first=not quotes):
             continue
         span = _joined(sentence, [other for other in scored if other.hit is sentence.hit])
         if not any(_same(sentence.hit, span, hit, other) for hit, other in quotes):
@@ -67,12 +71,19 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
 
 
 def _scored(searcher: Searcher, question: str, hit: Hit) -> list[_Sentence]:
-    spans = [(start, end) for start, end in sentences(hit.chunk.text) if end - start >= _SHORTEST]
+    text, headings = hit.chunk.text, {_bare(one) for one in (hit.chunk.title, *hit.chunk.headings)}
+    spans = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST]
+    # a heading has the words of the question, and says nothing
+    spans = [(start, end) for start, end in spans if _bare(text[start:end]) not in headings] or spans
     fits = searcher.fits(question, hit.chunk, spans)
     return [
         _Sentence(hit, place, start, end, fit + (hit.probability or 0.0))
         for place, ((start, end), fit) in enumerate(zip(spans, fits, strict=True))
     ]
+
+
+def _bare(heading: str) -> str:
+    return _MARKS.sub(" ", heading).strip().casefold()
 
 
 def _worth(hit: Hit, best: float | None, *, first: bool) -> bool:

@@ -13,7 +13,7 @@ from typer import _click  # Typer ships its own Click; these two names are what 
 
 from ragcli._version import __version__
 from ragcli.cli.env import run_guarded
-from ragcli.config import load_defaults
+from ragcli.config import load_config
 from ragcli.errors import ExitCode
 
 # Command -> its module in ragcli.cli, in the order of the help. A run imports the module of its own command alone:
@@ -30,6 +30,9 @@ COMMANDS = {
     "status": "status",
     "remove": "remove",
     "verify": "verify",
+    "repair": "repair",
+    "export": "transfer",
+    "import": "transfer",
     "eval": "eval",
     "models": "models",
     "doctor": "doctor",
@@ -80,8 +83,8 @@ def command_tree(names: Sequence[str] = tuple(COMMANDS)) -> Any:  # noqa: ANN401
         },
     )
     app.callback()(_root)
-    for name in names:
-        import_module(f"ragcli.cli.{COMMANDS[name]}").register(app)
+    for module in dict.fromkeys(COMMANDS[name] for name in names):
+        import_module(f"ragcli.cli.{module}").register(app)
     root: Any = typer.main.get_command(app)
     for sub in (root, *root.commands.values(), *getattr(root.commands.get("models"), "commands", {}).values()):
         for parameter in sub.params:
@@ -91,20 +94,21 @@ def command_tree(names: Sequence[str] = tuple(COMMANDS)) -> Any:  # noqa: ANN401
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    # A file name may be bytes that are no text: they go out as they came in.
+    # A file name may be bytes that are no text: they go out as they came in, but not to a terminal, where a single
+    # byte may be a control sequence.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
+            stream.reconfigure(errors="backslashreplace" if stream.isatty() else "surrogateescape")
     return int(run_guarded(_run, debug=False))
 
 
 def _run() -> ExitCode:
     try:
         root = command_tree(_meant(sys.argv[1:]))
-        defaults = load_defaults(root, everything=command_tree)
-        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=defaults)
+        config = load_config(root, everything=command_tree)
+        code = root.main(prog_name="ragcli", standalone_mode=False, default_map=config.defaults, obj=config)
     except _click.exceptions.ClickException as error:
-        error.show()
+        _show(error)
         return ExitCode.ERROR
     return ExitCode(code or 0)
 
@@ -117,3 +121,14 @@ def _meant(arguments: Sequence[str]) -> Sequence[str]:
     if first in COMMANDS and first not in _LOOK_AT_ALL and "_RAGCLI_COMPLETE" not in os.environ:
         return (first,)
     return tuple(COMMANDS)
+
+
+def _show(error: _click.exceptions.ClickException) -> None:
+    """What Click says of a wrong call, which quotes it."""
+    import io
+
+    from ragcli.render.visible import visible_lines
+
+    said = io.StringIO()
+    error.show(file=said)
+    sys.stderr.write(visible_lines(said.getvalue()))

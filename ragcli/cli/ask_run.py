@@ -14,7 +14,7 @@ from ragcli.index.reader import Index, open_index
 from ragcli.render import write_json
 from ragcli.render.answer import answer_record, write_answer, write_sources
 from ragcli.render.terminal import color_wanted, terminal_width
-from ragcli.render.visible import visible_lines
+from ragcli.render.visible import visible, visible_lines
 from ragcli.search.engine import Searcher, SearchOptions
 from ragcli.types import Answer, Results
 
@@ -132,7 +132,7 @@ def dry_run(env: Env, question: str, options: AskOptions) -> ExitCode:
         return ExitCode.OK
     for message in prompt.messages:
         sys.stdout.write(f"--- {message.role}\n{visible_lines(message.content)}\n")
-    sys.stdout.write(f"--- {prompt.tokens} tokens of {index.settings.model}\n")
+    sys.stdout.write(f"--- {prompt.tokens} tokens of {visible(index.settings.model)}\n")
     return ExitCode.OK
 
 

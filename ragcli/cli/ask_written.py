@@ -19,7 +19,7 @@ from ragcli.errors import LlmUnavailable, ModelUnavailable
 from ragcli.index.reader import Index
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.files import DEFAULT_RERANKER
-from ragcli.models.resolve import resolve
+from ragcli.models.resolve import resolve_stored
 from ragcli.models.tokenizer import open_tokenizer
 from ragcli.render import write_json, write_results
 from ragcli.render.answer import answer_record
@@ -46,7 +46,7 @@ class Writer:
 
     def prompt(self, question: str, results: Results) -> Prompt:
         """What the model would be sent; says when not all passages fit."""
-        files = resolve(self._index.settings.model, offline=self._env.offline)
+        files = resolve_stored(self._index.settings.model)
         prompt = build_prompt(
             question, results.hits,
             count=open_tokenizer(files).count, budget=self._options.context_tokens, base=Path.cwd(),
@@ -111,7 +111,7 @@ class Writer:
 
     @cached_property
     def _judge(self) -> Judge:
-        encoder = open_query_encoder(resolve(self._index.settings.model, offline=self._env.offline))
+        encoder = open_query_encoder(resolve_stored(self._index.settings.model))
         return open_judge(encoder, DEFAULT_RERANKER, offline=self._env.offline)
 
     def _written(self, messages: Sequence[Message], note: Note) -> tuple[str, bool]:

@@ -55,7 +55,7 @@ def run(env: Env, questions: Path | None, reranker: str) -> ExitCode:
         write_json(record, sys.stdout)
     else:
         for key in ("questions", "answered", "pairs", "expected calibration error", "auroc"):
-            sys.stdout.write(f"{key:<27} {record[key]}\n")
+            sys.stdout.write(f"{key:<27} {visible(str(record[key]))}\n")
     if task.synthetic:
         env.say("the questions were made from the index itself: those that people ask are harder")
     env.say(f"kept in {visible(str(kept))}; probabilities of {files.name} come from it now")

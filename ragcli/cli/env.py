@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer._click.globals import get_current_context  # Typer ships its own Click
 
-from ragcli.errors import ExitCode, RagcliError
+from ragcli.config import Config
+from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.locate import DEFAULT_NAME, Home, find_home, find_index, index_names, require_index
+from ragcli.trust import is_trusted, leads_out, needs_trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,18 @@ class Env:
         """The folder of the index, whether or not it exists yet."""
         return find_index(self.home, self.index)
 
+    def on_wait(self, wait: bool) -> Callable[[str], None] | None:
+        """What to do when another process is writing: say whom we wait for, or None, give up."""
+        from ragcli.render.visible import visible
+
+        return (lambda holder: self.say(f"{visible(holder)}; waiting")) if wait else None
+
     def say(self, message: str) -> None:
-        """One line for people, on stderr, unless they asked for quiet."""
+        """One line for people, on stderr, unless they asked for quiet; whatever it quotes is made visible."""
         if not self.quiet:
-            sys.stderr.write(f"{message}\n")
+            from ragcli.render.visible import visible
+
+            sys.stderr.write(f"{visible(message)}\n")
 
 
 def complete_index(incomplete: str) -> list[str]:
@@ -78,6 +89,10 @@ OfflineOption = Annotated[
     ),
 ]
 
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for another process that is writing, instead of giving up.")
+]
+
 _COMMON: Sequence[tuple[str, Any, Any]] = (
     ("index", IndexOption, DEFAULT_NAME),
     ("home", HomeOption, None),
@@ -89,15 +104,27 @@ _COMMON: Sequence[tuple[str, Any, Any]] = (
 )
 
 
-def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[..., ExitCode]], Callable[..., int]]:  # noqa: ANN401 (Typer's own keywords)
-    """Register ``function(env, ...)`` as a command that also takes the common options and ends with its exit code."""
+def command(
+    app: typer.Typer, name: str, *, untrusted: bool = False
+) -> Callable[[Callable[..., ExitCode]], Callable[..., int]]:
+    """Register ``function(env, ...)`` as a command that also takes the common options and ends with its exit code.
+
+    It does not start with what a ragcli.toml may not set before it is trusted, unless it makes no use of settings
+    (``untrusted``).
+    """
 
     def register(function: Callable[..., ExitCode]) -> Callable[..., int]:
         @functools.wraps(function)
         def run(**given: Any) -> int:  # noqa: ANN401 (what Typer parsed)
             common = {key: given.pop(key) for key, _, _ in _COMMON}
             debug = common.pop("debug")
-            return run_guarded(lambda: function(_env(**common), **given), debug=debug)
+
+            def action() -> ExitCode:
+                if not untrusted:
+                    _hold_untrusted(get_current_context())
+                return function(_env(**common), **given)
+
+            return run_guarded(action, debug=debug)
 
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         added = [
@@ -107,10 +134,33 @@ def command(app: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
         setattr(run, "__signature__", inspect.Signature(parameters))  # noqa: B010 (mypy does not know inspect's hook)
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name, **settings)(run)
+        app.command(name)(run)
         return run
 
     return register
+
+
+def _hold_untrusted(context: Any) -> None:  # noqa: ANN401 (Typer's vendored context type)
+    """Raise UsageError when this run would go by what a ragcli.toml that is not trusted may not set."""
+    config = context.find_object(Config)
+    if config is None or config.file is None:
+        return
+    used = [
+        name.rstrip("_")
+        for name, value in context.params.items()
+        if getattr(context.get_parameter_source(name), "name", "") == "DEFAULT_MAP"
+        and needs_trust(config.file, name, value)
+    ]
+    places = {name: context.params.get(name) for name in ("home", "index")}
+    if places["home"] is None and os.sep not in str(places["index"]):
+        # the home is beside the file; a link there could make any index of the user's this one
+        folder = find_index(find_home(None), str(places["index"]))
+        used += ["indexes/ (a link that leads out)"] if leads_out(config.file, folder) else []
+    if used and not is_trusted(config.file, config.content):
+        raise UsageError(
+            f"{config.file} sets {', '.join(used)}, which a file that is not trusted may not",
+            "look at it, then run: ragcli config trust",
+        )
 
 
 def run_guarded(action: Callable[[], ExitCode], *, debug: bool) -> int:
@@ -144,7 +194,9 @@ def _report(message: str, *, debug: bool) -> None:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        from ragcli.render.visible import visible_lines
+
+        sys.stderr.write(visible_lines(traceback.format_exc()))
     with suppress(BrokenPipeError):
         sys.stderr.write(f"ragcli: {visible(message)}\n")
 
@@ -156,5 +208,8 @@ def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, 
         logging.basicConfig(format="ragcli: %(message)s", stream=sys.stderr, level=logging.ERROR)
         logging.getLogger("ragcli").setLevel(logging.INFO)
     if offline:
+        from ragcli.offline import forbid_network
+
         os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
+        forbid_network()
     return Env(find_home(home), index, json=json, quiet=quiet, verbose=verbose, offline=offline)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
+from ragcli.cli.env import Env, WaitOption, command
 from ragcli.errors import ExitCode
 
 
@@ -39,9 +39,17 @@ def register(app: typer.Typer) -> None:
         ] = None,
         ocr: Annotated[bool, typer.Option("--ocr", help="Read pages without text with tesseract.")] = False,
         workers: Annotated[int, typer.Option(help="Parser processes (0: one a core).")] = 0,
-        timeout: Annotated[float, typer.Option(metavar="SECONDS", help="Time one file may take to parse.")] = 60.0,
-        memory: Annotated[int, typer.Option(metavar="MIB", help="Memory one file may take to parse.")] = 2048,
+        timeout: Annotated[
+            float, typer.Option(min=0.1, metavar="SECONDS", help="Time one file may take to parse.")
+        ] = 60.0,
+        memory: Annotated[
+            int, typer.Option(min=0, metavar="MIB", help="Memory one file may take to parse (0: any).")
+        ] = 2048,
+        max_text: Annotated[
+            int, typer.Option(min=1, metavar="MIB", help="Text that one file may give, with its structure.")
+        ] = 256,
         force: Annotated[bool, typer.Option("--force", help="Read and embed everything anew.")] = False,
+        wait: WaitOption = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Allow / and the home folder.")] = False,
     ) -> ExitCode:
         """Make the index match the disk.
@@ -57,8 +65,8 @@ def register(app: typer.Typer) -> None:
         """
         from ragcli.cli import index_run
         from ragcli.ingest.discover import Rules, refuse_broad_root
+        from ragcli.ingest.limits import Limits
         from ragcli.ingest.loaders.blocks import LoadOptions
-        from ragcli.ingest.sandbox import Limits
         from ragcli.ingest.sync import SyncOptions
 
         roots = paths or []
@@ -77,7 +85,7 @@ def register(app: typer.Typer) -> None:
             chunks=index_run.chunk_options(chunk_size, chunk_overlap),
             rules=None if given == Rules() else given,
             load=LoadOptions(password=password, ocr=ocr),
-            limits=Limits(seconds=timeout, memory_mib=memory),
+            limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
             workers=workers,
             force=force,
             offline=env.offline,
@@ -86,4 +94,4 @@ def register(app: typer.Typer) -> None:
             return index_run.dry_run(env, roots, options)
         if plan:
             return index_run.plan(env, roots, options)
-        return index_run.run(env, roots, options)
+        return index_run.run(env, roots, options, env.on_wait(wait))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
+from ragcli.index.lock import OnWait
 from ragcli.ingest.progress import Progress
 from ragcli.ingest.sync import Report, Summary, SyncOptions, sync
 from ragcli.render import write_json
@@ -48,11 +49,11 @@ def chunk_options(size: int | None, overlap: int | None) -> ChunkOptions | None:
     return ChunkOptions(chosen, min(defaults.overlap, chosen // 4) if overlap is None else overlap)
 
 
-def run(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
+def run(env: Env, roots: Sequence[Path], options: SyncOptions, on_wait: OnWait | None = None) -> ExitCode:
     """Index, with a progress line on a terminal, and say what was done."""
     try:
         with _progress(env) as report:
-            summary = sync(env.index_folder(), roots, options, report)
+            summary = sync(env.index_folder(), roots, options, report, on_wait)
     except KeyboardInterrupt:
         env.say("stopped: what is finished is in the index, and the next run goes on from there")
         raise

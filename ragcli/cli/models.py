@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         """Show where a model lies, its digest, dimension, window and runtime."""
         from ragcli.models.encoder import open_query_encoder
         from ragcli.models.resolve import resolve
-        from ragcli.render import write_json
+        from ragcli.render import visible, write_json
 
         files = resolve(name, offline=env.offline)
         encoder = open_query_encoder(files)
@@ -56,7 +56,7 @@ def register(app: typer.Typer) -> None:
             write_json({"schema": 1, **record}, sys.stdout)
         else:
             for key, value in record.items():
-                sys.stdout.write(f"{key:<10} {value}\n")
+                sys.stdout.write(f"{key:<10} {visible(str(value))}\n")
         return ExitCode.OK
 
     @command(models, "add")

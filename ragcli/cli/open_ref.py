@@ -27,13 +27,13 @@ def register(app: typer.Typer) -> None:
           ragcli open notes/ops.md:42
           ragcli open report.pdf#page=3
         """
-        import shlex
         import subprocess
 
         from ragcli.cli.opener import opener
         from ragcli.errors import RagcliError
         from ragcli.index.reader import open_index
         from ragcli.render import write_json
+        from ragcli.render.visible import shell_command
         from ragcli.search.reference import find_reference
 
         with open_index(env.existing_index(), None) as index:
@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
         if env.json:
             write_json({"schema": 1, "command": arguments}, sys.stdout)
         if dry_run and not env.json:
-            sys.stdout.write(shlex.join(arguments) + "\n")
+            sys.stdout.write(shell_command(arguments) + "\n")
         if dry_run:
             return ExitCode.OK
         done = subprocess.run(arguments, check=False)

@@ -22,6 +22,8 @@ _PDF_VIEWERS = {"evince": "--page-index={page}", "okular": "--page={page}", "zat
 
 def opener(path: Path, loader: str, line: int, page: int | None) -> list[str]:
     """The command that opens ``path`` at ``line`` or ``page``; raises RagcliError when there is no program for it."""
+    if not path.is_absolute():  # an index from a stranger: a program would take it for an option, or another file
+        raise RagcliError(f"{path} is no whole path", "index the files anew: ragcli index PATH")
     editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
     if loader in _LINES_ARE_THE_FILES and editor:
         pattern = _GOTO.get(Path(editor[0]).name, ["+{line}", "{path}"])

@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
+from ragcli.cli.env import Env, WaitOption, command
 from ragcli.errors import ExitCode
 
 
 def register(app: typer.Typer) -> None:
     @command(app, "remove")
     def remove(
-        env: Env, paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")]
+        env: Env,
+        paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")],
+        wait: WaitOption = False,
     ) -> ExitCode:
         """Take files or folders out of the index.
 
@@ -29,7 +31,8 @@ def register(app: typer.Typer) -> None:
         from ragcli.render import write_json
 
         folder = env.existing_index()
-        gone = forget(folder, [Path(os.path.abspath(path)) for path in paths])  # noqa: PTH100 (links are not followed)
+        absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links are not followed)
+        gone = forget(folder, absolute, env.on_wait(wait))
         if env.json:
             write_json(
                 {"schema": 1, "removed": gone.documents, "roots": [str(root) for root in gone.roots]}, sys.stdout

@@ -68,22 +68,22 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
 def _write_text(record: dict[str, Any]) -> None:
     base = Path.cwd()
     lines = [
-        ("home", f"{visible(record['home'])} ({record['home_from']})"),
+        ("home", f"{record['home']} ({record['home_from']})"),
         ("indexes", ", ".join(record["indexes"]) or "none"),
-        ("index", visible(record["index"])),
+        ("index", record["index"]),
     ]
     if record["exists"]:
         left_out = record["not_indexed"]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out["reasons"].items())
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in record["kinds"].items())
         lines += [
-            ("folders", ", ".join(visible(display_path(Path(root), base)) for root in record["roots"])),
+            ("folders", ", ".join(display_path(Path(root), base) for root in record["roots"])),
             ("files", f"{record['files']:,}"),
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
             ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
-            ("model", f"{visible(record['model'])}, {record['dimension']} dimensions"),
+            ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]
     for name, value in lines:
-        sys.stdout.write(f"{name:<12} {value}\n")
+        sys.stdout.write(f"{name:<12} {visible(value)}\n")

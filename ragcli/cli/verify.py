@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -12,28 +13,47 @@ from ragcli.errors import ExitCode
 
 def register(app: typer.Typer) -> None:
     @command(app, "verify")
-    def verify(env: Env) -> ExitCode:
+    def verify(
+        env: Env,
+        deep: Annotated[bool, typer.Option("--deep", help="Also read every document's file again.")] = False,
+    ) -> ExitCode:
         """Check that the index is sound.
 
         Checks the catalog, the checksum of every file, one vector and one keyword entry a chunk, and the spans;
-        prints a line for each fault and ends with exit code 2 when there is one.
+        prints a line for each fault and ends with exit code 2 when there is one: ragcli repair mends what it can.
+
+        With --deep every file is read again and compared with the text at the spans; files that changed since they
+        were indexed are listed, and end it with exit code 3.
         """
         from ragcli.index.verify import verify as check
         from ragcli.render import write_json
         from ragcli.render.visible import visible
 
-        report = check(env.existing_index())
+        folder = env.existing_index()
+        report = check(folder)
+        faults, outdated = list(report.faults), []
+        if deep and not faults:
+            from ragcli.ingest.recheck import recheck
+
+            again = recheck(folder)
+            faults, outdated = again.faults, again.outdated
         if env.json:
             write_json(
-                {"schema": 1, "sound": not report.faults, "documents": report.documents, "chunks": report.chunks,
-                 "segments": report.segments, "faults": list(report.faults)},
+                {"schema": 1, "sound": not faults, "documents": report.documents, "chunks": report.chunks,
+                 "segments": report.segments, "faults": faults, "outdated": outdated},
                 sys.stdout,
             )  # fmt: skip
         else:
-            for fault in report.faults:
-                sys.stdout.write(f"{visible(fault)}\n")
+            for line in (*faults, *outdated):
+                sys.stdout.write(f"{visible(line)}\n")
             counted = f"{report.documents} documents, {report.chunks} chunks, {report.segments} segments"
-            env.say(f"{len(report.faults)} faults in {counted}" if report.faults else f"sound: {counted}")
+            env.say(f"{len(faults)} faults in {counted}" if faults else f"sound: {counted}")
             if report.faults:
-                env.say("rebuild it with: ragcli index --force")
-        return ExitCode.ERROR if report.faults else ExitCode.OK
+                env.say("mend it with: ragcli repair")
+            elif faults:
+                env.say("read the files anew with: ragcli index --force")
+            if outdated:
+                env.say(f"{len(outdated)} documents are not as their files are now; see to it with: ragcli index")
+        if faults:
+            return ExitCode.ERROR
+        return ExitCode.SOME_FAILED if outdated else ExitCode.OK

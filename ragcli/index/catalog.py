@@ -57,6 +57,10 @@ class Catalog:
     def close(self) -> None:
         self._db.close()
 
+    def copy_to(self, path: Path) -> None:
+        """Write the committed catalog to a new file."""
+        self._db.copy_to(path)
+
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing: COMMIT at the end, ROLLBACK on any exception."""
         return self._db.transaction()
@@ -71,6 +75,10 @@ class Catalog:
         orphans = self._db.number("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")
         return faults + ([f"{orphans} chunks belong to no document"] if orphans else [])
 
+    def check_values(self) -> list[str]:
+        """A sentence for each table that does not hold what was written, by the checksums kept of them."""
+        return self._db.sum_faults()
+
     # -- settings and roots ---------------------------------------------------------------------------------------
 
     def settings(self) -> dict[str, Any]:
@@ -83,6 +91,14 @@ class Catalog:
     def generation(self) -> int:
         """1 for an index as first built, one more with every rebuild."""
         return self._setting("generation", 1, int)
+
+    def keywords_sha256(self) -> str | None:
+        """The fingerprint of the keyword index after the last commit; None when none was kept."""
+        return self._setting("keywords_sha256", None, str)
+
+    def next_keywords_name(self) -> str:
+        """A folder that no keyword index of this index or of a rebuild of it ever had."""
+        return layout.rewritten_keywords(self.generation(), self.commits() + 1)
 
     def keywords_name(self) -> str:
         """The folder of the keyword index."""
@@ -116,7 +132,7 @@ class Catalog:
                 commits = self.commits()
                 next_id = self.ledger.next_id()
                 for table in database.TABLES:
-                    self._db.run(f"DELETE FROM main.{table}")
+                    self._db.clear_table(table)
                     self._db.run(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
                 self.set("commits", max(commits, self.commits()) + 1)
                 self.ledger.skip_ids(next_id)
@@ -223,6 +239,22 @@ class Catalog:
     def chunk_keys(self, document: int) -> dict[int, bytes]:
         """The digest of what was embedded, by chunk id."""
         return dict(self._db.rows("SELECT id, key FROM chunks WHERE document = ?", (document,)))
+
+    def keys_of(self, ids: Sequence[int]) -> dict[int, bytes]:
+        """The digest of what was embedded, for the chunks among ``ids`` that exist."""
+        return dict(
+            row
+            for group in _grouped(ids)
+            for row in self._db.rows(f"SELECT id, key FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
+        )
+
+    def chunks_with_keys(self, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
+        """The ids of every chunk that has one of these digests, by digest."""
+        found: dict[bytes, list[int]] = {}
+        for group in _grouped(keys):
+            for key, i in self._db.rows(f"SELECT key, id FROM chunks WHERE key IN ({_marks(group)})", tuple(group)):
+                found.setdefault(key, []).append(i)
+        return found
 
     def known_chunks(self, ids: Sequence[int]) -> frozenset[int]:
         """Which of ``ids`` are chunks."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
-from ragcli.index.layout import CATALOG, VECTORS
+from ragcli.index import sums
+from ragcli.index.layout import CATALOG, VECTORS, refuse_links
 
 FORMAT = 1
 FILE_NAME = CATALOG
@@ -57,9 +59,15 @@ class Database:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self._sums: sums.Sums | None = None  # of a connection that writes
 
     def close(self) -> None:
         self._connection.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file, without a log beside it."""
+        with translated(path), closing(sqlite3.connect(path)) as copy:
+            self._connection.backup(copy)
 
     def run(self, sql: str, values: tuple[object, ...] = ()) -> None:
         with translated(self.path):
@@ -83,6 +91,11 @@ class Database:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise damaged(self.path, "a row does not hold what was written") from error
 
+    def stream(self, sql: str) -> Iterator[tuple[Any, ...]]:
+        """Every row, without holding them all."""
+        with translated(self.path):
+            yield from self._connection.execute(sql)
+
     def number(self, sql: str) -> int:
         """The first column of the first row, which must be a number."""
         return self.records(lambda row: int(row[0]), sql)[0]
@@ -93,9 +106,13 @@ class Database:
         self.run("BEGIN IMMEDIATE")
         try:
             yield
+            if self._sums is not None:
+                self.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (sums.KEY, self._sums.to_record()))
             self.run("COMMIT")
         except BaseException:
             self._roll_back()
+            if self._sums is not None:
+                self._load_sums(self._sums)
             raise
 
     @contextmanager
@@ -107,6 +124,57 @@ class Database:
             yield
         finally:
             self._roll_back()
+
+    def keep_sums(self) -> None:
+        """From now on keep the checksums of the tables with every change."""
+        self._sums = sums.Sums()
+        self._load_sums(self._sums)
+        with translated(self.path):
+            self._connection.create_function("count_row", -1, self._sums.count_row)
+        self.run("PRAGMA recursive_triggers = ON")  # so that a row that is replaced is seen to go
+        for table in TABLES:
+            for trigger in sums.triggers(table, self._columns(table)):
+                self.run(trigger)
+
+    def clear_table(self, table: str) -> None:
+        """Delete every row, damaged or not."""
+        self.run(f"DELETE FROM main.{table}")  # noqa: S608 (one of TABLES)
+        if self._sums is not None:
+            self._sums.clear(table)
+
+    def sum_faults(self, tables: Sequence[str] = TABLES) -> list[str]:
+        """A sentence for each of ``tables`` that does not hold what was written."""
+        stored = self._stored_sums()
+        if stored is None:
+            return []  # written by a version that kept none
+        try:
+            wanted = sums.from_record(stored)
+        except (ValueError, TypeError, AttributeError):
+            return ["the checksums of the catalog are not what was written"]
+        return [
+            f"the table {table} of the catalog does not hold what was written"
+            for table in tables
+            if sums.sum_of(self.stream(sums.select(table))) != wanted.get(table, 0)
+        ]
+
+    def require_sums(self, *tables: str) -> None:
+        """Raise IndexDamaged when one of ``tables`` does not hold what was written."""
+        faults = self.sum_faults(tables)
+        if faults:
+            raise damaged(self.path, faults[0])
+
+    def _load_sums(self, kept: sums.Sums) -> None:
+        try:
+            kept.load(self._stored_sums(), TABLES, self.stream)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise damaged(self.path, "its checksums are not what was written") from error
+
+    def _stored_sums(self) -> str | None:
+        found = self.rows("SELECT value FROM settings WHERE key = ?", (sums.KEY,))
+        return str(found[0][0]) if found else None
+
+    def _columns(self, table: str) -> list[str]:
+        return [str(row[1]) for row in self.rows(f"PRAGMA table_info({table})")]
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:  # SQLite itself rolls back on some errors
@@ -124,7 +192,15 @@ def create(folder: Path) -> Database:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
         connection.execute("PRAGMA synchronous = FULL")
 
-    return _opened(path.absolute().as_uri(), folder, prepare)
+    database = _opened(path.absolute().as_uri(), folder, prepare)
+    try:
+        # a writer removes the files that these two do not name
+        database.require_sums("settings", "segments")
+        database.keep_sums()
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def open_readonly(folder: Path) -> Database:
@@ -157,12 +233,15 @@ def _has_log(path: Path) -> bool:
 
 def _opened(name: str, folder: Path, prepare: Callable[[sqlite3.Connection], None]) -> Database:
     path = folder / FILE_NAME
+    refuse_links(folder)
     with translated(path):
         connection = sqlite3.connect(name, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
             # the file may come from a stranger: no functions from its schema, no trust in its cell sizes
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
+            if sys.version_info >= (3, 12):
+                connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
             prepare(connection)
             _check_format(connection, folder)
         except BaseException:
@@ -181,6 +260,12 @@ def _is_made(connection: sqlite3.Connection, folder: Path) -> bool:
 
 
 def _check_format(connection: sqlite3.Connection, folder: Path) -> None:
+    # ours has tables and indexes alone; a trigger or a view of a stranger's would act in the place of what we ask for
+    foreign = connection.execute(
+        "SELECT name FROM sqlite_schema WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' LIMIT 1"
+    ).fetchone()
+    if foreign is not None:
+        raise damaged(folder / FILE_NAME, f"it holds {foreign[0]!r}, which ragcli never makes")
     found = connection.execute("PRAGMA user_version").fetchone()[0]
     if found != FORMAT:
         writer = "a newer ragcli" if found > FORMAT else "another program or an older ragcli"

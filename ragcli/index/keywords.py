@@ -7,10 +7,7 @@ splits at white space.
 
 from __future__ import annotations
 
-import json
 import os
-import struct
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import tantivy
 
 from ragcli.errors import IndexDamaged, RagcliError
+from ragcli.index.durable import sync_folder
 
 # One indexing thread makes segments, and so scores, repeatable; 64 MB of buffer holds a whole batch.
 _THREADS = 1
@@ -30,9 +28,6 @@ _MOST_TERMS = 1024
 _TIE_ROOM = 8
 
 _ANALYZER = "terms"
-
-_SEGMENT_ID_LENGTH = 32
-_FOOTER_MARK = 1337
 
 
 def _schema() -> tantivy.Schema:
@@ -117,6 +112,8 @@ class Keywords:
                 writer.commit()
             finally:
                 writer.wait_merging_threads()  # this lets go of tantivy's own lock, too
+            # tantivy syncs the folder before it renames meta.json into place, and not after
+            sync_folder(self._folder)
             self._index.reload()
             self._searcher = self._index.searcher()
 
@@ -133,30 +130,6 @@ class Keywords:
         if len(ids) != len(values):
             raise _damaged(self._folder, "an entry has no id")
         return ids
-
-
-def check_files(folder: Path) -> list[str]:
-    """A sentence for each file of the keyword index whose bytes are not those that were written."""
-    try:
-        # the others are JSON, which opening reads, and locks
-        files = [path for path in sorted(folder.iterdir()) if len(path.name.split(".")[0]) == _SEGMENT_ID_LENGTH]
-        return [
-            f"{path}: the content does not match its checksum"
-            for path in files
-            if not _has_its_checksum(path.read_bytes())
-        ]
-    except OSError as error:
-        return [f"{folder}: {error.strerror}"]
-
-
-def _has_its_checksum(data: bytes) -> bool:
-    """Tantivy ends a file with JSON that holds the CRC-32 of what is before, the length of that JSON, and a mark."""
-    try:
-        length, mark = struct.unpack("<II", data[-8:])
-        body, footer = data[: -8 - length], json.loads(data[-8 - length : -8])
-        return bool(mark == _FOOTER_MARK and footer["crc"] == zlib.crc32(body))
-    except (struct.error, ValueError, KeyError, TypeError):
-        return False
 
 
 def _open(folder: Path) -> tantivy.Index:
@@ -209,5 +182,5 @@ def _panics_as_damage(folder: Path) -> Iterator[None]:
 def _damaged(folder: Path, fact: str) -> IndexDamaged:
     return IndexDamaged(
         f"the keyword index {folder} cannot be read ({' '.join(fact.split())})",
-        "rebuild the index with: ragcli index --force",
+        "mend it with: ragcli repair",
     )

@@ -6,7 +6,11 @@ files of theirs, and a catalog from a stranger may name any file.
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
+
+from ragcli.errors import UsageError
 
 CATALOG = "catalog.sqlite3"
 VECTORS = "vectors"
@@ -15,11 +19,16 @@ REBUILD = "rebuild"  # an index that is built inside another one to replace it
 
 _SEGMENT = re.compile(r"seg-\d{4,}-\d{8,}\.faiss")
 _LITTER = re.compile(rf"{_SEGMENT.pattern}(\.tmp)?")
-_KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+)?")
+_KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+){{0,2}}")
 
 
 def segment_name(generation: int, commit: int) -> str:
     return f"seg-{generation:04d}-{commit:08d}.faiss"
+
+
+def rewritten_keywords(generation: int, commit: int) -> str:
+    """The folder of a keyword index that was written anew, which no other one ever has."""
+    return f"{KEYWORDS}-{generation}-{commit}"
 
 
 def keywords_name(stored: object) -> str:
@@ -40,3 +49,12 @@ def is_segment_or_draft(name: str) -> bool:
 
 def is_keywords_name(name: str) -> bool:
     return _KEYWORDS.fullmatch(name) is not None
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise UsageError where something in ``folder`` is a link: writing to the index would write where it leads."""
+    if folder.is_dir():
+        with os.scandir(folder) as entries:
+            links = sorted(entry.name for entry in entries if entry.is_symlink())
+        if links:
+            raise UsageError(f"{folder} holds a link, {links[0]}, and an index never does", "remove it, or that folder")

@@ -58,10 +58,11 @@ def find_index(home: Home, given: str) -> Path:
 
 
 def index_names(home: Home) -> list[str]:
-    """Names of the indexes under ``home``, sorted."""
+    """Names of the indexes under ``home`` that --index takes, sorted."""
     if not home.path.is_dir():
         return []
-    return sorted(entry.name for entry in os.scandir(home.path) if (Path(entry.path) / CATALOG).is_file())
+    entries = (entry for entry in os.scandir(home.path) if _NAME.fullmatch(entry.name))
+    return sorted(entry.name for entry in entries if (Path(entry.path) / CATALOG).is_file())
 
 
 def require_index(home: Home, given: str) -> Path:

@@ -15,25 +15,26 @@ from types import FrameType
 from typing import Any
 
 from ragcli.errors import IndexBusy, RagcliError
-from ragcli.index import flock as filelock
+from ragcli.index.flock import FileLock, Timeout
 
 _LOCK_NAME = "writer.lock"
 _HOLDER_NAME = "writer.json"  # apart from the lock, because taking a lock truncates its file
 LOCK_FILES = (_LOCK_NAME, _HOLDER_NAME)
 
+OnWait = Callable[[str], None]  # told once who holds the lock, before waiting for it
+
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
+def writer_lock(folder: Path, on_wait: OnWait | None = None) -> Iterator[None]:
     """Hold ``folder`` (made if need be) for writing; the lock of a dead process is free.
 
-    Raises IndexBusy, naming the holder, and RagcliError where the folder cannot be written.
+    Raises IndexBusy, naming the holder, unless ``on_wait`` is given: then waits until the lock is free. Raises
+    RagcliError where the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / _LOCK_NAME, timeout=0)
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise IndexBusy(f"{folder} is being written by {_holder(folder)}", "wait for it, or stop it") from error
+        lock = FileLock(folder / _LOCK_NAME, timeout=0)
+        _acquire(lock, folder, on_wait)
     except OSError as error:
         raise RagcliError(f"cannot write to {folder}: {error.strerror}", "choose another place with --home") from error
     try:
@@ -44,6 +45,17 @@ def writer_lock(folder: Path) -> Iterator[None]:
         with suppress(OSError):
             (folder / _HOLDER_NAME).unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(lock: FileLock, folder: Path, on_wait: OnWait | None) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        fact = f"{folder} is being written by {_holder(folder)}"
+        if on_wait is None:
+            raise IndexBusy(fact, "wait for it with --wait, or stop it") from error
+        on_wait(fact)
+        lock.acquire(timeout=-1)
 
 
 def _write_holder(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.index.catalog import Catalog
+from ragcli.index.durable import sync_folder
 from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS
 
 
@@ -55,8 +56,6 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
 
     Its files are linked, not moved, so that a crash before the commit leaves both indexes whole.
     """
-    from ragcli.index.vectors import sync_folder
-
     keywords = rebuilt.keywords_name()
     (folder / VECTORS).mkdir(exist_ok=True)
     for row in rebuilt.ledger.segments():

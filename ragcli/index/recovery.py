@@ -8,18 +8,21 @@ from pathlib import Path
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog import Catalog
+from ragcli.index.keyword_files import fingerprint, sweep_files
 from ragcli.index.layout import (
     CATALOG,
     REBUILD,
     VECTORS,
     is_keywords_name,
     is_segment_or_draft,
+    refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise UsageError where ``folder`` is no index and holds other things: they must not mix with an index."""
+    """Raise UsageError where ``folder`` holds links, or is no index and holds other things, which must not mix."""
+    refuse_links(folder)
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
     ours = {*LOCK_FILES, REBUILD}
@@ -37,6 +40,8 @@ def sweep(folder: Path, catalog: Catalog) -> None:
             if is_segment_or_draft(entry.name) and entry.name not in known:
                 Path(entry.path).unlink(missing_ok=True)
     current = catalog.keywords_name()
+    if (folder / current).is_dir():
+        sweep_files(folder / current)
     for entry in os.scandir(folder):
         if is_keywords_name(entry.name) and entry.name != current:
             shutil.rmtree(entry.path, ignore_errors=True)
@@ -50,7 +55,24 @@ def purge(folder: Path, catalog: Catalog) -> None:
     if catalog.built_with() is not None:
         from ragcli.index.keywords import Keywords
 
-        ids = [i for first, last in pending for i in range(first, last + 1)]
-        Keywords(folder / catalog.keywords_name()).update([], ids)
+        keywords = Keywords(folder / catalog.keywords_name())
+        # of the ids it holds, not of all between: a catalog from a stranger may say any numbers
+        keywords.update([], [i for i in keywords.ids() if any(first <= i <= last for first, last in pending)])
     with catalog.transaction():
+        if catalog.built_with() is not None:
+            catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
         catalog.ledger.clear_pending()
+
+
+def files_other_than_committed(folder: Path, catalog: Catalog) -> list[str]:
+    """A sentence when the files of the keyword index in ``folder`` are not those that the last commit left."""
+    wanted = catalog.keywords_sha256()
+    if wanted is None or catalog.ledger.pending():  # a commit in progress is ahead of the catalog
+        return []
+    try:
+        found = fingerprint(folder)
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
+    except ValueError as error:
+        return [str(error)]
+    return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]

@@ -26,6 +26,9 @@ INDEXED_STATE_TYPES = (bytes, int, int, int, str, str, int)
 SKIPPED_STATE_COLUMNS = "path, size, mtime_ns, loader_version, reason"
 SKIPPED_COLUMNS = "path, reason, detail, files"
 
+_LARGEST = 1 << 40  # of an offset, a line or a page
+_MOST_ROWS = 1 << 40  # of a segment; what is computed from it fits into 64 bits
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -142,6 +145,9 @@ def chunk_of(row: tuple[Any, ...]) -> Chunk:
     _check_types(row[:10], (int, bytes, str, int, int, str, int, int, int, int))
     headings = () if row[12] == "[]" else tuple(str(heading) for heading in json.loads(row[12]))
     first, last = row[10:12]
+    numbers = (*row[3:5], *row[6:10], *(page for page in (first, last) if page is not None))
+    if not all(isinstance(number, int) and 0 <= number <= _LARGEST for number in numbers):
+        raise ValueError("no document has such a place")
     return Chunk(
         id=row[0], path=path_of(row[1]), title=row[2], start=row[3], end=row[4], text=row[5], bytes=(row[6], row[7]),
         lines=(row[8], row[9]), pages=None if first is None else (int(first), int(last)), headings=headings,
@@ -152,7 +158,8 @@ def segment_of(row: tuple[Any, ...]) -> SegmentRow:
     """(name, sha256, count, first, last); raises ValueError or TypeError when it is none."""
     _check_types(row, (str, str, int, int, int))
     segment = SegmentRow(*row)
-    if not is_segment_name(segment.name) or segment.count < 1:
+    room = segment.last - segment.first + 1
+    if not is_segment_name(segment.name) or segment.first < 0 or not 1 <= segment.count <= min(room, _MOST_ROWS):
         raise ValueError(f"{segment.name!r} is no segment")
     return segment
 

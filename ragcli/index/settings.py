@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+_LARGEST = 1 << 20  # of a dimension, a window or a passage
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -24,8 +26,8 @@ class Settings:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Settings:
-        """Raises KeyError or TypeError when ``record`` is not what :meth:`to_record` wrote."""
-        return cls(
+        """Raises KeyError, TypeError or ValueError when ``record`` is not what :meth:`to_record` wrote."""
+        read = cls(
             model=str(record["model"]),
             revision=str(record["revision"]),
             sha256=str(record["sha256"]),
@@ -34,3 +36,7 @@ class Settings:
             chunk_size=int(record["chunk_size"]),
             chunk_overlap=int(record["chunk_overlap"]),
         )
+        sizes = (read.dimension, read.window, read.chunk_size)
+        if not all(0 < size <= _LARGEST for size in sizes) or not 0 <= read.chunk_overlap <= read.chunk_size:
+            raise ValueError(f"no index has such sizes: {record}")
+        return read

@@ -11,6 +11,7 @@ import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 import faiss
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragcli.errors import IndexDamaged, RagcliError
+from ragcli.index.durable import sync_folder
 from ragcli.index.rows import SegmentRow
 
 # A search for one query is work for one thread; a team of them only waits for one another (for 1,000 rows 38 ms
@@ -51,10 +53,12 @@ def write_segment(
     with garbage; IndexDamaged when a swallowed segment is; RagcliError when the disk does not take it.
     """
     gone = np.array(dead, np.int64)
+    for row in swallowed:
+        require_sound(folder, row)  # or its damage would go on under a new checksum
     blocks = _live_blocks([_open(folder / row.name, row, None) for row in swallowed], gone)
     index: faiss.IndexIDMap | None = None
     last = -1
-    for ids, vectors in (*blocks, *_new_block(added)):
+    for ids, vectors in chain(blocks, _new_blocks(added)):
         if ids[0] <= last or not (np.diff(ids) > 0).all():
             raise ValueError("ids must ascend")
         if not (np.abs(vectors) <= _LARGEST).all():
@@ -78,9 +82,10 @@ def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tup
                 yield ids[live], index.index.reconstruct_n(start, len(ids))[live]
 
 
-def _new_block(added: Sequence[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
-    if added:
-        yield np.array([i for i, _ in added], np.int64), np.stack([row for _, row in added])
+def _new_blocks(added: Sequence[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
+    for start in range(0, len(added), _BLOCK):
+        part = added[start : start + _BLOCK]
+        yield np.array([i for i, _ in part], np.int64), np.stack([row for _, row in part])
 
 
 def _empty(dimension: int) -> faiss.IndexIDMap:
@@ -120,6 +125,13 @@ def check_segment(folder: Path, row: SegmentRow) -> str | None:
     except OSError as error:
         return f"{path}: {error.strerror}"
     return None if digest == row.sha256 else f"{path}: the content does not match its checksum"
+
+
+def require_sound(folder: Path, row: SegmentRow) -> None:
+    """Raise IndexDamaged unless the bytes of the file are those that were written."""
+    fault = check_segment(folder, row)
+    if fault is not None:
+        raise IndexDamaged(fault, "mend it with: ragcli repair")
 
 
 class Segments:
@@ -214,7 +226,7 @@ def _read_ahead(file: int) -> None:
 
 
 def _damaged(path: Path, fact: str) -> IndexDamaged:
-    return IndexDamaged(f"the segment {path} is damaged: {fact}", "rebuild the index with: ragcli index --force")
+    return IndexDamaged(f"the segment {path} is damaged: {fact}", "mend it with: ragcli repair")
 
 
 def _selector(allowed: Ids | None, dead: Ids | None) -> faiss.IDSelector | None:
@@ -240,13 +252,3 @@ def _search_one(
             return hits
         count = min(2 * count, index.ntotal)
     return []
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename durable; folders cannot be opened everywhere (Windows), where the rename itself has to do."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog import Catalog
-from ragcli.index.keywords import Keywords, check_files
+from ragcli.index.keyword_files import check_files
+from ragcli.index.keywords import Keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.reader import open_index
+from ragcli.index.recovery import files_other_than_committed
 from ragcli.index.rows import chunk_key
 from ragcli.index.vectors import Segments, check_segment
 
@@ -56,10 +58,14 @@ def _check(folder: Path, catalog: Catalog, dimension: int) -> Report:
     faults = catalog.check()
     if faults:  # what the catalog says means nothing then
         return Report(0, 0, 0, tuple(faults))
-    ids = catalog.chunk_ids()
-    faults += [*_text_faults(catalog), *_vector_faults(folder, catalog, ids, dimension)]
-    faults += _keyword_faults(folder / catalog.keywords_name(), catalog, ids)
-    return Report(catalog.count("documents"), len(ids), catalog.count("segments"), tuple(faults))
+    faults += [*catalog.check_values(), *_text_faults(catalog)]
+    faults += [*_vector_faults(folder, catalog, dimension), *keyword_faults(folder, catalog)]
+    return Report(catalog.count("documents"), catalog.count("chunks"), catalog.count("segments"), tuple(faults))
+
+
+def catalog_faults(catalog: Catalog) -> list[str]:
+    """A sentence for each fault of the catalog itself, which nothing else can mend."""
+    return catalog.check() or [*catalog.check_values(), *_text_faults(catalog)]
 
 
 def _text_faults(catalog: Catalog) -> Iterator[str]:
@@ -72,7 +78,7 @@ def _text_faults(catalog: Catalog) -> Iterator[str]:
                 yield f"chunk {chunk.id} of {row.path}: its text does not match its checksum"
 
 
-def _vector_faults(folder: Path, catalog: Catalog, ids: list[int], dimension: int) -> Iterator[str]:
+def _vector_faults(folder: Path, catalog: Catalog, dimension: int) -> Iterator[str]:
     segments = catalog.ledger.segments()
     faults = [fault for row in segments if (fault := check_segment(folder / VECTORS, row)) is not None]
     yield from faults
@@ -83,11 +89,13 @@ def _vector_faults(folder: Path, catalog: Catalog, ids: list[int], dimension: in
     except IndexDamaged as error:
         yield str(error)
         return
-    yield from _compare("vector", ids, held, set(catalog.ledger.dead("in_vectors")))
+    yield from _compare("vector", catalog.chunk_ids(), held, set(catalog.ledger.dead("in_vectors")))
 
 
-def _keyword_faults(folder: Path, catalog: Catalog, ids: list[int]) -> Iterator[str]:
-    faults = check_files(folder)
+def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
+    """Files of the keyword index that are not what was written; then chunks that have not exactly one entry."""
+    folder = index / catalog.keywords_name()
+    faults = check_files(folder) or files_other_than_committed(folder, catalog)
     yield from faults
     if faults:
         return
@@ -98,8 +106,9 @@ def _keyword_faults(folder: Path, catalog: Catalog, ids: list[int]) -> Iterator[
         return
     allowed = set(catalog.ledger.dead("in_keywords"))
     # a commit in progress may have written entries that the catalog does not name yet
-    allowed.update(i for first, last in catalog.ledger.pending() for i in range(first, last + 1))
-    yield from _compare("keyword entry", ids, held, allowed)
+    pending = catalog.ledger.pending()
+    allowed.update(i for i in held if any(first <= i <= last for first, last in pending))
+    yield from _compare("keyword entry", catalog.chunk_ids(), held, allowed)
 
 
 def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -> Iterator[str]:

@@ -10,19 +10,21 @@ Nothing heavy is imported until there is something to write: a run that finds no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged
-from ragcli.index import rebuild
+from ragcli.index import rebuild, rewrite
 from ragcli.index.catalog import Catalog
 from ragcli.index.compaction import to_rewrite
+from ragcli.index.durable import sync_folder
+from ragcli.index.keyword_files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
-from ragcli.index.lock import uninterrupted, writer_lock
-from ragcli.index.recovery import purge, refuse_foreign, sweep
+from ragcli.index.lock import OnWait, uninterrupted, writer_lock
+from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep
 from ragcli.index.rows import NewDocument, SegmentRow
 from ragcli.index.settings import Settings
 from ragcli.types import Chunk, Document, Skipped
@@ -79,6 +81,8 @@ class Writer:
         self.folder = folder
         self.catalog = catalog
         self._opened: tuple[int, Segments] | None = None  # the segments of one commit
+        self._sound: set[str] = set()  # segments whose bytes have been checked
+        self._keywords_agree = False  # the keyword index is known to be that of the last commit
 
     def settings(self) -> Settings | None:
         """How the index was built; None for a new one."""
@@ -86,15 +90,14 @@ class Writer:
 
     def start(self, settings: Settings) -> None:
         """Fix how a new index is built; makes its derived files, so that even an empty index opens."""
-        from ragcli.index.vectors import sync_folder
-
         (self.folder / VECTORS).mkdir(exist_ok=True)
         name = self.catalog.keywords_name()
-        _open_keywords(self.folder / name, create=True)
+        _open_keywords(self.folder / name, create=True).update([], [])
         sync_folder(self.folder)
         with self.catalog.transaction():
             self.catalog.set("index", settings.to_record())
             self.catalog.set("keywords", name)
+            self.catalog.set("keywords_sha256", fingerprint(self.folder / name))
             self.catalog.count_commit()
 
     def commit(self, batch: Batch) -> None:
@@ -107,13 +110,16 @@ class Writer:
         with uninterrupted():
             if ledger.pending():  # an earlier commit of this writer failed half-way
                 self.recover()
-            documents = self._with_ids(batch.added)
             buried = ledger.dead("in_keywords")
+            if batch.added or buried:
+                self._check_keywords()
+            documents = self._with_ids(batch.added, reserve=bool(batch.added or buried))
             dead = ledger.dead("in_vectors")
             gone, new = self._write_segment(documents, batch.vectors, dead)
-            if documents or buried:
-                self._write_keywords(documents, buried)
+            digest = self._write_keywords(documents, buried) if documents or buried else None
             with self.catalog.transaction():
+                if digest is not None:
+                    self.catalog.set("keywords_sha256", digest)
                 self._apply(batch, documents)
                 ledger.bury("in_keywords", buried)
                 # ``dead`` as it was when the segment was written: what dies in this commit is still in it
@@ -132,6 +138,7 @@ class Writer:
         settings = self.settings()
         if not chunks or settings is None:
             return {}
+        self._check_segments_of(chunks.values())
         rows = self._segments(settings.dimension).reconstruct(chunks.values())
         return {key: rows[chunk] for key, chunk in chunks.items() if chunk in rows}
 
@@ -140,6 +147,9 @@ class Writer:
         ledger = self.catalog.ledger
         if ledger.dead("in_keywords") or to_rewrite(ledger.segments(), 0, ledger.dead("in_vectors")):
             self.commit(Batch())
+        if dead_share(self.folder / self.catalog.keywords_name()) > rewrite.MOST_DEAD:
+            with uninterrupted():
+                rewrite.rewrite_keywords(self.folder, self.catalog)
 
     def recover(self) -> None:
         """Remove what a killed writer left: entries with pending ids, files that no row names.
@@ -170,11 +180,31 @@ class Writer:
             self._opened = commits, Segments(self.folder / VECTORS, rows, dimension)
         return self._opened[1]
 
+    # What is built upon must be what was written: a vector that is used again, or a segment that is swallowed, would
+    # carry damage on under a new checksum, and ids of a keyword index that is ahead of the catalog would be used twice.
+
+    def _check_segments_of(self, ids: Collection[int]) -> None:
+        from ragcli.index.vectors import require_sound
+
+        for row in self.catalog.ledger.segments():
+            if row.name not in self._sound and any(row.first <= i <= row.last for i in ids):
+                require_sound(self.folder / VECTORS, row)
+                self._sound.add(row.name)
+
+    def _check_keywords(self) -> None:
+        if self._keywords_agree:
+            return
+        faults = files_other_than_committed(self.folder / self.catalog.keywords_name(), self.catalog)
+        if faults:
+            raise IndexDamaged(faults[0], "mend it with: ragcli repair")
+        self._keywords_agree = True
+
     # -- steps of a commit ----------------------------------------------------------------------------------------
 
-    def _with_ids(self, added: Sequence[NewFile]) -> list[NewDocument]:
-        if not added:
+    def _with_ids(self, added: Sequence[NewFile], *, reserve: bool) -> list[NewDocument]:
+        if not reserve:
             return []
+        # also for no ids at all: what is pending tells that derived files may be ahead of the catalog
         with self.catalog.transaction():
             next_id = self.catalog.ledger.reserve(sum(1 + len(new.chunks) for new in added))
         documents = []
@@ -206,15 +236,12 @@ class Writer:
         row = write_segment(self.folder / VECTORS, name, chunks, swallowed, dead)
         return swallowed, [row] if row else []
 
-    def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> None:
-        from ragcli.search.terms import terms
-
-        added = (
-            (chunk.id, document.id, " ".join(terms(f"{document.path.name}\n{chunk.embedded}")))
-            for document in documents
-            for chunk in document.chunks
-        )
-        _open_keywords(self.folder / self.catalog.keywords_name()).update(added, buried)
+    def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> str:
+        """Bring the keyword index up to date and return its fingerprint."""
+        added = (entry for document in documents for entry in rewrite.entries(document.id, document.chunks))
+        folder = self.folder / self.catalog.keywords_name()
+        _open_keywords(folder).update(added, buried)
+        return fingerprint(folder)
 
     def _apply(self, batch: Batch, documents: Sequence[NewDocument]) -> None:
         for document in batch.deleted:
@@ -238,13 +265,14 @@ def _page_starts(document: Document) -> tuple[tuple[int, int], ...]:
 
 
 @contextmanager
-def open_writer(folder: Path) -> Iterator[Writer]:
+def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writer]:
     """Take the index in ``folder`` for writing, making an empty one where there is none.
 
-    Raises IndexBusy, IndexFormat, IndexDamaged for the catalog, UsageError for a folder that holds something else.
+    Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, IndexFormat,
+    IndexDamaged for the catalog, UsageError for a folder that holds something else.
     """
     refuse_foreign(folder)
-    with writer_lock(folder):
+    with writer_lock(folder, on_wait):
         catalog = Catalog.create(folder)
         try:
             writer = Writer(folder, catalog)

@@ -12,6 +12,7 @@ from ragcli.index.rows import FileState
 from ragcli.index.states import FileStates
 from ragcli.ingest import loaders
 from ragcli.ingest.discover import Found, Rules, discover
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.types import Reason, Skipped
 
@@ -45,12 +46,16 @@ class Changes:
 
 
 def compare(
-    catalog: Catalog | None, roots: Mapping[Path, Rules], load: LoadOptions, own_folders: Collection[Path]
+    catalog: Catalog | None,
+    roots: Mapping[Path, Rules],
+    load: LoadOptions,
+    own_folders: Collection[Path],
+    limits: Limits | None = None,
 ) -> Changes:
     """Walk ``roots`` and compare with ``catalog`` (None: an index that does not exist yet).
 
-    ``own_folders`` hold indexes, not documents. What lies below a folder that cannot be entered, a root that is gone
-    among them, is left as it was.
+    ``own_folders`` hold indexes, not documents. What failed for a limit is due when ``limits`` (None: the defaults)
+    give it more. What lies below a folder that cannot be entered, a root that is gone among them, is left as it was.
     """
     changes = Changes()
     states = catalog.file_states() if catalog else FileStates((), ())
@@ -58,8 +63,9 @@ def compare(
     listed = {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())}
     seen: set[str] = set()
     closed: set[Path] = set()
+    limits = limits or Limits()
     for root, rules in roots.items():
-        if not root.exists():
+        if not os.path.exists(root):  # noqa: PTH110 (Path.exists raises for names that no file can have)
             changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; what was indexed of it stays"))
             closed.add(root)
             continue
@@ -74,7 +80,7 @@ def compare(
                 _add_skipped(changes, item, listed.get(item.path), state)
                 if item.reason is Reason.UNREADABLE:
                     closed.add(item.path)
-            elif state is None or _is_due(item, state, load):
+            elif state is None or _is_due(item, state, load) or _has_more_room(listed.get(item.path), limits):
                 changes.due.append(Due(item, state))
             elif state.document is not None:
                 changes.unchanged += 1
@@ -112,6 +118,10 @@ def _is_due(found: Found, state: FileState, load: LoadOptions) -> bool:
         or (state.reason is Reason.NO_TEXT and load.ocr)
         or (state.reason is Reason.ENCRYPTED and load.password is not None)
     )
+
+
+def _has_more_room(listed: Skipped | None, limits: Limits) -> bool:
+    return listed is not None and limits.give_more(listed.reason, listed.detail)
 
 
 def _is_below(path: Path, folders: Collection[Path]) -> bool:

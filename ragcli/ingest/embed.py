@@ -13,7 +13,7 @@ from ragcli.index.settings import Settings
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.models.encoder import Encoder, open_index_encoder
-from ragcli.models.resolve import resolve
+from ragcli.models.resolve import ModelFiles, resolve_stored
 from ragcli.models.tokenizer import open_tokenizer
 from ragcli.types import Chunk, Document
 
@@ -27,14 +27,9 @@ SLICE = 64
 class Embedder:
     """Takes documents in, gives finished ones out in the same order."""
 
-    def __init__(self, settings: Settings, sources: Sequence[Writer], *, offline: bool) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Writer]) -> None:
         """``sources`` are indexes whose vectors serve again. Raises ModelUnavailable, ModelMismatch."""
-        self._files = resolve(settings.model, offline=offline)
-        if self._files.sha256 != settings.sha256:
-            raise ModelMismatch(
-                f"the index was built with other weights of {settings.model} than the ones here",
-                "rebuild it with: ragcli index --force",
-            )
+        self._files = model_files(settings)
         self._settings = settings
         self._sources = [source for source in sources if _same_model(source, settings)]
         self._tokenizer = open_tokenizer(self._files)
@@ -99,6 +94,17 @@ class Embedder:
         still_needed = {key for new in self._queue for key in new.keys}
         self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
         return done, vectors
+
+
+def model_files(settings: Settings) -> ModelFiles:
+    """The model that an index was built with; raises ModelUnavailable, ModelMismatch."""
+    files = resolve_stored(settings.model)
+    if files.sha256 != settings.sha256:
+        raise ModelMismatch(
+            f"the index was built with other weights of {settings.model} than the ones here",
+            "rebuild it with: ragcli index --force",
+        )
+    return files
 
 
 def _same_model(source: Writer, settings: Settings) -> bool:

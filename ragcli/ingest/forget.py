@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ragcli.index.lock import OnWait
 from ragcli.index.writer import Batch, open_writer
 
 
@@ -17,14 +18,14 @@ class Forgotten:
     roots: tuple[Path, ...]
 
 
-def forget(folder: Path, paths: Sequence[Path]) -> Forgotten:
-    """Delete every document at or below ``paths`` (absolute) from the index; raises IndexBusy."""
+def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -> Forgotten:
+    """Delete every document at or below ``paths`` (absolute) from the index; raises IndexBusy unless ``on_wait``."""
     wanted = set(paths)
 
     def is_wanted(path: Path) -> bool:
         return path in wanted or not wanted.isdisjoint(path.parents)
 
-    with open_writer(folder) as writer:
+    with open_writer(folder, on_wait=on_wait) as writer:
         batch = Batch()
         for path, state in writer.catalog.file_states().items():
             if not is_wanted(path):

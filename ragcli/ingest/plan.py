@@ -13,6 +13,7 @@ from ragcli.index.catalog import Catalog
 from ragcli.index.layout import CATALOG
 from ragcli.index.settings import Settings
 from ragcli.ingest.changes import Changes, Due, compare
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.progress import RATE_SETTING
 from ragcli.ingest.roots import choose_roots, known_roots
 from ragcli.ingest.sync import SyncOptions
@@ -70,9 +71,9 @@ def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[E
 def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estimate:
     """Guess chunks from a sample of each kind of file, time from the last run or a short trial."""
     from ragcli.ingest.chunk import ChunkOptions, chunk
-    from ragcli.ingest.sandbox import Limits, Request, Sandbox
+    from ragcli.ingest.sandbox import Request, Sandbox
     from ragcli.models.encoder import open_index_encoder, open_query_encoder
-    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer
 
     changes, catalog = _compare(folder, roots, options)
@@ -80,7 +81,10 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     if catalog is not None:
         catalog.close()
     settings = Settings.from_record(stored["index"]) if "index" in stored else None
-    files = resolve(options.model or (settings.model if settings else DEFAULT_MODEL), offline=options.offline)
+    if options.model or settings is None:
+        files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)
+    else:
+        files = resolve_stored(settings.model)
     tokenizer, light = open_tokenizer(files), open_query_encoder(files)
     chunking = options.chunks or ChunkOptions()
     texts: list[str] = []
@@ -122,7 +126,7 @@ def _compare(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple
         except IndexNotFound:  # begun and never filled
             catalog = None
     chosen = choose_roots(roots, known_roots(catalog) if catalog else {}, options.rules)
-    return compare(catalog, chosen, options.load, [folder]), catalog
+    return compare(catalog, chosen, options.load, [folder], options.limits), catalog
 
 
 def _is_known(due: Due) -> bool:

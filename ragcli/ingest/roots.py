@@ -10,12 +10,13 @@ from typing import Any
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog import Catalog
+from ragcli.index.database import damaged
 from ragcli.ingest.discover import Rules
 
 
 def known_roots(catalog: Catalog) -> dict[Path, Rules]:
     """The roots of an index with the rules they were last walked by."""
-    return {path: _from_record(record) for path, record in catalog.roots().items()}
+    return {path: _from_record(catalog, record) for path, record in catalog.roots().items()}
 
 
 def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rules | None) -> dict[Path, Rules]:
@@ -50,5 +51,12 @@ def store_roots(catalog: Catalog, walked: Mapping[Path, Rules]) -> None:
             catalog.set_root(root, asdict(rules))
 
 
-def _from_record(record: Mapping[str, Any]) -> Rules:
-    return Rules(**{**record, "include": tuple(record["include"]), "exclude": tuple(record["exclude"])})
+def _from_record(catalog: Catalog, record: Mapping[str, Any]) -> Rules:
+    try:
+        read = Rules(**{**record, "include": tuple(record["include"]), "exclude": tuple(record["exclude"])})
+    except (TypeError, KeyError) as error:
+        raise damaged(catalog.path, "a folder has no rules") from error
+    globs_are_text = all(isinstance(glob, str) for glob in (*read.include, *read.exclude))
+    if not globs_are_text or not isinstance(read.max_file_size, int):
+        raise damaged(catalog.path, "the rules of a folder are none")
+    return read

@@ -1,4 +1,7 @@
-"""Load files in worker processes, each under a time limit and a memory limit.
+"""Load files in worker processes, each under limits of time, memory and output.
+
+A worker that was taken over by what it read can say what it likes, but neither for ever nor without end: replies are
+bounded here too.
 
 One thread a worker sends it requests and waits for its replies, so that the clock of a file stops when the worker is
 done with it and not when the consumer, who may be busy for many seconds, gets round to it.
@@ -24,21 +27,16 @@ from typing import IO, Self
 
 import ragcli
 from ragcli.errors import RagcliError
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
-from ragcli.ingest.worker import Frame, read_frame, unpack_document, write_frame
+from ragcli.ingest.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
 from ragcli.types import Document, Reason, Skipped
 
 _LOOK_AHEAD = 2  # requests a worker: one that it reads and one that waits, or is read and waits for the consumer
 _START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long
 _DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What reading one file may take."""
-
-    seconds: float = 60.0
-    memory_mib: int = 2048  # of address space, on Linux; 0 is no limit
+_SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
+_ROOM = 1 << 16  # bytes of a reply besides a document
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +185,7 @@ class _Worker:
     def __init__(self, limits: Limits, module: str) -> None:
         self._limits = limits
         # -P: a json.py in the folder where ragcli runs must not become part of it. Warnings of parsers are no news.
-        command = [sys.executable, "-P", "-W", "ignore", "-m", module, str(limits.memory_mib)]
+        command = [sys.executable, "-P", "-W", "ignore", "-m", module, str(limits.memory_mib), str(limits.output_mib)]
         self._command = " ".join(command)
         self._process = subprocess.Popen(
             command,
@@ -221,19 +219,19 @@ class _Worker:
         outcome: Document | Skipped | None
         is_reusable = False
         self._send({"path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds})
-        while True:
-            if not self._is_heard(deadline):
-                outcome = Skipped(request.path, Reason.TIMED_OUT, f"{seconds:g} s")
-            elif (reply := read_frame(self._replies)) is None:
-                outcome = self._crashed(request.path)
-            elif "sha256" in reply:
+        try:
+            reply = self._reply(deadline)
+            if reply is not None and "sha256" in reply:
                 known = reply
-                continue
-            else:
-                outcome = _unpack(request.path, reply, self._limits)
-                # A process that ran out of memory may have little left to give back.
-                is_reusable = not (isinstance(outcome, Skipped) and outcome.reason is Reason.OUT_OF_MEMORY)
-            return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
+                reply = self._reply(deadline)
+            outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
+            # A process that ran out of memory may have little left to give back.
+            is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
+        except TimeoutError:
+            outcome = Skipped(request.path, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
+        except (ValueError, LookupError, TypeError) as error:
+            outcome = Skipped(request.path, Reason.DAMAGED, f"the parser answers nonsense ({type(error).__name__})")
+        return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
 
     def kill(self) -> None:
         """Kill the process and what it started."""
@@ -257,6 +255,35 @@ class _Worker:
         left = max(0.0, deadline - time.monotonic())
         return bool(self._poll.poll(math.ceil(left * 1000)))
 
+    def _reply(self, deadline: float) -> Frame | None:
+        """The next reply, None when the process is gone.
+
+        Raises TimeoutError when it does not begin before ``deadline`` or does not end, and ValueError for one that is
+        larger than a document may be.
+        """
+        if not self._is_heard(deadline):
+            raise TimeoutError
+        deadline = time.monotonic() + _SENDING_SECONDS
+        header = self._read(HEADER.size, deadline)
+        if header is None:
+            return None
+        size = HEADER.unpack(header)[0]
+        if size > (self._limits.output_mib << 20) + _ROOM:
+            raise ValueError("more than a document may be")
+        body = self._read(size, deadline)
+        return None if body is None else unpack_frame(body)
+
+    def _read(self, size: int, deadline: float) -> bytearray | None:
+        data = bytearray()
+        while len(data) < size:
+            if not self._is_heard(deadline):
+                raise TimeoutError
+            part = os.read(self._replies.fileno(), min(size - len(data), 1 << 20))
+            if not part:
+                return None
+            data += part
+        return data
+
     def _crashed(self, path: Path) -> Skipped:
         try:
             code = self._process.wait(_DYING_SECONDS)
@@ -273,9 +300,7 @@ def _unpack(path: Path, reply: Frame, limits: Limits) -> Document | Skipped | No
     if "failed" in reply:
         reason = Reason(reply["failed"]["reason"])
         detail = reply["failed"]["detail"]
-        if reason is Reason.OUT_OF_MEMORY and not detail:
-            detail = f"{limits.memory_mib} MiB"
-        return Skipped(path, reason, detail)
+        return Skipped(path, reason, detail or limits.stated(reason))
     return None
 
 

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
+from ragcli.index.lock import OnWait
 from ragcli.index.settings import Settings
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest import loaders
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import Rules
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.progress import Clock, Progress
 from ragcli.ingest.roots import choose_roots, known_roots, store_roots
@@ -27,7 +29,7 @@ from ragcli.types import Document, Reason, Skipped
 if TYPE_CHECKING:
     from ragcli.ingest.chunk import ChunkOptions
     from ragcli.ingest.embed import Embedder
-    from ragcli.ingest.sandbox import Limits, Loaded
+    from ragcli.ingest.sandbox import Loaded
 
 # A commit is worth its fsyncs after this many chunks, or after this many seconds of work that could be lost.
 _COMMIT_CHUNKS = 2_000
@@ -73,14 +75,21 @@ class Summary:
 Report = Callable[[Progress], None]
 
 
-def sync(folder: Path, roots: Sequence[Path], options: SyncOptions, report: Report = lambda _: None) -> Summary:
+def sync(
+    folder: Path,
+    roots: Sequence[Path],
+    options: SyncOptions,
+    report: Report = lambda _: None,
+    on_wait: OnWait | None = None,
+) -> Summary:
     """Make the index in ``folder`` match ``roots`` (none: every root it knows) and return what was done.
 
-    Raises IndexBusy, UsageError for a root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt
-    passes through after what is finished has been committed.
+    Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, UsageError for a
+    root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt passes through after what is finished
+    has been committed.
     """
     started = time.monotonic()
-    with open_writer(folder) as writer:
+    with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)
         old = writer.settings()
@@ -106,7 +115,10 @@ def _rebuild(
     A run that was stopped is taken up where it was, provided that it asks for the same settings.
     """
     from ragcli.ingest.chunk import ChunkOptions
+    from ragcli.models.resolve import resolve_stored
 
+    if options.model is None:
+        resolve_stored(old.model)  # nobody named it now: it is here, or this ends with how to get it
     wanted = replace(
         options,
         model=options.model or old.model,
@@ -141,7 +153,8 @@ class _Run:
 
     def run(self, roots: Mapping[Path, Rules], sources: Sequence[Writer], own_folder: Path | None = None) -> Summary:
         """Bring the writer's index up to date; ``sources`` are the indexes whose vectors may be used again."""
-        changes = compare(self._writer.catalog, roots, self._options.load, [own_folder or self._writer.folder])
+        own = own_folder or self._writer.folder
+        changes = compare(self._writer.catalog, roots, self._options.load, [own], self._options.limits)
         self._take_over(changes)
         if self._writer.settings() is None:
             self._writer.start(_new_settings(self._options))
@@ -165,11 +178,11 @@ class _Run:
 
     def _load_and_embed(self, due: Sequence[Due], sources: Sequence[Writer]) -> None:
         from ragcli.ingest.embed import SLICE, Embedder
-        from ragcli.ingest.sandbox import Limits, Request, Sandbox
+        from ragcli.ingest.sandbox import Request, Sandbox
 
         settings = self._writer.settings()
         assert settings is not None
-        embedder = Embedder(settings, sources, offline=self._options.offline)
+        embedder = Embedder(settings, sources)
         states = {item.found.path: item for item in due}
         clock = Clock(due)
         # the largest first, so that no core is left alone with one at the end

@@ -1,8 +1,11 @@
 """A process that reads files for the sandbox, so that a parser that hangs, crashes or explodes costs one file.
 
-It is started as ``python -m ragcli.ingest.worker MEMORY_MIB``; the limit is on address space, 0 is none. On stdin come
-frames: the options, then one request a file. On stdout go a greeting, then for each request what the file is, when it
-could be read, and what became of it. A frame is eight bytes of length, big-endian, and JSON.
+It is started as ``python -m ragcli.ingest.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space (0 is
+none), the second on the frame that holds a document. On stdin come frames: the options, then one request a file. On
+stdout go a greeting, then for each request what the file is, when it could be read, and what became of it. A frame is
+eight bytes of length, big-endian, and JSON.
+
+No socket is opened here: whatever a document asks a parser to fetch stays where it is.
 """
 
 from __future__ import annotations
@@ -27,14 +30,16 @@ from ragcli.types import Block, Document, Reason
 Loader = Callable[[Path, bytes, LoadOptions], Document]
 Frame = dict[str, Any]
 
-_HEADER = struct.Struct(">Q")
+HEADER = struct.Struct(">Q")
 _MEBIBYTE = 1 << 20
 _DETAIL = 200  # characters of a parser's own message that are kept
 
 
 def main(load: Loader = loaders.load) -> None:
     """Serve requests until stdin closes."""
-    _limit_memory(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    memory, output = (int(argument) for argument in (*sys.argv[1:], "0", "0")[:2])
+    _limit_memory(memory)
+    sys.addaudithook(_refuse_sockets)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the process that started this one
     # Parsers print, and so do programs that they start: the protocol moves to descriptors that only it knows.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -49,25 +54,34 @@ def main(load: Loader = loaders.load) -> None:
     while (request := read_frame(requests)) is not None:
         # The parent kills what is late. Should it be gone, the kernel does, even when the parser holds the interpreter.
         signal.setitimer(signal.ITIMER_REAL, request["seconds"] + 10)
-        write_frame(replies, _serve(request, options, load, replies))
+        replies.write(_serve(request, options, load, replies, output * _MEBIBYTE))
+        replies.flush()
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def write_frame(stream: IO[bytes], frame: Frame) -> None:
-    """Send one frame. Lone surrogates, which stand for the bytes of file names that are not UTF-8, survive."""
-    body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    stream.write(_HEADER.pack(len(body)) + body)
+    """Send one frame."""
+    stream.write(pack_frame(frame))
     stream.flush()
+
+
+def pack_frame(frame: Frame) -> bytes:
+    """The bytes of one frame. Lone surrogates, which stand for the bytes of names that are not UTF-8, survive."""
+    body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return HEADER.pack(len(body)) + body
+
+
+def unpack_frame(body: bytes | bytearray) -> Frame:
+    """The frame that stands behind a header."""
+    frame: Frame = json.loads(body.decode("utf-8", "surrogatepass"))
+    return frame
 
 
 def read_frame(stream: IO[bytes]) -> Frame | None:
     """The next frame, None when the stream ends, in the middle of a frame too."""
-    header = _read(stream, _HEADER.size)
-    body = _read(stream, _HEADER.unpack(header)[0]) if header else None
-    if body is None:
-        return None
-    frame: Frame = json.loads(body.decode("utf-8", "surrogatepass"))
-    return frame
+    header = _read(stream, HEADER.size)
+    body = _read(stream, HEADER.unpack(header)[0]) if header else None
+    return None if body is None else unpack_frame(body)
 
 
 def _read(stream: IO[bytes], size: int) -> bytes | None:
@@ -104,15 +118,16 @@ def unpack_document(path: Path, frame: Frame) -> Document:
     return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
 
 
-def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes]) -> Frame:
+def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> bytes:
     path = Path(request["path"])
     try:
         data, state = _read_file(path)
         sha256 = hashlib.sha256(data).hexdigest()
         write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
         if sha256 == request["known_sha256"]:
-            return {"unchanged": True}
-        return {"document": pack_document(load(path, data, options))}
+            return pack_frame({"unchanged": True})
+        packed = pack_frame({"document": pack_document(load(path, data, options))})
+        return packed if not output or len(packed) <= output else _failed(Reason.TOO_LARGE, "")
     except LoadError as error:
         return _failed(error.reason, error.detail)
     except MemoryError:
@@ -121,8 +136,8 @@ def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes
         return _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
 
 
-def _failed(reason: Reason, detail: str) -> Frame:
-    return {"failed": {"reason": reason.value, "detail": detail}}
+def _failed(reason: Reason, detail: str) -> bytes:
+    return pack_frame({"failed": {"reason": reason.value, "detail": detail}})
 
 
 def _read_file(path: Path) -> tuple[bytes, os.stat_result]:
@@ -142,6 +157,11 @@ def _read_file(path: Path) -> tuple[bytes, os.stat_result]:
         if error.errno == errno.ENXIO:  # a socket
             raise LoadError(Reason.NOT_A_FILE) from error
         raise LoadError(Reason.UNREADABLE, (error.strerror or str(error)).lower()) from error
+
+
+def _refuse_sockets(event: str, _: tuple[Any, ...]) -> None:
+    if event.startswith("socket."):
+        raise PermissionError("a parser opens no sockets")
 
 
 def _limit_memory(mebibytes: int) -> None:

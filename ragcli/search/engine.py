@@ -48,7 +48,7 @@ class Searcher:
         """Raises ModelUnavailable, ModelMismatch and CalibrationMissing for what ``options`` ask of the models."""
         self._index = index
         self._options = options
-        self._encoder = None if options.mode == "keyword" else _open_encoder(index, offline=options.offline)
+        self._encoder = None if options.mode == "keyword" else _open_encoder(index)
         self._judge = open_judge(
             self._encoder,
             options.reranker,
@@ -65,7 +65,7 @@ class Searcher:
         groups, judged = self._judged(text, lists)
         hits = self._hits(text, groups, judged, lists)
         notes = (*self._notes(text), *judged.notes)
-        return Results(text, self._options.mode, tuple(hits), notes, tuple(judged.details))
+        return Results(text, self._options.mode, tuple(hits), judged.answered, notes, tuple(judged.details))
 
     def _lists(self, text: str) -> dict[PartName, Ranked]:
         """The list that counts first, then those that it was made of."""
@@ -167,11 +167,11 @@ def _places(ranked: Ranked) -> dict[int, tuple[int, float]]:
     return {i: (rank, score) for rank, (i, score) in enumerate(ranked, 1)}
 
 
-def _open_encoder(index: Index, *, offline: bool) -> Encoder:
+def _open_encoder(index: Index) -> Encoder:
     from ragcli.models.encoder import open_query_encoder
-    from ragcli.models.resolve import resolve
+    from ragcli.models.resolve import resolve_stored
 
-    files = resolve(index.settings.model, offline=offline)
+    files = resolve_stored(index.settings.model)
     if files.sha256 != index.settings.sha256:
         raise ModelMismatch(
             f"the index was built with other weights of {index.settings.model} than the ones here",

@@ -45,6 +45,7 @@ class Judged:
     """Every candidate once, in its new order."""
 
     verdicts: list[Verdict]
+    answered: float | None = None  # the probability that any of them answers; None where nothing was calibrated for it
     notes: list[str] = field(default_factory=list)  # what went wrong
     details: list[str] = field(default_factory=list)  # what was done, for --explain
 
@@ -83,7 +84,9 @@ class Judge:
         combined = combine(signals[:reranked], self._calibration.ranking) if reranked else []
         order = [*sorted(range(reranked), key=lambda i: (-combined[i], i)), *range(reranked, len(signals))]
         scores = _lifted(combined, [one.get("fused", 0.0) for one in signals])
-        return Judged([Verdict(i, scores[i], signals[i]) for i in order], notes, details)
+        reread = [{**signals[i], "coverage": coverage(query, candidates[i].text)} for i in order[:reranked]]
+        answered = self._calibration.answered(reread)
+        return Judged([Verdict(i, scores[i], signals[i]) for i in order], answered, notes, details)
 
     def probability(self, signals: Signals) -> float | None:
         """That a passage with these signals answers, in (0, 1); None where nothing was calibrated for them."""

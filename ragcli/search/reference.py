@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragcli.errors import RagcliError, UsageError
+from ragcli.errors import IndexDamaged, RagcliError, UsageError
 from ragcli.index.reader import Index
 from ragcli.types import Chunk
 
-_PLACE = re.compile(r"(?s)(?P<path>.+?)(?:#page=(?P<page>\d+)|:(?P<line>\d+)(?::\d+)?)?:?")
+_PLACE = re.compile(r"(?s)(?P<path>.+?)(?:#page=(?P<page>\d{1,18})|:(?P<line>\d{1,18})(?::\d+)?)?:?")
+_LONGEST_GAP = 1 << 26  # characters between two passages that none covers; a stranger's index may say any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Place:
 
 def find_reference(index: Index, reference: str) -> Place:
     """The chunk behind ``reference``; raises UsageError when it names none."""
-    if reference.isdecimal():
+    if reference.isdecimal() and len(reference) <= 18:
         found = index.chunks([int(reference)]).get(int(reference))
         if found is None:
             raise UsageError(f"there is no chunk {reference}", "ids change when a file changes; query again")
@@ -72,6 +73,8 @@ def _stitched(chunks: list[Chunk]) -> tuple[str, int]:
     for chunk in chunks:
         if chunk.start > position:
             missing = max(0, chunk.lines[0] - line)
+            if max(missing, chunk.start - position) > _LONGEST_GAP:
+                raise IndexDamaged(f"the passages of {chunk.path} do not hang together", "see: ragcli verify")
             parts.append("\n" * missing + " " * max(0, chunk.start - position - missing))
             position = chunk.start
         parts.append(chunk.text[position - chunk.start :])

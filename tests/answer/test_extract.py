@@ -9,6 +9,7 @@ import pytest
 
 from ragcli.answer.extract import extract
 from ragcli.index.reader import open_index
+from ragcli.ingest.sync import SyncOptions, sync
 from ragcli.search.engine import Searcher, SearchOptions
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
@@ -65,3 +66,17 @@ def test_no_hits_no_answer(tmp_path, sample_home):
         searcher = Searcher(index, SearchOptions(mode="keyword", reranker=None))
         answer = extract(searcher, searcher.search("zzyzx"))
     assert (answer.text, answer.citations, answer.grounded, answer.by) == ("", (), True, "extract")
+
+
+def test_a_heading_is_no_answer(tmp_path):
+    (tmp_path / "ciphers.md").write_text(
+        "# Who invented the Feistel cipher\n\n## Who invented the Feistel cipher?\n\n"
+        "It goes back to Horst Feistel, who worked at IBM on a cipher with the name of Lucifer.\n"
+    )
+    sync(tmp_path / "index", [tmp_path / "ciphers.md"], SyncOptions(), lambda _: None)
+    with open_index(tmp_path / "index") as index:
+        searcher = Searcher(index, SearchOptions())
+        answer = extract(searcher, searcher.search("who invented the Feistel cipher?"), threshold=0.0)
+    assert answer.citations[0].quote.endswith(
+        "It goes back to Horst Feistel, who worked at IBM on a cipher with the name of Lucifer."
+    )

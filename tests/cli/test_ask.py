@@ -207,8 +207,13 @@ def test_the_key_is_sent_to_an_address_that_was_named_and_never_shown(ask, ask_l
     assert [request["headers"].get("Authorization") for request in server.requests()] == [f"Bearer {KEY}"] * 2
 
 
-def test_a_file_beside_the_documents_does_not_get_the_key(ask, server, tmp_path):
+def test_a_file_beside_the_documents_sends_nothing_until_it_is_trusted_and_never_the_key(ask, ragcli, server, tmp_path):
     (tmp_path / "ragcli.toml").write_text(f'[ask]\nllm = "tiny"\nbase-url = "{server.url("say")}"\n')
+    refused = ask(QUESTION, OPENAI_API_KEY=KEY)
+    assert refused.returncode == ExitCode.ERROR
+    assert "sets llm, base_url, which a file that is not trusted may not" in refused.stderr
+    assert server.requests() == []
+    assert ragcli("config", "trust", cwd=tmp_path).returncode == ExitCode.OK
     done = ask(QUESTION, OPENAI_API_KEY=KEY)
     assert done.returncode == ExitCode.OK, done.stderr
     assert "OPENAI_API_KEY is not sent to an address from ragcli.toml" in done.stderr

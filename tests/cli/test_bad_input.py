@@ -124,7 +124,7 @@ def test_a_damaged_segment(ragcli, notes, tmp_path, harm):
         os.truncate(segment, segment.stat().st_size // 2)
     else:
         segment.unlink()
-    assert_one_line(ragcli("query", "boats"), 2, segment.name, "--force")
+    assert_one_line(ragcli("query", "boats"), 2, segment.name, "ragcli repair")
     assert ragcli("query", "boats", "--mode", "keyword").returncode == 0
     assert ragcli("verify").returncode == 2
     assert ragcli("index", "--force").returncode == 0
@@ -135,7 +135,7 @@ def test_a_damaged_segment(ragcli, notes, tmp_path, harm):
 def test_a_keyword_index_that_is_gone(ragcli, notes, tmp_path):
     for path in (index_folder(tmp_path) / "keywords").iterdir():
         path.unlink()
-    assert_one_line(ragcli("query", "boats"), 2, "keyword", "--force")
+    assert_one_line(ragcli("query", "boats"), 2, "keyword", "ragcli repair")
     assert ragcli("index", "--force").returncode == 0
     assert ragcli("query", "boats").returncode == 0
 

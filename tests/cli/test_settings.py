@@ -55,7 +55,21 @@ def test_indexes_live_beside_the_nearest_ragcli_toml(ragcli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["index", "query", "parse", "show", "open", "list", "status", "remove", "verify", "doctor", "config"]
+    "command",
+    [
+        "index",
+        "query",
+        "parse",
+        "show",
+        "open",
+        "list",
+        "status",
+        "remove",
+        "verify",
+        "repair",
+        "doctor",
+        "config",
+    ],
 )
 def test_every_command_has_help_with_what_it_is_for(ragcli, command):
     done = ragcli(command, "--help")

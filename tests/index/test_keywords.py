@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import IndexDamaged, RagcliError
-from ragcli.index.keywords import Keywords, check_files
+from ragcli.index.keyword_files import check_files
+from ragcli.index.keywords import Keywords
 
 K1, B = 1.2, 0.75
 
@@ -167,7 +168,7 @@ def test_repeats_in_a_query_count_once(tmp_path):
 
 
 def test_a_missing_or_foreign_folder_is_damage(tmp_path):
-    with pytest.raises(IndexDamaged, match="--force"):
+    with pytest.raises(IndexDamaged, match="ragcli repair"):
         Keywords(tmp_path / "none")
     (tmp_path / "empty").mkdir()
     with pytest.raises(IndexDamaged):

@@ -114,3 +114,16 @@ def test_other_threads_have_no_signals_to_hold_back():
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_who_waits_is_told_for_whom_and_gets_the_lock_of_a_dead_process(tmp_path, holder):
+    told = []
+
+    def hear(fact):
+        told.append(fact)
+        holder.kill()
+
+    with writer_lock(tmp_path / "i", hear):
+        assert f'"pid": {os.getpid()}' in (tmp_path / "i" / "writer.json").read_text(encoding="utf-8")
+    (fact,) = told
+    assert f"process {holder.pid} on " in fact

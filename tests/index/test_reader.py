@@ -141,17 +141,17 @@ def test_what_is_missing_or_damaged_is_named_with_what_to_do(tmp_path):
     (segment,) = (folder / "vectors").iterdir()
     whole = segment.read_bytes()
     segment.write_bytes(whole[:-1])
-    with pytest.raises(IndexDamaged, match=r"seg-.*--force"), open_index(folder):
+    with pytest.raises(IndexDamaged, match=r"seg-.*ragcli repair"), open_index(folder):
         pass
     segment.unlink()
-    with pytest.raises(IndexDamaged, match=r"seg-.*No such file.*--force"), open_index(folder):
+    with pytest.raises(IndexDamaged, match=r"seg-.*No such file.*ragcli repair"), open_index(folder):
         pass
     segment.write_bytes(whole)
     (folder / "keywords" / "meta.json").write_text("{", encoding="utf-8")
-    with pytest.raises(IndexDamaged, match=r"keywords.*--force"), open_index(folder):
+    with pytest.raises(IndexDamaged, match=r"keywords.*ragcli repair"), open_index(folder):
         pass
     shutil.rmtree(folder / "keywords")
-    with pytest.raises(IndexDamaged, match=r"keywords.*--force"), open_index(folder):
+    with pytest.raises(IndexDamaged, match=r"keywords.*ragcli repair"), open_index(folder):
         pass
 
 

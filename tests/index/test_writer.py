@@ -294,9 +294,9 @@ def test_damage_to_what_is_derived_does_not_keep_a_rebuild_from_starting(tmp_pat
     for path in (folder / "vectors").iterdir():
         path.write_bytes(b"")
     with open_writer(folder) as writer:
-        with pytest.raises(IndexDamaged, match="--force"):
+        with pytest.raises(IndexDamaged, match="ragcli repair"):
             commit(writer, {"/b": ["two"]})
-        with pytest.raises(IndexDamaged, match="--force"):
+        with pytest.raises(IndexDamaged, match="ragcli repair"):
             writer.stored_vectors([new_file("/x", ["one"]).keys[0]])
         with open_writer(folder / "rebuild") as rebuilt:
             writer.seed(rebuilt)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -70,8 +72,41 @@ def slow(path: Path) -> None:
     time.sleep(0.3)
 
 
+def replies() -> int:
+    """The descriptor of the replies, as a parser that was taken over would find it."""
+    for number in range(3, 64):
+        try:
+            if (
+                str(Path(f"/proc/self/fd/{number}").readlink()).startswith("pipe:")
+                and fcntl.fcntl(number, fcntl.F_GETFL) & 1
+            ):
+                return number
+        except OSError:
+            continue
+    raise AssertionError("there is no such descriptor")
+
+
+def shout(path: Path) -> None:
+    os.write(replies(), (1 << 40).to_bytes(8, "big"))
+    hang(path)
+
+
+def lie(path: Path) -> None:
+    body = b'{"document": {"headings": 7}}'
+    os.write(replies(), len(body).to_bytes(8, "big") + body)
+    hang(path)
+
+
+def connect(path: Path) -> None:
+    socket.create_connection(("127.0.0.1", int(path.read_text())), timeout=5)
+
+
+def look_up(path: Path) -> None:
+    socket.getaddrinfo("example.org", 80)
+
+
 DEEDS = {deed.__name__: deed for deed in (hang, spin, segfault, leave, killed, explode, fail, recurse, encrypted)}
-DEEDS |= {deed.__name__: deed for deed in (noise, child, slow)}
+DEEDS |= {deed.__name__: deed for deed in (noise, child, slow, shout, lie, connect, look_up)}
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from ragcli.errors import RagcliError
 from ragcli.ingest import loaders
+from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
-from ragcli.ingest.sandbox import Limits, Loaded, Request, Sandbox
+from ragcli.ingest.sandbox import Loaded, Request, Sandbox
 from ragcli.ingest.worker import pack_document, read_frame, unpack_document, write_frame
 from ragcli.types import Block, Document, Reason, Skipped
 
@@ -154,6 +155,33 @@ def test_a_misbehaving_parser_costs_its_own_file(tmp_path, misbehave):
     }
     good = {name: loaded.outcome.text for name, loaded in results.items() if isinstance(loaded.outcome, Document)}
     assert good == {name: f"text of {name}" for name in ["noise.x", *(f"good{number}.x" for number in range(20))]}
+
+
+@needs_proc
+def test_a_parser_that_was_taken_over_costs_its_own_file(tmp_path, misbehave):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        requests = write(tmp_path, "shout.x", "lie.x", "connect.x", "look_up.x", "good.x")
+        (tmp_path / "connect.x").write_text(str(server.getsockname()[1]))
+        results = misbehave(requests)
+        server.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    outcomes = {name: loaded.outcome for name, loaded in results.items()}
+    assert outcomes.pop("good.x").text == "text of good.x"
+    assert {name.removesuffix(".x"): (outcome.reason, outcome.detail) for name, outcome in outcomes.items()} == {
+        "shout": (Reason.DAMAGED, "the parser answers nonsense (ValueError)"),
+        "lie": (Reason.DAMAGED, "the parser answers nonsense (TypeError)"),
+        "connect": (Reason.DAMAGED, "PermissionError: a parser opens no sockets"),
+        "look_up": (Reason.DAMAGED, "PermissionError: a parser opens no sockets"),
+    }
+
+
+def test_a_document_larger_than_it_may_be_is_named_with_the_limit(tmp_path):
+    (tmp_path / "long.txt").write_text("word " * 300_000)
+    (tmp_path / "short.txt").write_text("word " * 10_000)
+    results = run([Request(tmp_path / name, None) for name in ("long.txt", "short.txt")], limits=Limits(output_mib=1))
+    assert results["long.txt"].outcome == Skipped(tmp_path / "long.txt", Reason.TOO_LARGE, "1 MiB of text")
+    assert isinstance(results["short.txt"].outcome, Document)
 
 
 @needs_proc

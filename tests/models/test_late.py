@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ragcli.models.bert import NumpyEncoder
-from ragcli.models.late import WINDOW, compare
+from ragcli.models.late import WINDOW, compare, cover
 from ragcli.models.resolve import ModelFiles
 
 QUERIES = ["how often are logs rotated?", "sun", "", "a\ud800 lone surrogate", "clock " * 300]
@@ -53,3 +53,36 @@ def test_the_same_words_are_found_whatever_stands_around_them(default: ModelFile
     assert same.cosine == pytest.approx(1, abs=1e-5)
     assert 1 > around.late > other.late
     assert compare(encoder, "rotate the logs", []) == []
+
+
+def test_a_span_is_covered_by_its_own_tokens_read_in_their_context(default: ModelFiles) -> None:
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    text = "The clock is old. It strikes at noon, and the bell was cast in 1721. Bread rises overnight."
+    bounds = [(0, 17), (18, 68), (69, 91), (3, 3)]
+    tokenizer = AutoTokenizer.from_pretrained(str(default.folder), local_files_only=True)
+    body = AutoModel.from_pretrained(str(default.folder), local_files_only=True).eval()
+
+    def unit(words: str) -> tuple[np.ndarray, list[tuple[int, int]]]:
+        tokens = tokenizer(words, return_offsets_mapping=True, return_tensors="pt")
+        places = tokens.pop("offset_mapping")[0].tolist()
+        with torch.no_grad():
+            states = body(**tokens).last_hidden_state[0].numpy().astype(np.float64)
+        inner = slice(1, -1)  # without [CLS] and [SEP]
+        return (states / np.sqrt((states**2).sum(axis=1, keepdims=True)))[inner], places[inner]
+
+    asked, _ = unit("when was the bell made?")
+    told, places = unit(text)
+    expected = []
+    for start, end in bounds:
+        own = [i for i, (s, e) in enumerate(places) if start <= s and e <= end and e > s]
+        expected.append((asked @ told[own].T).max(axis=1).mean() if own else 0.0)
+    found = cover(NumpyEncoder(default), "when was the bell made?", text, bounds)
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert max(range(4), key=found.__getitem__) == 1
+
+
+def test_a_span_behind_the_window_is_not_covered(default: ModelFiles) -> None:
+    text = "the sun " * 300 + "logs are rotated"
+    assert cover(NumpyEncoder(default), "logs", text, [(0, 7), (len(text) - 16, len(text))])[1] == 0.0

@@ -1,12 +1,22 @@
 import json
+import shutil
+import subprocess
 import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragcli.render.visible import display_path, json_text, one_line, visible, visible_lines, visible_name
+from ragcli.render.visible import (
+    display_path,
+    json_text,
+    one_line,
+    shell_command,
+    visible,
+    visible_lines,
+    visible_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +112,18 @@ def test_json_of_any_text_can_be_written_and_read(text):
 def test_json_refuses_what_is_not_a_number():
     with pytest.raises(ValueError, match="JSON"):
         json_text(float("nan"))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash reads the line back")
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20), max_size=4))
+def test_a_command_line_shows_no_control_and_the_shell_reads_the_same_words(words):
+    line = shell_command(words)
+    assert visible(line) == line
+    script = f"for word in {line}; do printf '%s\\0' \"$word\"; done"
+    read = subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout
+    assert read.split(b"\0")[:-1] == [word.encode() for word in words]
+
+
+def test_bytes_that_are_no_text_reach_the_shell_as_they_are():
+    assert shell_command(["less", "caf\udce9.md"]) == "less $'caf\\xe9.md'"

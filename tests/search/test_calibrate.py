@@ -9,7 +9,7 @@ import pytest
 
 from ragcli.errors import CalibrationMissing
 from ragcli.models import reranker
-from ragcli.search.calibrate import Calibration, load_calibration, save_calibration
+from ragcli.search.calibrate import SIGNALS, Calibration, load_calibration, save_calibration, stand_out
 
 ENCODER, RERANKER = "a1" * 32, "b2" * 32
 RETRIEVED = {"bias": -1.0, "dense": 2.0, "coverage": 0.5}
@@ -131,3 +131,27 @@ def test_without_a_comparison_of_tokens_the_fit_without_it_counts():
     assert calibration.probability(signals) == pytest.approx(1 / (1 + math.exp(-0.5)))
     with_late = 1 / (1 + math.exp(-(0.25 + 0.5 - 0.75 - 0.125)))
     assert calibration.probability({**signals, "late": 0.75}) == pytest.approx(with_late)
+
+
+def test_the_best_hit_stands_out_from_the_mean_of_the_last_four():
+    hits = [{"late": 0.9, "logit": 5.0}, *({"late": late, "logit": 1.0} for late in (0.8, 0.5, 0.3, 0.2, 0.2))]
+    found = stand_out(hits)
+    # (0.5 + 0.3 + 0.2 + 0.2) / 4 = 0.3; the second hit is not among the last four
+    assert found == pytest.approx({"late": 0.9, "logit": 5.0, "late_lead": 0.6, "logit_lead": 4.0})
+    assert stand_out(hits[:2])["late_lead"] == pytest.approx(0.1)
+
+
+def test_a_signal_that_a_hit_lacks_has_no_lead():
+    assert stand_out([{"late": 0.9, "dense": 0.5}, {"late": 0.4}]) == pytest.approx(
+        {"late": 0.9, "dense": 0.5, "late_lead": 0.5}
+    )
+
+
+def test_whether_any_hit_answers_is_told_of_two_or_more_and_where_it_was_fitted():
+    weights = {"bias": -1.0, **dict.fromkeys(SIGNALS["answered"], 0.0), "late": 2.0, "logit_lead": 0.5}
+    one, two = ({"dense": 0.5, "coverage": 1.0, "late": 0.75, "logit": logit} for logit in (3.0, 1.0))
+    fitted = Calibration({"answered": weights})
+    assert fitted.answered([one, two]) == pytest.approx(1 / (1 + math.exp(-(-1 + 2 * 0.75 + 0.5 * 2))))
+    assert fitted.answered([one]) is None
+    assert fitted.answered([{"logit": 3.0}, two]) is None
+    assert Calibration({}).answered([one, two]) is None

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ragcli.errors import CalibrationMissing, ModelUnavailable
 from ragcli.models.bert import NumpyEncoder
 from ragcli.models.files import ModelFiles
-from ragcli.models.late import compare
+from ragcli.models.late import compare, cover
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.calibrate import Calibration, save_calibration
@@ -62,8 +62,8 @@ def test_the_first_are_put_in_order_and_the_others_stay_behind_them():
 
 
 def test_weights_that_were_fitted_are_used():
-    # fused: 1, 0.5, 0 and logit: 0, 1, 0.5, in equal shares
-    judged = Judge(Told(), None, Calibration(ranking={"fused": 1.0, "logit": 1.0})).order("q", FIVE, 3)
+    # 15 x fused + logit: 14.5, 15, 12.5
+    judged = Judge(Told(), None, Calibration(ranking={"fused": 15.0, "logit": 1.0})).order("q", FIVE, 3)
     assert places(judged) == [1, 0, 2, 3, 4]
 
 
@@ -174,3 +174,18 @@ def test_tokens_are_compared_where_a_weight_was_fitted_for_them(tiny, encoder):
 def test_a_reranker_that_is_none_is_refused(tmp_path):
     with pytest.raises(ModelUnavailable, match="no model folder"):
         open_judge(None, str(tmp_path / "none"))
+
+
+def test_a_span_fits_by_its_cover_in_context_and_by_what_the_reranker_says_of_it(encoder):
+    text, spans = "12 moons. 0 suns.", [(0, 2), (10, 11)]
+    covered = cover(encoder, "moons", text, spans)
+    assert Judge(None, encoder, Calibration()).fits("moons", text, spans) == pytest.approx([2 * c for c in covered])
+    alone = [1 / (1 + math.exp(-12)), 0.5]
+    assert Judge(Told(), None, Calibration()).fits("moons", text, spans) == pytest.approx(alone)
+    both = [2 * c + a for c, a in zip(covered, alone, strict=True)]
+    assert Judge(Told(), encoder, Calibration()).fits("moons", text, spans) == pytest.approx(both)
+    assert Judge(Told(), encoder, Calibration()).fits("moons", text, []) == []
+
+
+def test_a_reranker_that_gives_no_numbers_is_not_heard_of_spans():
+    assert Judge(Told(), None, Calibration()).fits("q", "nan 1", [(0, 3), (4, 5)]) == [0.0, 0.0]

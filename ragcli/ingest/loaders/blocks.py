@@ -14,6 +14,11 @@ from ragcli.types import Block, BlockKind, Document, Reason
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
+# Every passage carries its title and heading path: a megabyte of heading over a thousand passages would be a gigabyte.
+_LONGEST_NAME = 500  # characters
+_DEEPEST = 32  # headings in a path
+
+
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """What the user decided about reading files."""
@@ -27,6 +32,12 @@ def clean(text: str) -> str:
     return _UNSTORABLE.sub("\ufffd", text)
 
 
+def name_of(text: str) -> str:
+    """``text`` as a title: on one line, and cut where no title is that long."""
+    name = clean(" ".join(text[: 4 * _LONGEST_NAME].split()))
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
+
+
 class HeadingPath:
     """The headings in force at one point of a document, outermost first."""
 
@@ -37,7 +48,8 @@ class HeadingPath:
         """Enter a section: it closes every open section of the same or a deeper level (1 is the outermost)."""
         while self._open and self._open[-1][0] >= level:
             self._open.pop()
-        self._open.append((level, text))
+        del self._open[_DEEPEST - 1 :]
+        self._open.append((level, name_of(text)))
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -90,8 +102,7 @@ class TextBuilder:
         """The document so far; LoadError(EMPTY) when no block has text."""
         if not self._blocks:
             raise LoadError(Reason.EMPTY, "there is no text in it")
-        title = clean(" ".join(title.split()))
-        return Document(path, title, "".join(self._parts), tuple(self._blocks), loader, warnings)
+        return Document(path, name_of(title), "".join(self._parts), tuple(self._blocks), loader, warnings)
 
 
 def row_text(header: Sequence[str] | None, cells: Sequence[str]) -> str:

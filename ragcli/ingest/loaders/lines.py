@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.errors import LoadError
-from ragcli.ingest.loaders.blocks import HeadingPath
+from ragcli.ingest.loaders.blocks import HeadingPath, name_of
 from ragcli.types import Block, BlockKind, Document, Reason
 
 _TAB = 4
@@ -97,4 +97,4 @@ def document(
     """The document whose text is the file's own; LoadError(EMPTY) when it has no blocks."""
     if not blocks:
         raise LoadError(Reason.EMPTY, "there is no text in it")
-    return Document(path, " ".join(title.split()), text, tuple(blocks), loader, warnings)
+    return Document(path, name_of(title), text, tuple(blocks), loader, warnings)

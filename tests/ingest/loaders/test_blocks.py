@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError
-from ragcli.ingest.loaders.blocks import HeadingPath, TextBuilder, clean, row_text
+from ragcli.ingest.loaders import load
+from ragcli.ingest.loaders.blocks import HeadingPath, LoadOptions, TextBuilder, clean, row_text
 from ragcli.types import Reason
 
 PATH = Path("a.pdf")
+LONG = b"long heading " * 2000
 
 
 def test_blocks_are_the_texts_that_were_added():
@@ -108,3 +110,28 @@ def test_heading_path_of_nothing_is_empty():
 )
 def test_row_text(header, cells, row):
     assert row_text(header, cells) == row
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.html", b"<h1>" + LONG + b"</h1>" + b"<p>text</p>" * 50),
+        ("a.md", b"# " + LONG + b"\n\ntext" * 50),
+        ("a.ini", b"[" + LONG + b"]\na = 1\n[b]\nc = 2\n"),
+        ("a.rst", LONG + b"\n" + b"=" * len(LONG) + b"\n\ntext" * 50),
+        ("a.html", b"<title>" + LONG + b"</title><p>text"),
+    ],
+)
+def test_a_heading_without_end_is_not_repeated_over_every_passage(name, data):
+    document = load(Path(name), data, LoadOptions())
+    carried = [document.title, *(heading for block in document.blocks for heading in block.headings)]
+    assert max(map(len, carried)) <= 500
+    assert any(heading.startswith("long heading") for heading in carried)
+
+
+def test_a_path_of_headings_has_an_end():
+    path = HeadingPath()
+    for level in range(1, 1000):
+        path.push(str(level), level)
+    assert len(path.path) == 32
+    assert path.path[-1] == "999"

@@ -1,0 +1,133 @@
+"""Take in an exported index, which may come from anyone: checked whole before it lands, all of it or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ragcli.errors import IndexDamaged, RagcliError, UsageError
+from ragcli.index.catalog import Catalog
+from ragcli.index.durable import sync_folder
+from ragcli.index.lock import LOCK_FILES, writer_lock
+from ragcli.index.verify import verify
+from ragcli.transfer import manifest as manifests
+from ragcli.transfer.manifest import Manifest, Member
+
+_PIECE = 1 << 20
+_AGAIN = "export it again, or get it from where it came from"
+
+
+def import_index(file: Path, folder: Path) -> Manifest:
+    """Make an index in ``folder``, where there must be none, of what :func:`export_index` wrote to ``file``.
+
+    Names, sizes and digests are held against the list at the head of the file, then the index against itself as
+    ``ragcli verify`` does; only then it appears, in one step. It knows no folders: a run without a path must not read
+    what a stranger's index names. Raises UsageError, IndexFormat, IndexDamaged, and RagcliError for a full disk.
+    """
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder} exists", "choose another name with --index")
+    # a name that is no index's; whoever holds its lock is importing, and what a killed import left is cleared away
+    staging = folder.parent / f".importing-{folder.name}"
+    with _opened(file) as archive, writer_lock(staging):
+        _clear(staging)
+        try:
+            manifest = _unpack(archive, staging)
+            _check(staging, manifest)
+            for name in LOCK_FILES[1:]:  # who imports is of no interest afterwards
+                (staging / name).unlink(missing_ok=True)
+            _land(staging, folder)
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+    return manifest
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        with file.open("rb") as source, tarfile.open(fileobj=source, mode="r:") as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise IndexDamaged(f"{file} is no exported index, or is cut off ({error})", _AGAIN) from error
+    except OSError as error:
+        raise RagcliError(f"cannot import {file}: {error.strerror or error}", "check the file and the disk") from error
+
+
+def _clear(staging: Path) -> None:
+    for entry in os.scandir(staging):
+        if entry.name in LOCK_FILES:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            Path(entry.path).unlink()
+
+
+def _unpack(archive: tarfile.TarFile, staging: Path) -> Manifest:
+    first = archive.next()
+    if first is None or first.name != manifests.NAME or not first.isreg() or first.size > manifests.LARGEST:
+        raise IndexDamaged("the file is no exported index: it does not begin with its list", _AGAIN)
+    source = archive.extractfile(first)
+    assert source is not None  # it is a regular file
+    manifest = manifests.unpack(source.read())
+    free = shutil.disk_usage(staging).free
+    if manifest.size > free:
+        raise RagcliError(f"the index takes {manifest.size >> 20:,} MiB, {free >> 20:,} are free", "free some space")
+    for member in manifest.files:
+        entry = archive.next()
+        # compared with the list, whose names are checked, so that no other name is ever used
+        if entry is None or entry.name != member.name or not entry.isreg() or entry.size != member.size:
+            found = "the end" if entry is None else repr(entry.name)
+            raise IndexDamaged(f"the file holds {found} where its list says {member.name}", _AGAIN)
+        _extract(archive, entry, member, staging / member.name)
+    if (entry := archive.next()) is not None:
+        raise IndexDamaged(f"the file holds {entry.name!r}, which is not on its list", _AGAIN)
+    return manifest
+
+
+def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, member: Member, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    source = archive.extractfile(entry)
+    assert source is not None  # it is a regular file
+    digest, left = hashlib.sha256(), member.size
+    with path.open("xb") as out:
+        while left and (piece := source.read(min(left, _PIECE))):
+            digest.update(piece)
+            out.write(piece)
+            left -= len(piece)
+        out.flush()
+        os.fsync(out.fileno())
+    if left or digest.hexdigest() != member.sha256:
+        raise IndexDamaged(f"{member.name} does not match its checksum", _AGAIN)
+
+
+def _check(staging: Path, manifest: Manifest) -> None:
+    """Refuse what does not hold together, and forget the folders it was made of."""
+    catalog = Catalog.create(staging)
+    try:
+        named = {f"vectors/{row.name}" for row in catalog.ledger.segments()}
+        listed = {member.name for member in manifest.files if member.name.startswith("vectors/")}
+        if catalog.built_with() is None or catalog.ledger.pending() or named != listed:
+            raise IndexDamaged("the index in the file was not whole when it was exported", _AGAIN)
+        if any(not row.path.is_absolute() for row in catalog.documents()):
+            raise IndexDamaged("the index in the file names documents by no whole path", _AGAIN)
+        with catalog.transaction():
+            for root in catalog.roots():
+                catalog.drop_root(root)
+    finally:
+        catalog.close()
+    faults = verify(staging).faults
+    if faults:
+        raise IndexDamaged(f"the index in the file is not sound: {faults[0].replace(str(staging), '')}", _AGAIN)
+
+
+def _land(staging: Path, folder: Path) -> None:
+    with suppress(FileNotFoundError):
+        folder.rmdir()
+    staging.rename(folder)
+    sync_folder(folder.parent)

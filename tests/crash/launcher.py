@@ -1,0 +1,29 @@
+"""``ragcli`` as it is, but that it commits every few passages.
+
+    launcher.py SOCKET ARGUMENT...
+
+SOCKET is a descriptor over which the process is supervised (syscalls.py), or - for none.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import syscalls
+
+from ragcli.__main__ import main
+from ragcli.index import rewrite
+from ragcli.ingest import embed, sync
+
+# so that a short run has many commits, and what is written anew at times is written anew each time
+sync._COMMIT_CHUNKS = 6
+rewrite.MOST_DEAD = 0
+# one text at a time: in company, a float16 may be rounded the other way
+embed.SLICE = 1
+
+if __name__ == "__main__":
+    channel, sys.argv = sys.argv[1], ["ragcli", *sys.argv[2:]]
+    if channel != "-":
+        syscalls.install(int(channel))
+    raise SystemExit(main())
