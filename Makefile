@@ -16,7 +16,7 @@ help:
 	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
 	@echo "make fuzz     feed each loader broken files for minutes (FUZZ_SECONDS=300)"
 	@echo "make fix      let ruff format and mend what it can"
-	@echo "make bench    the benchmarks (minutes); see benchmarks/README.md"
+	@echo "make bench    the short benchmarks of speed (minutes), and docs/performance.md from what they find"
 	@echo "make samples  make the binary documents of sample_docs/ again"
 	@echo "make clean    remove the virtual environment and every index"
 
@@ -70,8 +70,11 @@ fix: $(VENV)/installed-test
 	$(BIN)/ruff format .
 
 bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks.start
 	$(BIN)/python -m benchmarks.cold_query
-	$(BIN)/python -m benchmarks.ranking scifact
+	$(BIN)/python -m benchmarks.reindex
+	$(BIN)/python -m benchmarks.pdf
+	$(BIN)/python -m benchmarks.report
 
 samples: $(VENV)/installed-test
 	$(BIN)/python docs/make_samples.py

@@ -6,9 +6,9 @@ matter. SQLite's own check finds a broken structure; this finds a value that is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 KEY = "checksums"  # of the settings; its own row does not count
@@ -68,4 +68,11 @@ def from_record(stored: str) -> dict[str, int]:
 
 
 def _digest(values: tuple[Any, ...]) -> int:
-    return int.from_bytes(hashlib.blake2b(repr(values).encode(), digest_size=16).digest())
+    return int.from_bytes(_blake2b()(repr(values).encode(), digest_size=16).digest())
+
+
+@cache
+def _blake2b() -> Callable[..., Any]:
+    import hashlib  # 3 ms, and readers need no digests
+
+    return hashlib.blake2b

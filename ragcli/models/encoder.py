@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from ragcli.models.tokenizer import Tokenizer
 
-# Loading sentence-transformers takes 6 to 7 s. On a CPU it then encodes 32 chunks of 154 tokens a second and the numpy
-# runtime 28 to 30, so it has earned that back after some 1500 chunks; a GPU, in the time numpy takes for 200.
-_PAYS_FROM = 1500
+# Loading sentence-transformers takes 6 to 7 s, in which numpy encodes 200 chunks. On a CPU it never earns that back: at
+# its best (batches of 8) it takes as much processor time, and beside other busy processes its threads wait for one
+# another (docs/performance.md).
 _PAYS_FROM_ON_GPU = 200
 
 
@@ -66,9 +66,9 @@ def open_query_encoder(files: ModelFiles) -> Encoder:
 
 
 def open_index_encoder(files: ModelFiles, texts_expected: int) -> Encoder:
-    """An encoder for bulk work: sentence-transformers, unless its start would cost more than it saves on this many."""
-    pays_from = _PAYS_FROM_ON_GPU if _may_have_gpu() else _PAYS_FROM
-    if texts_expected < pays_from and bert.supports(files.folder):
+    """An encoder for bulk work: numpy, unless there may be a GPU and so many texts that starting it pays."""
+    pays = texts_expected >= _PAYS_FROM_ON_GPU and _may_have_gpu()
+    if not pays and bert.supports(files.folder):
         return bert.NumpyEncoder(files)
     return _sentence_encoder(files)
 

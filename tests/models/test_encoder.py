@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from ragcli.errors import ModelUnavailable
 from ragcli.models.encoder import open_index_encoder, open_query_encoder
 from ragcli.models.resolve import ModelFiles, resolve
+from ragcli.models.sentence import SentenceEncoder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,9 +54,17 @@ def test_unknown_architecture_falls_back_and_says_so(
     assert encoder.encode([]).shape == (0, 32)
 
 
-def test_many_texts_are_left_to_sentence_transformers(make_model: Callable[..., Path]) -> None:
+@pytest.mark.skipif(
+    sys.platform == "darwin" or any(Path(f"/dev/{name}").exists() for name in ("nvidia0", "kfd", "dxg")),
+    reason="there may be a GPU here",
+)
+def test_without_a_gpu_sentence_transformers_never_pays(make_model: Callable[..., Path]) -> None:
+    assert open_index_encoder(resolve(str(make_model("tiny"))), 100_000).runtime == "numpy"
+
+
+def test_both_runtimes_have_one_answer(make_model: Callable[..., Path]) -> None:
     files = resolve(str(make_model("tiny")))
-    few, many = open_index_encoder(files, 20), open_index_encoder(files, 100_000)
+    few, many = open_index_encoder(files, 20), SentenceEncoder(files)
     assert (few.runtime, many.runtime) == ("numpy", "sentence-transformers")
     texts = [f"the quick fox {number} " * (number % 9) for number in range(150)]
     assert np.abs(few.encode(texts) - many.encode(texts)).max() < 1e-4
