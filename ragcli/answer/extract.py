@@ -14,7 +14,7 @@ from ragcli.types import Answer, Citation, Hit, Results, Span
 
 # The probability below which the documents are taken not to hold an answer. It is this low because it was fitted on
 # questions without an answer that are about the very subject of the documents. See docs/ranking.md.
-DEFAULT_THRESHOLD = 0.135
+DEFAULT_THRESHOLD = 0.12
 
 _PASSAGES = 3  # in which sentences are looked for
 _QUOTES = 3
