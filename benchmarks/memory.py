@@ -1,9 +1,10 @@
 """How much memory indexing takes: many small files, and one large text file.
 
     python -m benchmarks.memory files 3000       N real files, indexed with the real model
+    python -m benchmarks.memory walk 100000      N real files, walked, compared and listed (--dry-run), nothing read
     python -m benchmarks.memory text 60          one text file of N MB, read, cut and written to a catalog
 
-The first runs ``ragcli index`` and samples the resident memory of the process and of its parser processes. The second
+The first two run ``ragcli index`` and sample the resident memory of the process and of its parser processes. The last
 leaves the model out (embedding N MB takes hours here) and puts a fixed unit vector in the place of each: everything
 else, that is reading, cutting, keys, the FAISS segment, tantivy and SQLite, is what a run does.
 """
@@ -95,6 +96,15 @@ def sentence(rng: random.Random, words: list[str]) -> str:
 
 def many_files(count: int) -> dict[str, object]:
     """Peak memory of indexing ``count`` files of two sentences, the parsers apart."""
+    return run_index(count) | {"bare_model_mib": bare_model(count) // MIB}
+
+
+def walk_files(count: int) -> dict[str, object]:
+    """Peak memory of finding out what there is to do about ``count`` files."""
+    return run_index(count, "--dry-run")
+
+
+def run_index(count: int, *options: str) -> dict[str, object]:
     rng, words = random.Random(1), vocabulary()
     with tempfile.TemporaryDirectory(prefix="ragcli-memory-") as name:
         docs = Path(name) / "docs"
@@ -103,8 +113,8 @@ def many_files(count: int) -> dict[str, object]:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"{number}.txt").write_text(sentence(rng, words) + sentence(rng, words))
         started = time.monotonic()
-        command = [sys.executable, "-m", "ragcli", "index", str(docs), "--home", name, "--quiet"]
-        process = subprocess.Popen(command)
+        command = [sys.executable, "-m", "ragcli", "index", str(docs), "--home", name, "--quiet", *options]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         own = parsers = 0
         samples: list[tuple[float, int]] = []
         while process.poll() is None:
@@ -121,16 +131,15 @@ def many_files(count: int) -> dict[str, object]:
             "peak_mib": own // MIB,
             "parsers_peak_mib": parsers // MIB,
             "at_half_mib": half[0] // MIB,
-            "bare_model_mib": bare_model() // MIB,
         }
 
 
-def bare_model() -> int:
+def bare_model(expected: int) -> int:
     """Peak memory of a process that embeds some passages and does nothing else."""
     code = (
         "import resource\nfrom ragcli.models.encoder import open_index_encoder\n"
         "from ragcli.models.resolve import DEFAULT_MODEL, resolve\n"
-        "open_index_encoder(resolve(DEFAULT_MODEL), 3000).encode(['a harbour at night'] * 64)\n"
+        f"open_index_encoder(resolve(DEFAULT_MODEL), {expected}).encode(['a harbour at night'] * 64)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -166,7 +175,7 @@ def vocabulary() -> list[str]:
 
 def main() -> None:
     kind, size = sys.argv[1], int(sys.argv[2])
-    found = {"files": many_files, "text": one_text}[kind](size)
+    found = {"files": many_files, "walk": walk_files, "text": one_text}[kind](size)
     print(json.dumps(found, indent=1))
     print(write_result(f"memory-{kind}", found))
 

@@ -158,9 +158,9 @@ class Results:
     query: str
     mode: Mode
     hits: tuple[Hit, ...]
-    answered: float | None = None  # the probability that the documents hold an answer; None where it is not known
     notes: tuple[str, ...] = ()  # what the user should know, such as a query longer than the model's window
     details: tuple[str, ...] = ()  # how it was found, for those who ask
+    answered: float | None = None  # the probability that the documents hold an answer; None where it is not known
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,61 +1,24 @@
 """Load files in worker processes, each under limits of time, memory and output.
 
-A worker that was taken over by what it read can say what it likes, but neither for ever nor without end: replies are
-bounded here too.
-
 One thread a worker sends it requests and waits for its replies, so that the clock of a file stops when the worker is
 done with it and not when the consumer, who may be busy for many seconds, gets round to it.
 """
 
 from __future__ import annotations
 
-import math
-import os
 import queue
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
-import ragcli
-from ragcli.errors import RagcliError
 from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
-from ragcli.ingest.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
-from ragcli.types import Document, Reason, Skipped
+from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
+
+__all__ = ["Loaded", "Request", "Sandbox"]
 
 _LOOK_AHEAD = 2  # requests a worker: one that it reads and one that waits, or is read and waits for the consumer
-_START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long
-_DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
-_SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
-_ROOM = 1 << 16  # bytes of a reply besides a document
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A file to load, and the digest of its content when that is indexed already."""
-
-    path: Path
-    known_sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What became of a request. Digest, size and time are of the file as it was read; "", 0, 0 when it was not."""
-
-    path: Path
-    sha256: str
-    size: int
-    mtime_ns: int
-    outcome: Document | Skipped | None  # None: the content has the digest of the request
 
 
 class Sandbox:
@@ -114,7 +77,7 @@ class _Run:
         self._results: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()  # guards the two below: a worker must not start after the last was killed
-        self._alive: list[_Worker] = []
+        self._alive: list[ParserProcess] = []
         self._stopped = False
 
     def submit(self, request: Request, threads: int) -> None:
@@ -147,7 +110,7 @@ class _Run:
             thread.join()
 
     def _work(self) -> None:
-        worker: _Worker | None = None
+        worker: ParserProcess | None = None
         try:
             while (request := self._requests.get()) is not None:
                 worker = worker or self._start()
@@ -164,154 +127,16 @@ class _Run:
             if worker is not None:
                 self._end(worker)
 
-    def _start(self) -> _Worker | None:
+    def _start(self) -> ParserProcess | None:
         with self._lock:
             if self._stopped:
                 return None
-            worker = _Worker(self._limits, self._module)
+            worker = ParserProcess(self._limits, self._module)
             self._alive.append(worker)
         worker.greet(self._options)
         return worker
 
-    def _end(self, worker: _Worker) -> None:
+    def _end(self, worker: ParserProcess) -> None:
         with self._lock:
             self._alive.remove(worker)
         worker.end()
-
-
-class _Worker:
-    """One worker process."""
-
-    def __init__(self, limits: Limits, module: str) -> None:
-        self._limits = limits
-        # -P: a json.py in the folder where ragcli runs must not become part of it. Warnings of parsers are no news.
-        command = [sys.executable, "-P", "-W", "ignore", "-m", module, str(limits.memory_mib), str(limits.output_mib)]
-        self._command = " ".join(command)
-        self._process = subprocess.Popen(
-            command,
-            bufsize=0,  # else frames hide in a buffer from poll()
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            process_group=0,  # programs that a parser starts are killed with it, and Ctrl-C does not reach it
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests: IO[bytes] = self._process.stdin
-        self._replies: IO[bytes] = self._process.stdout
-        self._poll = select.poll()
-        self._poll.register(self._replies, select.POLLIN)
-
-    def greet(self, options: LoadOptions) -> None:
-        """Wait until the process is up, which is not held against a file, and tell it the options."""
-        ready = read_frame(self._replies) if self._is_heard(time.monotonic() + _START_SECONDS) else None
-        if ready is None:
-            hint = f"run {self._command!r} to see why"
-            raise RagcliError(f"a parser process did not start ({_cause(self.end())})", hint)
-        self._send({"options": asdict(options)})
-
-    def load(self, request: Request) -> tuple[Loaded, bool]:
-        """What became of the request, and whether the process can take another."""
-        seconds = self._limits.seconds
-        deadline = time.monotonic() + seconds
-        known: Frame = {"sha256": "", "size": 0, "mtime_ns": 0}
-        outcome: Document | Skipped | None
-        is_reusable = False
-        self._send({"path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds})
-        try:
-            reply = self._reply(deadline)
-            if reply is not None and "sha256" in reply:
-                known = reply
-                reply = self._reply(deadline)
-            outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
-            # A process that ran out of memory may have little left to give back.
-            is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
-        except TimeoutError:
-            outcome = Skipped(request.path, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
-        except (ValueError, LookupError, TypeError) as error:
-            outcome = Skipped(request.path, Reason.DAMAGED, f"the parser answers nonsense ({type(error).__name__})")
-        return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
-
-    def kill(self) -> None:
-        """Kill the process and what it started."""
-        with suppress(ProcessLookupError, PermissionError):  # it is gone already
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def end(self) -> int:
-        """Kill the process, wait for it and return how it ended: an exit code, or a signal below zero."""
-        self.kill()
-        code = self._process.wait()
-        self._requests.close()
-        self._replies.close()
-        return code
-
-    def _send(self, frame: Frame) -> None:
-        with suppress(BrokenPipeError):  # the end of the replies tells
-            write_frame(self._requests, frame)
-
-    def _is_heard(self, deadline: float) -> bool:
-        """True when a reply, or the end of them, arrives before ``deadline``."""
-        left = max(0.0, deadline - time.monotonic())
-        return bool(self._poll.poll(math.ceil(left * 1000)))
-
-    def _reply(self, deadline: float) -> Frame | None:
-        """The next reply, None when the process is gone.
-
-        Raises TimeoutError when it does not begin before ``deadline`` or does not end, and ValueError for one that is
-        larger than a document may be.
-        """
-        if not self._is_heard(deadline):
-            raise TimeoutError
-        deadline = time.monotonic() + _SENDING_SECONDS
-        header = self._read(HEADER.size, deadline)
-        if header is None:
-            return None
-        size = HEADER.unpack(header)[0]
-        if size > (self._limits.output_mib << 20) + _ROOM:
-            raise ValueError("more than a document may be")
-        body = self._read(size, deadline)
-        return None if body is None else unpack_frame(body)
-
-    def _read(self, size: int, deadline: float) -> bytearray | None:
-        data = bytearray()
-        while len(data) < size:
-            if not self._is_heard(deadline):
-                raise TimeoutError
-            part = os.read(self._replies.fileno(), min(size - len(data), 1 << 20))
-            if not part:
-                return None
-            data += part
-        return data
-
-    def _crashed(self, path: Path) -> Skipped:
-        try:
-            code = self._process.wait(_DYING_SECONDS)
-        except subprocess.TimeoutExpired:
-            return Skipped(path, Reason.DAMAGED, "the parser closed its output")
-        if code == -signal.SIGKILL:  # nobody else kills so: the kernel, for want of memory
-            return Skipped(path, Reason.OUT_OF_MEMORY, f"the parser was killed ({_cause(code)})")
-        return Skipped(path, Reason.DAMAGED, f"the parser crashed ({_cause(code)})")
-
-
-def _unpack(path: Path, reply: Frame, limits: Limits) -> Document | Skipped | None:
-    if "document" in reply:
-        return unpack_document(path, reply["document"])
-    if "failed" in reply:
-        reason = Reason(reply["failed"]["reason"])
-        detail = reply["failed"]["detail"]
-        return Skipped(path, reason, detail or limits.stated(reason))
-    return None
-
-
-def _cause(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _environment() -> dict[str, str]:
-    """The environment, in which the worker finds this package where this process found it."""
-    root = Path(ragcli.__file__).parents[1]
-    if root.name in ("site-packages", "dist-packages"):  # on the path of every interpreter, behind the standard library
-        return dict(os.environ)
-    inherited = os.environ.get("PYTHONPATH")
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (inherited, str(root))))}

@@ -65,7 +65,7 @@ class Searcher:
         groups, judged = self._judged(text, lists)
         hits = self._hits(text, groups, judged, lists)
         notes = (*self._notes(text), *judged.notes)
-        return Results(text, self._options.mode, tuple(hits), judged.answered, notes, tuple(judged.details))
+        return Results(text, self._options.mode, tuple(hits), notes, tuple(judged.details), judged.answered)
 
     def _lists(self, text: str) -> dict[PartName, Ranked]:
         """The list that counts first, then those that it was made of."""

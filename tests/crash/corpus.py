@@ -20,6 +20,9 @@ QUESTIONS = (
 )
 
 
+_MOST = 14  # documents, so that a long series stays quick
+
+
 class Corpus:
     """The documents below ``folder``; the same seed makes the same changes."""
 
@@ -41,6 +44,8 @@ class Corpus:
         for act in (self._edit, self._remove, self._rename, self._copy):
             if len(self.files()) > 4 and self._rng.random() < 0.7:
                 act(self._rng.choice(self.files()))
+        while len(self.files()) > _MOST:
+            self._remove(self._rng.choice(self.files()))
         if self._rng.random() < 0.3:
             (self.folder / "empty.txt").write_text(" " * self._rng.randint(0, 3))
 

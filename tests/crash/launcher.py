@@ -5,6 +5,7 @@
 SOCKET is a descriptor over which the process is supervised (syscalls.py), or - for none.
 """
 
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ embed.SLICE = 1
 
 if __name__ == "__main__":
     channel, sys.argv = sys.argv[1], ["ragcli", *sys.argv[2:]]
+    faulthandler.dump_traceback_later(240)
     if channel != "-":
         syscalls.install(int(channel))
     raise SystemExit(main())

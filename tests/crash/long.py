@@ -49,13 +49,18 @@ def kills(place: Path, count: int) -> bool:
     """SIGKILL: before changes of a first run, of an ordinary one and of a rebuild, and at random moments."""
     started, figures = time.monotonic(), Figures()
     bench = Bench(place / "kills", seed=1)
-    if not why_not():
-        at_changes(bench, (), spread(bench.operations(), count // 4), figures)
+
+    def before_changes(name: str, kills: int, *options: str) -> None:
+        if not why_not():
+            changes = bench.operations(*options)
+            say(f"killing {name}, which makes {changes} changes")
+            at_changes(bench, options, spread(changes, kills), figures)
+
+    before_changes("a first run", count // 4)
     bench.run()
     bench.corpus.change()
-    if not why_not():
-        at_changes(bench, (), spread(bench.operations(), count // 3), figures)
-        at_changes(bench, _OTHER_SIZE, spread(bench.operations(*_OTHER_SIZE), count // 6), figures)
+    before_changes("an update", count // 3)
+    before_changes("a rebuild", count // 6, *_OTHER_SIZE)
     quickest = time.monotonic()
     bench.run()
     at_random(bench, count - figures.faults["SIGKILL before a change"], time.monotonic() - quickest, figures, seed=1)

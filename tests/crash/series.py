@@ -4,6 +4,7 @@ import errno
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 
 import states
@@ -24,6 +25,12 @@ FAULTS = {
 }
 
 
+def progress(line: str) -> None:
+    """Where it is, for whoever watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{line}\033[K")
+
+
 def at_changes(
     bench: Bench, options: tuple[str, ...], numbers: Iterable[int], figures: Figures, fault: str = ""
 ) -> None:
@@ -32,6 +39,7 @@ def at_changes(
     kept = bench.keep("base")
     fresh = bench.fresh(*options)
     for number in numbers:
+        progress(f"{fault or 'SIGKILL'} before change {number}")
         bench.restore(kept)
         decide = FAULTS[fault](number) if fault else kill_before(number)
         ended = bench.run(*options, decide=decide)
@@ -51,6 +59,7 @@ def at_random(bench: Bench, kills: int, seconds: float, figures: Figures, seed: 
     done = 0
     while done < kills:
         bench.corpus.change()
+        progress(f"{done} of {kills} killed at random")
         before = states.read(bench.index)
         fresh = bench.fresh()
         ended = bench.run(kill_after=rng.uniform(0.2, 1.0) * seconds)

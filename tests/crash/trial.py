@@ -21,7 +21,7 @@ import ragcli
 from ragcli.index.verify import verify
 
 LAUNCHER = Path(__file__).parent / "launcher.py"
-_SECONDS = 120  # that a run may take at most, on a busy machine
+_SECONDS = 300  # that a run may take at most, on a busy machine; before that it says where it hangs
 
 
 @dataclass
@@ -79,6 +79,9 @@ class Bench:
                     time.sleep(kill_after)
                     process.kill()
                 code = process.wait(_SECONDS)
+            except subprocess.TimeoutExpired:
+                err.seek(0)
+                raise AssertionError(f"the run hangs: {err.read().decode()}") from None
             finally:
                 process.kill()
             out.seek(0), err.seek(0)

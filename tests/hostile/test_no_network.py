@@ -64,6 +64,7 @@ LOCAL = [
     ["list", "--not-indexed"],
     ["status"],
     ["verify"],
+    ["repair"],
     ["models", "list"],
     ["models", "show", "all-MiniLM-L6-v2"],
     ["doctor"],

@@ -238,7 +238,7 @@ def test_flipped_rows_and_ids_can_be_searched_without_a_crash(tmp_path_factory, 
 
 
 def write_segment_or_refuse(folder, row):
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, IndexDamaged):
         write_segment(folder, "b.faiss", [], [row], [1])
 
 

@@ -40,7 +40,7 @@ def test_files_that_changed_are_no_fault_of_the_index(place):
     "change",
     [
         "UPDATE chunks SET start = start + 1, end = end + 1",
-        "UPDATE chunks SET byte_start = byte_start - 1",
+        "UPDATE chunks SET byte_start = byte_start + 1",
         "UPDATE chunks SET line_first = line_first + 1",
         "UPDATE chunks SET text = replace(text, 'Boat', 'Goat')",
     ],
