@@ -150,11 +150,13 @@ def test_open_starts_no_program_for_a_path_that_could_be_an_option(ragcli, hones
     folder = tmp_path / "index"
     shutil.copytree(honest, folder)
     with closing(sqlite3.connect(folder / "catalog.sqlite3")) as catalog, catalog:
-        catalog.execute("UPDATE documents SET path = CAST('-c:!touch pwned' AS BLOB) WHERE path LIKE '%a.md'")
+        [(document,)] = catalog.execute("SELECT id FROM documents WHERE substr(path, -4) = CAST('a.md' AS BLOB)")
+        catalog.execute("UPDATE documents SET path = CAST('-c:!touch pwned' AS BLOB) WHERE id = ?", (document,))
+        [(chunk,)] = catalog.execute("SELECT min(id) FROM chunks WHERE document = ?", (document,))
     (tmp_path / "-c:!touch pwned").write_text("x")
     done = ragcli("open", "-c:!touch pwned:1", "--index", str(folder), "--dry-run", cwd=tmp_path, EDITOR="vim")
     assert done.returncode == 2
-    done = ragcli("open", "3", "--index", str(folder), "--dry-run", cwd=tmp_path, EDITOR="vim")
+    done = ragcli("open", str(chunk), "--index", str(folder), "--dry-run", cwd=tmp_path, EDITOR="vim")
     assert done.returncode == 2, done.stdout
     assert json.loads(ragcli("status", "--index", str(folder), "--json").stdout)["exists"]
 
