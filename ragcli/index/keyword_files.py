@@ -21,7 +21,8 @@ _KINDS = ("fast", "fieldnorm", "idx", "pos", "store", "term")
 _FOOTER_MARK = 1337
 
 # What a killed tantivy leaves: a segment that nothing names, or the draft of a JSON file.
-_LITTER = re.compile(r"[0-9a-f]{32}\.(\d+\.del|[a-z]+(\.temp)?)|\.tmp\w{6}")
+_SEGMENT = re.compile(r"[0-9a-f]{32}\.(\d+\.del|[a-z]+(\.temp)?)")
+_DRAFT = re.compile(r"\.tmp\w{6}")
 
 
 def check_files(folder: Path) -> list[str]:
@@ -57,9 +58,10 @@ def sweep_files(folder: Path) -> None:
     try:
         wanted = set(_segment_files(folder))
     except (OSError, ValueError):
-        return  # nothing is litter for sure where the list of what is not cannot be read: verify says so
+        wanted = None  # no segment is litter for sure where the list of them cannot be read: verify says so
     for entry in os.scandir(folder):
-        if entry.name not in wanted and _LITTER.fullmatch(entry.name):
+        unnamed = wanted is not None and entry.name not in wanted and _SEGMENT.fullmatch(entry.name)
+        if unnamed or _DRAFT.fullmatch(entry.name):
             Path(entry.path).unlink(missing_ok=True)
 
 

@@ -39,8 +39,9 @@ def sweep(folder: Path, catalog: Catalog) -> None:
         for entry in os.scandir(folder / VECTORS):
             if is_segment_or_draft(entry.name) and entry.name not in known:
                 Path(entry.path).unlink(missing_ok=True)
-    current = catalog.keywords_name()
-    if (folder / current).is_dir():
+    # before the first commit that makes an index, what stands under its name is what a killed one left
+    current = catalog.keywords_name() if catalog.built_with() is not None else None
+    if current is not None and (folder / current).is_dir():
         sweep_files(folder / current)
     for entry in os.scandir(folder):
         if is_keywords_name(entry.name) and entry.name != current:

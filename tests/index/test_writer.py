@@ -284,6 +284,30 @@ def test_files_of_others_that_came_later_are_left_alone(tmp_path):
     assert not set(litter) & set(left)
 
 
+def test_what_tantivy_left_when_killed_as_it_began_is_gone_after_the_next_run(tmp_path):
+    """It writes each list of its files as a draft, and renames it; before the first rename there is no list at all."""
+    folder = tmp_path / "index"
+    with open_writer(folder):
+        pass
+    (folder / "keywords").mkdir()
+    (folder / "keywords" / ".tmpAb3dE9").write_text("{")
+    change(folder, {"/d/1": ["first"]})
+    assert not (folder / "keywords" / ".tmpAb3dE9").exists()
+    assert_sound(folder)
+
+
+def test_drafts_go_even_where_the_list_of_files_is_damaged(tmp_path):
+    folder = tmp_path / "index"
+    change(folder, {"/d/1": ["first"]})
+    segments = sorted(p.name for p in (folder / "keywords").iterdir() if p.suffix == ".store")
+    (folder / "keywords" / "meta.json").write_text("{")
+    (folder / "keywords" / ".tmpAb3dE9").write_text("{")
+    with open_writer(folder):
+        pass
+    assert not (folder / "keywords" / ".tmpAb3dE9").exists()
+    assert segments == sorted(p.name for p in (folder / "keywords").iterdir() if p.suffix == ".store")
+
+
 def test_damage_to_what_is_derived_does_not_keep_a_rebuild_from_starting(tmp_path):
     folder = tmp_path / "i"
     change(folder, {"/a": ["one"]})
