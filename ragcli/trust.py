@@ -17,10 +17,10 @@ from ragcli.errors import RagcliError
 # What any file may set, whatever the value: how to search, how to show, which files below a folder are left out. An
 # option that is not named here needs trust.
 _OPTIONS = """
-    after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug deep
-    dry_run exclude explain failed field force format_ hidden ignore include json jsonl k limit max_file_size min_prob
-    mode not_indexed null offline password path paths plan quiet rerank seed stage stream strict text type_ unique
-    verbose wait whole
+    after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug
+    deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
+    max_file_size min_prob mode not_indexed null offline password path paths plan quiet rerank seed stage stream
+    strict text type_ unique verbose wait whole
 """
 _HARMLESS = frozenset(_OPTIONS.split())
 _PLACES = frozenset(("index", "home"))  # may be set to what lies below the file's own folder

@@ -19,7 +19,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 HOMES = {
     "typer": ("cli/",),
     "rich": ("render/", "cli/"),
-    "faiss": ("index/vectors.py",),
+    "faiss": ("index/faiss_files.py", "index/vectors.py", "index/approximate.py"),
     "tantivy": ("index/keywords.py", "search/terms.py"),
     "sqlite3": ("index/catalog.py", "index/database.py", "cli/checks.py"),
     "sentence_transformers": ("models/",),

@@ -31,6 +31,7 @@ COMMANDS = {
     "remove": "remove",
     "verify": "verify",
     "repair": "repair",
+    "optimize": "optimize",
     "export": "transfer",
     "import": "transfer",
     "eval": "eval",

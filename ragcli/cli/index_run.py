@@ -111,6 +111,7 @@ def _record(env: Env, summary: Summary) -> dict[str, object]:
         "not_indexed": {str(reason): count for reason, count in sorted(summary.skipped.items())},
         "failures": [{"path": str(f.path), "reason": str(f.reason), "detail": f.detail} for f in summary.failures],
         "warnings": [{"path": str(path), "warning": warning} for path, warning in summary.warnings],
+        "approximate": summary.approximate is not None,
         "seconds": round(summary.seconds, 3),
     }
 
@@ -134,6 +135,8 @@ def _say_summary(env: Env, summary: Summary) -> None:
     ]  # fmt: skip
     chunks = f"; {summary.chunks_embedded:,} chunks embedded" if summary.chunks_embedded else ""
     reused = f", {summary.chunks_reused:,} reused" if summary.chunks_reused else ""
+    if summary.approximate is not None:
+        env.say("the approximate index was made anew; see: ragcli status")
     env.say(f"{', '.join(counts) or 'nothing to index'}{chunks}{reused} in {human_duration(summary.seconds)}")
 
 

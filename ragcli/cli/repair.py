@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         done = mend(env.existing_index(), on_wait=env.on_wait(wait))
         if env.json:
             write_json(
-                {"schema": 1, "keywords": done.keywords, "segments": done.segments,
+                {"schema": 1, "keywords": done.keywords, "segments": done.segments, "approximate": done.approximate,
                  "chunks": {"embedded": done.embedded, "reused": done.reused}},
                 sys.stdout,
             )  # fmt: skip
@@ -34,6 +34,8 @@ def register(app: typer.Typer) -> None:
         else:
             if done.keywords:
                 env.say("the keyword index was made anew")
+            if done.approximate:
+                env.say("the approximate index was made anew")
             if done.segments:
                 env.say(
                     f"{done.segments} segments were made anew: {done.embedded} chunks embedded, {done.reused} reused"

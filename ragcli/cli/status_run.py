@@ -9,6 +9,7 @@ from typing import Any
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, IndexNotFound
+from ragcli.index.catalog import Catalog
 from ragcli.index.locate import index_names
 from ragcli.index.reader import Index, open_index
 from ragcli.render import write_json
@@ -56,6 +57,7 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
         "not_indexed": {"files": not_indexed, "failed": failed, "reasons": dict(sorted(reasons.items()))},
         "chunks": catalog.count("chunks"),
         "segments": catalog.count("segments"),
+        "search": _search_record(catalog),
         "model": index.settings.model,
         "model_sha256": index.settings.sha256,
         "dimension": index.settings.dimension,
@@ -63,6 +65,29 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
         "chunk_overlap": index.settings.chunk_overlap,
         "disk_bytes": sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
     }
+
+
+def _search_record(catalog: Catalog) -> dict[str, Any]:
+    """Which index serves dense search, and how well; ``newer`` chunks are searched exactly beside it."""
+    row = catalog.ledger.approximate()
+    if row is None:
+        return {"kind": "exact", "recall_at_10": 1.0}
+    newer = catalog.count("chunks") - catalog.count_up_to(row.last)
+    return {
+        "kind": "approximate", "recall_at_10": round(row.recall, 4), "queries_measured": row.sampled,
+        "lists": row.lists, "lists_read": row.probes, "newer": newer,
+    }  # fmt: skip
+
+
+def search_line(record: dict[str, Any]) -> str:
+    """The same for people."""
+    if record["kind"] == "exact":
+        return "exact"
+    newer = f"; {record['newer']:,} newer chunks searched exactly" if record["newer"] else ""
+    return (
+        f"approximate: reads {record['lists_read']} of {record['lists']:,} lists, recall@10"
+        f" {record['recall_at_10']:.3f} over {record['queries_measured']} queries{newer}"
+    )
 
 
 def _write_text(record: dict[str, Any]) -> None:
@@ -82,6 +107,7 @@ def _write_text(record: dict[str, Any]) -> None:
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
             ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
+            ("search", search_line(record["search"])),
             ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]

@@ -96,9 +96,9 @@ class Database:
         with translated(self.path):
             yield from self._connection.execute(sql)
 
-    def number(self, sql: str) -> int:
+    def number(self, sql: str, values: tuple[object, ...] = ()) -> int:
         """The first column of the first row, which must be a number."""
-        return self.records(lambda row: int(row[0]), sql)[0]
+        return self.records(lambda row: int(row[0]), sql, values)[0]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

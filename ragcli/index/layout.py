@@ -18,12 +18,17 @@ KEYWORDS = "keywords"
 REBUILD = "rebuild"  # an index that is built inside another one to replace it
 
 _SEGMENT = re.compile(r"seg-\d{4,}-\d{8,}\.faiss")
-_LITTER = re.compile(rf"{_SEGMENT.pattern}(\.tmp)?")
+_APPROXIMATE = re.compile(r"ivf-\d{4,}-\d{8,}\.faiss")
+_LITTER = re.compile(rf"({_SEGMENT.pattern}|{_APPROXIMATE.pattern})(\.tmp)?")
 _KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+){{0,2}}")
 
 
 def segment_name(generation: int, commit: int) -> str:
     return f"seg-{generation:04d}-{commit:08d}.faiss"
+
+
+def approximate_name(generation: int, commit: int) -> str:
+    return f"ivf-{generation:04d}-{commit:08d}.faiss"
 
 
 def rewritten_keywords(generation: int, commit: int) -> str:
@@ -42,8 +47,12 @@ def is_segment_name(name: str) -> bool:
     return _SEGMENT.fullmatch(name) is not None
 
 
-def is_segment_or_draft(name: str) -> bool:
-    """Also true for a segment that was being written."""
+def is_approximate_name(name: str) -> bool:
+    return _APPROXIMATE.fullmatch(name) is not None
+
+
+def is_vectors_or_draft(name: str) -> bool:
+    """Whether it is a file of vectors, also one that was being written."""
     return _LITTER.fullmatch(name) is not None
 
 

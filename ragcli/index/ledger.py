@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Literal
 
 from ragcli.index.database import Database
-from ragcli.index.rows import SegmentRow, segment_of
+from ragcli.index.rows import ApproximateRow, SegmentRow, approximate_of, segment_of
 from ragcli.types import Span
 
 Holder = Literal["in_vectors", "in_keywords"]
@@ -41,6 +42,21 @@ class Ledger:
         self._db.run_many(
             "INSERT INTO segments VALUES (?, ?, ?, ?, ?)", ((s.name, s.sha256, s.count, s.first, s.last) for s in new)
         )
+
+    def approximate(self) -> ApproximateRow | None:
+        """The index that approximate search reads; None where search is exact."""
+        found = self._db.records(
+            lambda row: approximate_of(json.loads(row[0])), "SELECT value FROM settings WHERE key = 'approximate'"
+        )
+        return found[0] if found else None
+
+    def set_approximate(self, row: ApproximateRow | None) -> None:
+        self._set("approximate", asdict(row) if row else None)
+
+    def vector_files(self) -> list[SegmentRow | ApproximateRow]:
+        """Every file of vectors that belongs to the index."""
+        approximate = self.approximate()
+        return [*self.segments(), *([approximate] if approximate else [])]
 
     def dead(self, holder: Holder) -> list[int]:
         """Ids whose chunk is gone while ``holder`` still has them, ascending."""
@@ -75,5 +91,5 @@ class Ledger:
     def clear_pending(self) -> None:
         self._db.run("DELETE FROM pending")
 
-    def _set(self, key: str, value: int) -> None:
+    def _set(self, key: str, value: object) -> None:
         self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

@@ -15,15 +15,17 @@ from ragcli.index.settings import Settings
 from ragcli.types import Chunk, Mode
 
 if TYPE_CHECKING:
+    from ragcli.index.faiss_files import Ids, Vectors
     from ragcli.index.keywords import Keywords
-    from ragcli.index.vectors import Ids, Segments, Vectors
+    from ragcli.index.vectors import Segments
 
 # A writer that commits between our reading the catalog and our opening the files makes us start over; a commit takes
 # far longer than opening, so that one try in many fails.
 _PATIENCE_SECONDS = 10.0
 
-# The keyword index may still hold entries of deleted chunks and of a commit in progress: ask for more, drop those.
-_KEYWORD_ROOM = 50
+# The keyword index and an approximate one may still hold deleted chunks, and the former those of a commit in progress:
+# ask for more, drop those.
+_STRANGERS = 50
 
 
 class Index:
@@ -46,7 +48,8 @@ class Index:
         """
         import numpy as np
 
-        assert self._segments is not None
+        segments = self._segments
+        assert segments is not None
         if self._dead is None:
             self._dead = np.array(self.catalog.ledger.dead("in_vectors"), np.int64)
         allowed = None
@@ -54,21 +57,32 @@ class Index:
             if self._allowed is None or self._allowed[0] is not documents:
                 self._allowed = documents, np.array(self.catalog.chunk_ids(documents), np.int64)
             allowed = self._allowed[1]
-        return self._segments.search(query, k, allowed=allowed, dead=self._dead)
+        wanted = k if segments.is_exact else k + _STRANGERS
+        while True:
+            hits = segments.search(query, wanted, allowed=allowed, dead=self._dead)
+            if segments.is_exact:
+                return hits
+            live = self._known(hits)
+            if len(live) >= k or len(hits) < wanted:
+                return live[:k]
+            wanted *= 4
 
     def keyword(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by id."""
         assert self._keywords is not None
         if k <= 0:
             return []
-        wanted = k + _KEYWORD_ROOM
+        wanted = k + _STRANGERS
         while True:
             hits = self._keywords.search(terms, wanted, documents)
-            known = self.catalog.known_chunks([i for i, _ in hits])
-            live = [(i, score) for i, score in hits if i in known]
+            live = self._known(hits)
             if len(live) >= k or len(hits) < wanted:
                 return live[:k]
             wanted *= 4
+
+    def _known(self, hits: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        known = self.catalog.known_chunks([i for i, _ in hits])
+        return [(i, score) for i, score in hits if i in known]
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks among ``ids`` that exist, by id."""
@@ -102,7 +116,7 @@ def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index,
     with catalog.snapshot():
         commits = catalog.commits()
         settings = catalog.built_with()
-        rows = catalog.ledger.segments()
+        rows, approximate = catalog.ledger.segments(), catalog.ledger.approximate()
         keywords_folder = folder / catalog.keywords_name()
     if settings is None:
         raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
@@ -111,7 +125,7 @@ def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index,
         if mode in {"hybrid", "dense"}:
             from ragcli.index.vectors import Segments
 
-            segments = Segments(folder / VECTORS, rows, settings.dimension)
+            segments = Segments(folder / VECTORS, rows, settings.dimension, approximate)
         if mode in {"hybrid", "keyword"}:
             from ragcli.index.keywords import Keywords
 

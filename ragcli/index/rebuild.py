@@ -58,7 +58,7 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
     """
     keywords = rebuilt.keywords_name()
     (folder / VECTORS).mkdir(exist_ok=True)
-    for row in rebuilt.ledger.segments():
+    for row in rebuilt.ledger.vector_files():
         _link(rebuilt_folder / VECTORS / row.name, folder / VECTORS / row.name)
     shutil.rmtree(folder / keywords, ignore_errors=True)
     # not the locks: a link would be the same lock

@@ -14,7 +14,7 @@ from ragcli.index.layout import (
     REBUILD,
     VECTORS,
     is_keywords_name,
-    is_segment_or_draft,
+    is_vectors_or_draft,
     refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
@@ -35,9 +35,9 @@ def refuse_foreign(folder: Path) -> None:
 def sweep(folder: Path, catalog: Catalog) -> None:
     """Remove derived files that ``catalog`` does not name. Only files with names of ours are touched."""
     if (folder / VECTORS).is_dir():
-        known = {row.name for row in catalog.ledger.segments()}
+        known = {row.name for row in catalog.ledger.vector_files()}
         for entry in os.scandir(folder / VECTORS):
-            if is_segment_or_draft(entry.name) and entry.name not in known:
+            if is_vectors_or_draft(entry.name) and entry.name not in known:
                 Path(entry.path).unlink(missing_ok=True)
     # before the first commit that makes an index, what stands under its name is what a killed one left
     current = catalog.keywords_name() if catalog.built_with() is not None else None

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ragcli.index.layout import is_segment_name
+from ragcli.index.layout import is_approximate_name, is_segment_name
 from ragcli.types import Chunk, Reason, Skipped
 
 CHUNK_COLUMNS = (
@@ -92,6 +92,24 @@ class SegmentRow:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class ApproximateRow:
+    """The FAISS file of approximate search, which holds every vector whose id was at most ``last`` when it was made.
+
+    ``recall`` is the share of the ten nearest that it found when it read ``probes`` of its ``lists``, the mean over
+    ``sampled`` queries.
+    """
+
+    name: str
+    sha256: str
+    count: int
+    last: int
+    lists: int
+    probes: int
+    recall: float
+    sampled: int
+
+
 def chunk_key(chunk: Chunk) -> bytes:
     """The digest of what is embedded of ``chunk``: chunks with equal digests share one vector."""
     import hashlib  # 3 ms, and readers need no digests
@@ -162,6 +180,19 @@ def segment_of(row: tuple[Any, ...]) -> SegmentRow:
     if not is_segment_name(segment.name) or segment.first < 0 or not 1 <= segment.count <= min(room, _MOST_ROWS):
         raise ValueError(f"{segment.name!r} is no segment")
     return segment
+
+
+def approximate_of(record: Any) -> ApproximateRow | None:  # noqa: ANN401 (JSON of a stranger)
+    """``record`` as :func:`dataclasses.asdict` made it, or None; raises KeyError, TypeError or ValueError."""
+    if record is None:
+        return None
+    fields = [record[name] for name in ApproximateRow.__slots__]
+    _check_types(tuple(fields), (str, str, int, int, int, int, float, int))
+    row = ApproximateRow(*fields)
+    sizes = 0 < row.probes <= row.lists <= row.count <= row.last + 1 and row.count <= _MOST_ROWS
+    if not is_approximate_name(row.name) or not sizes or not 0 <= row.recall <= 1:
+        raise ValueError(f"{row.name!r} is no approximate index")
+    return row
 
 
 def _check_types(row: tuple[Any, ...], types: tuple[type, ...]) -> None:

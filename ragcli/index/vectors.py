@@ -1,4 +1,4 @@
-"""Immutable FAISS segments: exact inner product over unit rows stored as float16. The only module that imports faiss.
+"""Immutable FAISS segments: exact inner product over unit rows stored as float16.
 
 A segment is an ``IndexIDMap`` over ``IndexScalarQuantizer(fp16)`` whose ids are chunk ids, ascending. Exact search over
 fp16 finds the same top 10 as float32 at half the size and twice the speed (docs/design.md has the figures). Unit rows
@@ -10,27 +10,15 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
-from ragcli.errors import IndexDamaged, RagcliError
-from ragcli.index.durable import sync_folder
-from ragcli.index.rows import SegmentRow
-
-# A search for one query is work for one thread; a team of them only waits for one another (for 1,000 rows 38 ms
-# instead of 0.6, on a busy machine of two cores).
-faiss.omp_set_num_threads(1)
-
-Vectors = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
-
-# Extra rows asked of each segment, so that rows which tie with the last one are seen and the lower id wins.
-_TIE_ROOM = 8
+from ragcli.errors import IndexDamaged
+from ragcli.index.faiss_files import Ids, Vectors, check_digest, read_file, search_file, write_file
+from ragcli.index.rows import ApproximateRow, SegmentRow
 
 # Rows copied at once when segments are written anew: 25 MB of float32 at 384 dimensions.
 _BLOCK = 16_384
@@ -69,7 +57,9 @@ def write_segment(
         last = int(ids[-1])
     if index is None:
         return None
-    return _write(folder, name, index, first, last)
+    count, width = index.ntotal, index.d
+    digest = write_file(folder, name, index, lambda file: _check_form(file, count, width))
+    return SegmentRow(name, digest, count, first, last)
 
 
 def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tuple[Ids, Vectors]]:
@@ -94,37 +84,9 @@ def _empty(dimension: int) -> faiss.IndexIDMap:
     )
 
 
-def _write(folder: Path, name: str, index: faiss.IndexIDMap, first: int, last: int) -> SegmentRow:
-    temporary = folder / f"{name}.tmp"
-    try:
-        faiss.write_index(index, os.fspath(temporary))
-        import hashlib  # 3 ms, and a search needs no digests
-
-        with temporary.open("rb+") as file:
-            # faiss reports no error of closing the file, which is when the last bytes meet a full disk
-            _check_form(file.fileno(), index.ntotal, index.d)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-    except (RuntimeError, OSError, ValueError) as error:  # faiss names its own C++ source
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise RagcliError(f"cannot write {temporary}", "is the disk full? free some space and run again") from error
-    temporary.replace(folder / name)
-    sync_folder(folder)
-    return SegmentRow(name, digest, index.ntotal, first, last)
-
-
 def check_segment(folder: Path, row: SegmentRow) -> str | None:
     """A sentence when the file is missing or its bytes are not those that were written, else None."""
-    import hashlib
-
-    path = folder / row.name
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"{path}: {error.strerror}"
-    return None if digest == row.sha256 else f"{path}: the content does not match its checksum"
+    return check_digest(folder / row.name, row.sha256)
 
 
 def require_sound(folder: Path, row: SegmentRow) -> None:
@@ -137,29 +99,56 @@ def require_sound(folder: Path, row: SegmentRow) -> None:
 class Segments:
     """All segments of one state of an index, open for search."""
 
-    def __init__(self, folder: Path, rows: Sequence[SegmentRow], dimension: int) -> None:
-        """Open every segment; raises IndexDamaged when one is missing or unusable."""
+    def __init__(
+        self, folder: Path, rows: Sequence[SegmentRow], dimension: int, approximate: ApproximateRow | None = None
+    ) -> None:
+        """Open every segment, and what approximate search reads; raises IndexDamaged when one is unusable."""
         self.dimension = dimension
-        self._indexes = [_open(folder / row.name, row, dimension) for row in rows]
+        self._rows = rows
+        self._covered = approximate.last if approximate else -1
+        # a file that approximate search stands in for is not read, but for what a filter lets through
+        self._indexes = [_open(folder / row.name, row, dimension, ahead=row.last > self._covered) for row in rows]
+        self._approximate = None
+        if approximate is not None:
+            from ragcli.index.approximate import Approximate
+
+            self._approximate = Approximate(folder, approximate, dimension)
 
     def search(
         self, query: Vectors, k: int, *, allowed: Ids | None = None, dead: Ids | None = None
     ) -> list[tuple[int, float]]:
         """The ``k`` best (chunk id, cosine) for one unit row (d,), best first, ties by ascending id.
 
-        Only ids in ``allowed`` count when given, and none in ``dead``: both act before the cut to ``k``. Raises
-        ValueError for a query of another dimension.
+        Only ids in ``allowed`` count when given, and none in ``dead``: both act before the cut to ``k``. Exact, unless
+        there is an approximate index and no ``allowed``; then ids that no segment holds any more are possible, which
+        the caller drops. Raises ValueError for a query of another dimension.
         """
         if query.shape != (self.dimension,):
             raise ValueError(f"the query has the shape {query.shape}, the index holds rows of {self.dimension}")
         if k <= 0 or not np.isfinite(query).all() or (allowed is not None and not len(allowed)):
             return []  # faiss pads such searches with id -1
-        selector = _selector(allowed, dead)
+        row = np.ascontiguousarray(query[None], dtype=np.float32)
         found: list[tuple[int, float]] = []
-        for index in self._indexes:
-            found += _search_one(index, np.ascontiguousarray(query[None], dtype=np.float32), k, selector)
+        covered = -1
+        if self._approximate is not None and allowed is None:
+            covered = self._covered
+            found += self._approximate.search(row, k, _selector(None, dead, -1))
+        for segment, index in zip(self._rows, self._indexes, strict=True):
+            if segment.last > covered:
+                parameters = faiss.SearchParameters()
+                parameters.sel = _selector(allowed, dead, covered if segment.first <= covered else -1)
+                found += search_file(index, row, k, parameters)
         found.sort(key=lambda hit: (-hit[1], hit[0]))
         return found[:k]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every search is."""
+        return self._approximate is None
+
+    def blocks(self, dead: Ids) -> Iterator[tuple[Ids, Vectors]]:
+        """The ids (n,) and rows (n, d) of everything but ``dead``, ids ascending, a block at a time."""
+        return _live_blocks(self._indexes, dead)
 
     def reconstruct(self, ids: Collection[int]) -> dict[int, Vectors]:
         """The stored row (d,) of each id that some segment holds."""
@@ -177,28 +166,14 @@ class Segments:
         return np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
 
 
-def _open(path: Path, row: SegmentRow, dimension: int | None) -> faiss.IndexIDMap:
-    try:
-        with path.open("rb") as file:
-            _check_form(file.fileno(), row.count, dimension)
-            _read_ahead(file.fileno())
-        # IO_FLAG_MMAP does not map a flat index; IO_FLAG_MMAP_IFC does
-        index = faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP_IFC)
-    except ValueError as error:
-        raise _damaged(path, str(error)) from error
-    except OSError as error:
-        raise _damaged(path, error.strerror or "it cannot be read") from error
-    except RuntimeError as error:
-        raise _damaged(path, "faiss cannot read it") from error
+def _open(path: Path, row: SegmentRow, dimension: int | None, *, ahead: bool = True) -> faiss.IndexIDMap:
+    index = read_file(path, lambda file: _check_form(file, row.count, dimension), ahead=ahead)
     assert isinstance(index, faiss.IndexIDMap)  # the header says so
     return index
 
 
 def _check_form(file: int, row_count: int, dimension: int | None) -> None:
-    """Raise ValueError unless the open ``file`` is laid out as a segment of so many rows.
-
-    faiss believes what a file says of itself, and may allocate or crash on what it says.
-    """
+    """Raise ValueError unless the open ``file`` is laid out as a segment of so many rows."""
     if dimension is None:
         dimension = int.from_bytes(os.pread(file, 4, 4), "little")
         if not 0 < dimension <= _MOST_DIMENSIONS:
@@ -219,36 +194,12 @@ def _head(dimension: int, row_count: int) -> bytes:
     return without_counts + struct.pack("<Q", 2 * dimension * row_count)
 
 
-def _read_ahead(file: int) -> None:
-    # On a cold disk, mapped pages come one fault at a time, four times slower than asking for the file at once.
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_WILLNEED)
-
-
-def _damaged(path: Path, fact: str) -> IndexDamaged:
-    return IndexDamaged(f"the segment {path} is damaged: {fact}", "mend it with: ragcli repair")
-
-
-def _selector(allowed: Ids | None, dead: Ids | None) -> faiss.IDSelector | None:
+def _selector(allowed: Ids | None, dead: Ids | None, above: int) -> faiss.IDSelector | None:
     if allowed is not None:
         live = allowed if dead is None or not len(dead) else np.setdiff1d(allowed, dead)
         return faiss.IDSelectorBatch(live)
-    return faiss.IDSelectorNot(faiss.IDSelectorBatch(dead)) if dead is not None and len(dead) else None
-
-
-def _search_one(
-    index: faiss.IndexIDMap, query: Vectors, k: int, selector: faiss.IDSelector | None
-) -> list[tuple[int, float]]:
-    parameters = None
-    if selector is not None:
-        parameters = faiss.SearchParameters()
-        parameters.sel = selector
-    count = min(k + _TIE_ROOM, index.ntotal)
-    while count:
-        scores, ids = index.search(query, count, params=parameters)
-        hits = [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]  # -1 pads
-        cut_inside_a_tie = len(hits) == count > k and hits[k - 1][1] == hits[-1][1]
-        if not cut_inside_a_tie or count == index.ntotal:
-            return hits
-        count = min(2 * count, index.ntotal)
-    return []
+    alive = faiss.IDSelectorNot(faiss.IDSelectorBatch(dead)) if dead is not None and len(dead) else None
+    if above < 0:
+        return alive
+    newer = faiss.IDSelectorRange(above + 1, np.iinfo(np.int64).max)
+    return newer if alive is None else faiss.IDSelectorAnd(newer, alive)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog import Catalog
+from ragcli.index.faiss_files import check_digest
 from ragcli.index.keyword_files import check_files
 from ragcli.index.keywords import Keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.reader import open_index
 from ragcli.index.recovery import files_other_than_committed
 from ragcli.index.rows import chunk_key
-from ragcli.index.vectors import Segments, check_segment
+from ragcli.index.vectors import Segments
 
 # A commit while we look removes files that we still expect: look again.
 _TRIES = 5
@@ -80,12 +81,13 @@ def _text_faults(catalog: Catalog) -> Iterator[str]:
 
 def _vector_faults(folder: Path, catalog: Catalog, dimension: int) -> Iterator[str]:
     segments = catalog.ledger.segments()
-    faults = [fault for row in segments if (fault := check_segment(folder / VECTORS, row)) is not None]
+    files = catalog.ledger.vector_files()
+    faults = [fault for row in files if (fault := check_digest(folder / VECTORS / row.name, row.sha256)) is not None]
     yield from faults
     if faults:
         return
     try:
-        held = Segments(folder / VECTORS, segments, dimension).ids().tolist()
+        held = Segments(folder / VECTORS, segments, dimension, catalog.ledger.approximate()).ids().tolist()
     except IndexDamaged as error:
         yield str(error)
         return

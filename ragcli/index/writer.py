@@ -30,8 +30,9 @@ from ragcli.index.settings import Settings
 from ragcli.types import Chunk, Document, Skipped
 
 if TYPE_CHECKING:
+    from ragcli.index.faiss_files import Vectors
     from ragcli.index.keywords import Keywords
-    from ragcli.index.vectors import Segments, Vectors
+    from ragcli.index.vectors import Segments
 
 REBUILD_NAME = REBUILD
 

@@ -18,7 +18,7 @@ from ragcli.models.tokenizer import open_tokenizer
 from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:
-    from ragcli.index.vectors import Vectors
+    from ragcli.index.faiss_files import Vectors
 
 # Texts handed to the encoder at once: enough to sort by length, few enough to stop within a second or two.
 SLICE = 64

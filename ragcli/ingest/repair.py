@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound
-from ragcli.index import mend
+from ragcli.index import mend, optimize
+from ragcli.index.faiss_files import Vectors, check_digest
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
 from ragcli.index.rewrite import rewrite_keywords
-from ragcli.index.rows import SegmentRow
+from ragcli.index.rows import ApproximateRow, SegmentRow
 from ragcli.index.settings import Settings
-from ragcli.index.vectors import Segments, Vectors
+from ragcli.index.vectors import Segments
 from ragcli.index.verify import catalog_faults, keyword_faults
 from ragcli.index.writer import Writer, open_writer
 from ragcli.ingest.embed import SLICE, model_files
+from ragcli.ingest.optimize import make as optimize_again
 from ragcli.models.encoder import Encoder, open_index_encoder
 
 # What is embedded is kept after so many chunks, however the run ends.
@@ -29,11 +32,12 @@ class Repaired:
 
     keywords: bool = False
     segments: int = 0
+    approximate: bool = False
     embedded: int = 0  # chunks whose vector nothing had any more
     reused: int = 0  # chunks that took the vector of another one with the same text
 
     def __bool__(self) -> bool:
-        return self.keywords or self.segments > 0
+        return self.keywords or self.approximate or self.segments > 0
 
 
 def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
@@ -59,7 +63,22 @@ def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
                 rewrite_keywords(folder, writer.catalog)
             repaired.keywords = True
         _Vectors(writer, settings, repaired).repair()
+        row = writer.catalog.ledger.approximate()
+        # of vectors that were lost it holds the ones from before, and of damaged ones the damage
+        if row is not None and (repaired.segments or not _is_sound(folder, row, settings.dimension)):
+            optimize.forget(folder, writer.catalog)
+            optimize_again(writer, settings)
+            repaired.approximate = True
     return repaired
+
+
+def _is_sound(folder: Path, row: ApproximateRow, dimension: int) -> bool:
+    if check_digest(folder / VECTORS / row.name, row.sha256) is not None:
+        return False
+    with suppress(IndexDamaged):  # as written, and yet of no use: its row in the catalog says something else
+        Segments(folder / VECTORS, [], dimension, row)
+        return True
+    return False
 
 
 class _Vectors:

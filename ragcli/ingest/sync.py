@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
 from ragcli.index.lock import OnWait
+from ragcli.index.optimize import is_due
+from ragcli.index.rows import ApproximateRow
 from ragcli.index.settings import Settings
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest import loaders
@@ -63,6 +65,7 @@ class Summary:
     skipped: dict[Reason, int] = field(default_factory=dict)  # files by reason
     failures: list[Skipped] = field(default_factory=list)
     warnings: list[tuple[Path, str]] = field(default_factory=list)
+    approximate: ApproximateRow | None = None  # made by this run
     seconds: float = 0.0
 
     def note(self, skipped: Skipped) -> None:
@@ -168,7 +171,19 @@ class _Run:
         if self._batch:
             self._writer.commit(self._batch)
         self._writer.tidy()
+        if is_due(self._writer.catalog):
+            self._make_approximate()
         return self._summary
+
+    def _make_approximate(self) -> None:
+        from ragcli.ingest.optimize import make
+
+        settings = self._writer.settings()
+        assert settings is not None
+        files = self._summary.added + self._summary.changed
+        chunks = self._summary.chunks_embedded + self._summary.chunks_reused
+        self._report(Progress(files, files, 1, 1, chunks, chunks, "building the approximate index"))
+        self._summary.approximate = make(self._writer, settings)
 
     def _take_over(self, changes: Changes) -> None:
         self._summary.unchanged = changes.unchanged

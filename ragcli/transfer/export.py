@@ -50,7 +50,7 @@ def export_index(folder: Path, file: Path) -> Manifest:
 
 def _derived(folder: Path, catalog: Catalog) -> dict[str, Path]:
     """The files beside the catalog that it names."""
-    segments = [f"{VECTORS}/{row.name}" for row in catalog.ledger.segments()]
+    segments = [f"{VECTORS}/{row.name}" for row in catalog.ledger.vector_files()]
     keywords = catalog.keywords_name()
     entries = sorted(path.name for path in (folder / keywords).iterdir())
     names = [name for entry in entries if manifests.is_member_name(name := f"{keywords}/{entry}")]
@@ -68,7 +68,7 @@ def _member(name: str, source: Path) -> Member:
 
 def _check_segments(manifest: Manifest, catalog: Catalog) -> None:
     found = {member.name: member.sha256 for member in manifest.files}
-    for row in catalog.ledger.segments():
+    for row in catalog.ledger.vector_files():
         if found[f"{VECTORS}/{row.name}"] != row.sha256:
             raise IndexDamaged(f"the segment {row.name} does not match its checksum", "see: ragcli verify")
 

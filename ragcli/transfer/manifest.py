@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ragcli.errors import IndexDamaged, IndexFormat
-from ragcli.index.layout import CATALOG, VECTORS, is_keywords_name, is_segment_name
+from ragcli.index.layout import CATALOG, VECTORS, is_approximate_name, is_keywords_name, is_segment_name
 
 NAME = "manifest.json"
 FORMAT = 1
@@ -94,5 +94,5 @@ def is_member_name(name: str) -> bool:
     if not slash:
         return name == CATALOG
     if folder == VECTORS:
-        return is_segment_name(file)
+        return is_segment_name(file) or is_approximate_name(file)
     return is_keywords_name(folder) and _KEYWORD_FILE.fullmatch(file) is not None

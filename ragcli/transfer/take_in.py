@@ -110,7 +110,7 @@ def _check(staging: Path, manifest: Manifest) -> None:
     """Refuse what does not hold together, and forget the folders it was made of."""
     catalog = Catalog.create(staging)
     try:
-        named = {f"vectors/{row.name}" for row in catalog.ledger.segments()}
+        named = {f"vectors/{row.name}" for row in catalog.ledger.vector_files()}
         listed = {member.name for member in manifest.files if member.name.startswith("vectors/")}
         if catalog.built_with() is None or catalog.ledger.pending() or named != listed:
             raise IndexDamaged("the index in the file was not whole when it was exported", _AGAIN)

@@ -1,0 +1,80 @@
+"""When search reads an approximate index, and the commit that puts one in place; the caller holds the writer's lock."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.index.catalog import Catalog
+from ragcli.index.layout import VECTORS, approximate_name
+from ragcli.index.lock import uninterrupted
+from ragcli.index.rows import ApproximateRow
+
+if TYPE_CHECKING:
+    from ragcli.index.faiss_files import Vectors
+
+# Exact search reads every vector: 11 ms for so many (docs/scale.md), and from here on approximate search is worth
+# having a second copy of them on disk.
+FEW_ENOUGH = 300_000
+
+# It is made anew when a larger share of the chunks came after it, and is searched exactly beside it, or went.
+_MOST_CHANGED = 0.25
+
+_EXACT = "always_exact"
+
+
+def is_due(catalog: Catalog) -> bool:
+    """Whether a run should end with :func:`optimize`: the index is large, and what there is does not cover it."""
+    segments = catalog.ledger.segments()
+    held = sum(row.count for row in segments)
+    if held < FEW_ENOUGH or catalog.settings().get(_EXACT):
+        return False
+    row = catalog.ledger.approximate()
+    if row is None:
+        return True
+    live = catalog.count("chunks")
+    kept = catalog.count_up_to(row.last)
+    return max(live - kept, row.count - kept) > _MOST_CHANGED * live
+
+
+def optimize(folder: Path, catalog: Catalog, dimension: int, queries: Vectors) -> ApproximateRow:
+    """Make the approximate index of all vectors and have search read it; one commit.
+
+    ``queries`` (n, d) are what its recall is measured with. Some chunk must be there. Raises IndexDamaged when a
+    segment is, RagcliError when the disk does not take it.
+    """
+    import numpy as np
+
+    from ragcli.index.approximate import build
+    from ragcli.index.vectors import Segments, require_sound
+
+    rows = catalog.ledger.segments()
+    for row in rows:
+        require_sound(folder / VECTORS, row)  # or its damage would go on under a new checksum
+    dead = np.array(catalog.ledger.dead("in_vectors"), np.int64)
+    name = approximate_name(catalog.generation(), catalog.commits() + 1)
+    made = build(folder / VECTORS, name, Segments(folder / VECTORS, rows, dimension), dead, queries)
+    _switch(folder, catalog, made, exact=False)
+    return made
+
+
+def search_exactly(folder: Path, catalog: Catalog) -> None:
+    """Let go of the approximate index, and make none until :func:`optimize` is asked for; one commit."""
+    _switch(folder, catalog, None, exact=True)
+
+
+def forget(folder: Path, catalog: Catalog) -> None:
+    """Let go of the approximate index, which the next run makes anew where one is due; one commit."""
+    _switch(folder, catalog, None, exact=bool(catalog.settings().get(_EXACT)))
+
+
+def _switch(folder: Path, catalog: Catalog, new: ApproximateRow | None, *, exact: bool) -> None:
+    old = catalog.ledger.approximate()
+    with uninterrupted(), catalog.transaction():
+        catalog.ledger.set_approximate(new)
+        catalog.set(_EXACT, exact)
+        catalog.count_commit()
+    if old is not None:
+        with suppress(OSError):  # what cannot be removed now, the next writer sweeps up
+            (folder / VECTORS / old.name).unlink(missing_ok=True)

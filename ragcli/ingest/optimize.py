@@ -1,0 +1,80 @@
+"""Make search of a large index fast, with recall measured on questions that its own texts make."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ragcli.errors import IndexNotFound, UsageError
+from ragcli.index import optimize as approximate
+from ragcli.index.catalog import Catalog
+from ragcli.index.lock import OnWait
+from ragcli.index.rows import ApproximateRow
+from ragcli.index.settings import Settings
+from ragcli.index.writer import Writer, open_writer
+from ragcli.ingest.embed import model_files
+
+if TYPE_CHECKING:
+    from ragcli.index.faiss_files import Vectors
+
+# Recall is the mean over so many queries: at 0.98 it is known to one part in a hundred.
+_QUERIES = 200
+
+# Words of a passage that stand for a question about it. Whole passages as queries are too easy: they lie where the
+# others do, and a search that finds 0.998 of their neighbours found 0.979 of those of real questions.
+_WORDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Optimized:
+    """What search reads now (None: every vector), how many chunks there are, and what it took to make."""
+
+    row: ApproximateRow | None
+    chunks: int
+    seconds: float
+
+
+def optimize(folder: Path, *, exact: bool = False, on_wait: OnWait | None = None) -> Optimized:
+    """Make the approximate index of ``folder``, whatever its size; with ``exact`` let go of it for good.
+
+    Raises IndexBusy, IndexNotFound, IndexDamaged, ModelUnavailable, ModelMismatch; UsageError for an index of nothing.
+    """
+    started = time.monotonic()
+    with open_writer(folder, on_wait=on_wait) as writer:
+        settings = writer.settings()
+        if settings is None:
+            raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
+        if exact:
+            approximate.search_exactly(folder, writer.catalog)
+        else:
+            make(writer, settings)
+        row, chunks = writer.catalog.ledger.approximate(), writer.catalog.count("chunks")
+    return Optimized(row, chunks, time.monotonic() - started)
+
+
+def make(writer: Writer, settings: Settings) -> ApproximateRow:
+    """Make the approximate index of the index that ``writer`` holds."""
+    queries = _queries(writer.catalog, settings)
+    return approximate.optimize(writer.folder, writer.catalog, settings.dimension, queries)
+
+
+def _queries(catalog: Catalog, settings: Settings) -> Vectors:
+    """Unit rows (n, d) of a few words of n passages, the same whenever it is asked of the same index."""
+    from ragcli.models.encoder import open_index_encoder
+
+    rng = random.Random(0)  # noqa: S311 (a sample)
+    ids = catalog.chunk_ids()
+    if not ids:
+        raise UsageError("the index holds no passages", "fill it with: ragcli index PATH")
+    chunks = catalog.chunks(rng.sample(ids, min(_QUERIES, len(ids))))
+    texts = [_some_words(chunks[i].text, rng) for i in sorted(chunks)]
+    return open_index_encoder(model_files(settings), len(texts)).encode(texts)
+
+
+def _some_words(text: str, rng: random.Random) -> str:
+    words = text.split()
+    start = rng.randrange(max(1, len(words) - _WORDS + 1))
+    return " ".join(words[start : start + _WORDS])
