@@ -34,6 +34,7 @@ RANKING = ("fused", "late", "logit")
 LATE = (0.0, *(round(2 ** (i / 2), 3) for i in range(-4, 4)))
 LOGIT = (0.0, *(round(2 ** (i / 2 - 6), 4) for i in range(-1, 6)))
 Shares = tuple[float, float]
+FEWEST = 4  # passages of other articles that a question is asked of
 SHOWN = 5  # hits of a question that are judged: those that people look at
 # Sources in which a passage other than the known one hardly ever answers, so that labels can be believed.
 LOCATED = ("squad-train36", "nq-open-oracle")
@@ -124,12 +125,18 @@ def pairs(row: Row, ranking: dict[str, float]) -> list[Pair]:
 
 
 def answerable(row: Row, ranking: dict[str, float]) -> list[Pair]:
-    """The question asked of all passages, and of all but the one that answers; only where that one is reranked."""
+    """The question asked of all passages, of all but the one that answers, and of other SQuAD articles alone.
+
+    Only where the one that answers is reranked, and of other articles where the search found some.
+    """
     if not 0 <= row["answer"] < DEPTH:
         return []
     everywhere = range(len(row["late"]))
     without = [i for i in everywhere if i != row["answer"]]
-    found = [(reranked(row, ranking, places), answers) for places, answers in ((everywhere, True), (without, False))]
+    title = row["titles"][row["answer"]]
+    elsewhere = [i for i in everywhere if row["source"] == "squad-train36" and row["titles"][i] != title]
+    asked = [(everywhere, True), (without, False), *([(elsewhere, False)] if len(elsewhere) >= FEWEST else [])]
+    found = [(reranked(row, ranking, places), answers) for places, answers in asked]
     return [Pair(stand_out([_pair(row, i).signals for i in order]), answers) for order, answers in found]
 
 

@@ -26,7 +26,7 @@ SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
     "read": ("dense", "coverage", "logit"),
     "reranked": ("dense", "coverage", "late", "logit"),
-    "answered": ("coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
+    "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
 # The last of the reranked passages: what a question finds that is about the same and no answer.
 _BACKGROUND = 4
