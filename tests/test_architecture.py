@@ -20,6 +20,8 @@ HOMES = {
     "typer": ("cli/",),
     "rich": ("render/", "cli/"),
     "faiss": ("index/vectors.py",),
+    "pymilvus": ("index/milvus_client.py",),
+    "grpc": ("index/milvus_client.py",),
     "tantivy": ("index/keywords.py", "search/terms.py"),
     "sqlite3": ("index/catalog.py", "index/database.py", "cli/checks.py"),
     "sentence_transformers": ("models/",),

@@ -56,6 +56,7 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
         "not_indexed": {"files": not_indexed, "failed": failed, "reasons": dict(sorted(reasons.items()))},
         "chunks": catalog.count("chunks"),
         "segments": catalog.count("segments"),
+        "store": index.settings.store or "files",
         "model": index.settings.model,
         "model_sha256": index.settings.sha256,
         "dimension": index.settings.dimension,
@@ -82,6 +83,7 @@ def _write_text(record: dict[str, Any]) -> None:
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
             ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
+            *([("vectors", record["store"])] if record["store"] != "files" else []),
             ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]

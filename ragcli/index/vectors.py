@@ -177,6 +177,16 @@ class Segments:
         return np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
 
 
+def exact_scores(query: Vectors, rows: Vectors) -> Vectors:
+    """The cosine of ``query`` (d,) and each of ``rows`` (n, d), to the bit what a segment of these rows answers."""
+    index = _empty(rows.shape[1])
+    index.add_with_ids(np.ascontiguousarray(rows), np.arange(len(rows)))
+    scores, places = index.search(np.ascontiguousarray(query[None], dtype=np.float32), len(rows))
+    in_order = np.empty(len(rows), np.float32)
+    in_order[places[0]] = scores[0]
+    return in_order
+
+
 def _open(path: Path, row: SegmentRow, dimension: int | None) -> faiss.IndexIDMap:
     try:
         with path.open("rb") as file:

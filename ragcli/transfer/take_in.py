@@ -114,6 +114,9 @@ def _check(staging: Path, manifest: Manifest) -> None:
         listed = {member.name for member in manifest.files if member.name.startswith("vectors/")}
         if catalog.built_with() is None or catalog.ledger.pending() or named != listed:
             raise IndexDamaged("the index in the file was not whole when it was exported", _AGAIN)
+        settings = catalog.built_with()
+        if settings is not None and settings.store:
+            raise IndexDamaged("the index in the file keeps its vectors elsewhere", _AGAIN)
         if any(not row.path.is_absolute() for row in catalog.documents()):
             raise IndexDamaged("the index in the file names documents by no whole path", _AGAIN)
         with catalog.transaction():
