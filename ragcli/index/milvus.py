@@ -133,7 +133,9 @@ class MilvusStore:
     def _upsert(self, added: Sequence[Entry]) -> None:
         if not added:
             return
-        rows = _rounded(np.stack([row for _, _, row in added]))
+        from ragcli.index.vectors import as_stored
+
+        rows = as_stored(np.stack([row for _, _, row in added]))
         if not np.isfinite(rows).all():
             raise ValueError("vectors must be finite")
         ids, documents = [i for i, _, _ in added], [document for _, document, _ in added]
@@ -148,8 +150,9 @@ class MilvusStore:
 
     def _entities(self, ids: Sequence[int]) -> Iterator[Entity]:
         """Those of ``ids`` that there are."""
+        timestamp = max(self._timestamp, self._place.state().timestamp)
         for start in range(0, len(ids), self._window):
-            yield from self._place.open().entities(f"id in {list(ids[start : start + self._window])}")
+            yield from self._place.open().entities(ids[start : start + self._window], timestamp)
 
     def _ids(self, wanted: Sequence[int]) -> list[int]:
         """All ids that there are, asked for piece by piece between ``wanted`` ones (ascending)."""
@@ -167,8 +170,5 @@ def digest(i: int, row: Vectors) -> int:
 
 
 def _is_sound(entity: Entity) -> bool:
-    return bool((_rounded(entity.row) == entity.row).all()) and digest(entity.id, entity.row) == entity.digest
-
-
-def _rounded(rows: Vectors) -> Vectors:
-    return rows.astype(np.float16).astype(np.float32)
+    kept = entity.row.astype(np.float16).astype(np.float32)
+    return bool((kept == entity.row).all()) and digest(entity.id, entity.row) == entity.digest

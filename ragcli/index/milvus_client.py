@@ -87,10 +87,11 @@ class Collection:
 
     def describe(self) -> Description | None:
         """None when there is no such collection."""
-        with self._asking():
-            if not self._client.has_collection(self.name, timeout=_ANSWER_SECONDS):
-                return None
-            found = self._client.describe_collection(self.name, timeout=_ANSWER_SECONDS)
+        try:
+            with self._asking():
+                found = self._client.describe_collection(self.name, timeout=_ANSWER_SECONDS)
+        except IndexDamaged:
+            return None
         fields = {field["name"]: field for field in found["fields"]}
         marks = sorted(fields.keys() - set(_SCHEMA))
         dimension = int(fields["vector"]["params"].get("dim", 0)) if "vector" in fields else 0
@@ -163,23 +164,22 @@ class Collection:
         return ids, scores, rows
 
     def ids(self, expression: str) -> list[int]:
-        """The ids of the entities that satisfy ``expression``, which must be few."""
-        return [int(row["id"]) for row in self._query(expression, ["id"])]
+        """The ids of the entities that satisfy ``expression``, whoever wrote them last."""
+        return [int(row["id"]) for row in self._query(expression, ["id"], {"consistency_level": "Strong"})]
 
-    def entities(self, expression: str) -> list[Entity]:
-        """The entities that satisfy ``expression``, which must be few."""
-        found = self._query(expression, ["id", self._mark, "vector"])
+    def entities(self, ids: Sequence[int], timestamp: int) -> list[Entity]:
+        """Those of ``ids``, which must be few, as the server sees them no earlier than at a time."""
+        level = {"consistency_level": "Customized", "guarantee_timestamp": timestamp}
+        found = self._query(f"id in {list(ids)}", ["id", self._mark, "vector"], level)
         return [Entity(int(row["id"]), int(row[self._mark]), np.array(row["vector"], np.float32)) for row in found]
 
-    def _query(self, expression: str, fields: list[str]) -> list[dict[str, Any]]:
-        # all that was written before: whoever asks here is about to write, or to judge
+    def _query(self, expression: str, fields: list[str], level: dict[str, Any]) -> list[dict[str, Any]]:
         with self._asking():
             found: list[dict[str, Any]] = self._loaded(
                 lambda: self._client.query(
-                    self.name, filter=expression, output_fields=fields, consistency_level="Strong",
-                    timeout=_ANSWER_SECONDS,
+                    self.name, filter=expression, output_fields=fields, timeout=_ANSWER_SECONDS, **level
                 )
-            )  # fmt: skip
+            )
         return found
 
     def _loaded(self, ask: Any) -> Any:  # noqa: ANN401 (what pymilvus returns)

@@ -17,6 +17,7 @@ from ragcli.index.catalog import Catalog
 from ragcli.index.milvus_client import MOST_HITS
 from ragcli.index.milvus_place import Place
 from ragcli.index.settings import Settings
+from ragcli.index.store import StoreState
 from ragcli.index.vectors import Vectors, exact_scores
 
 # More is asked for than wanted, so that rows which tie with the last one are seen and the lower id wins.
@@ -47,13 +48,21 @@ class MilvusSearch:
         if k <= 0 or not np.isfinite(query).all() or (documents is not None and not len(documents)):
             return []
         if k > MOST_HITS - _TIE_ROOM:
+            k = min(k, self._catalog.count("chunks"))
+        if k > MOST_HITS - _TIE_ROOM:
             raise UsageError(f"a Milvus server gives at most {MOST_HITS - _TIE_ROOM:,} hits", "ask for fewer")
         try:
             found = self._search(query, k, self._condition(documents))
         except IndexDamaged:
-            self._require_current()  # the collection may be gone because the index was built anew
-            raise
-        self._require_current()
+            now = self._state_now()
+            if now is not None and now.collection == self._place.state().collection:
+                raise
+            raise _outdated() from None  # the index was built anew, and nothing needed the old collection any more
+        now = self._state_now()
+        if now is not None and now.collection == self._place.state().collection:
+            # what this state of the catalog knows may have left the collection
+            if now.cleared > self._catalog.commits():
+                raise _outdated()
         return found
 
     def _search(self, query: Vectors, k: int, condition: str) -> list[tuple[int, float]]:
@@ -89,12 +98,13 @@ class MilvusSearch:
             conditions.append(f"document in {sorted(documents)}")
         return " and ".join(conditions)
 
-    def _require_current(self) -> None:
-        """Raise IndexBusy when what this state of the catalog knows may have left the collection."""
+    def _state_now(self) -> StoreState | None:
         catalog = Catalog.open(self._folder)
         try:
-            now = catalog.ledger.store_state()
+            return catalog.ledger.store_state()
         finally:
             catalog.close()
-        if now is None or now.collection != self._place.state().collection or now.cleared > self._catalog.commits():
-            raise IndexBusy("the index has changed since it was opened, and its server keeps one state", "ask again")
+
+
+def _outdated() -> IndexBusy:
+    return IndexBusy("the index has changed since it was opened, and its server keeps one state", "ask again")
