@@ -221,10 +221,9 @@ def translated(address: Address, name: str) -> Iterator[None]:
     except MilvusException as error:
         if error.code == _NOT_FOUND:
             raise gone(address, name) from None
-        raise _unavailable(address, error.code, error.message) from None
+        raise _unavailable(address, _status(error), str(error.message)) from None
     except grpc.RpcError as error:
-        code = error.code() if isinstance(error, grpc.Call) else None
-        raise _unavailable(address, code, str(code)) from None
+        raise _unavailable(address, _status(error), "") from None
 
 
 def gone(address: Address, name: str) -> IndexDamaged:
@@ -232,22 +231,32 @@ def gone(address: Address, name: str) -> IndexDamaged:
     return IndexDamaged(f"the collection {name} is not at {address.endpoint}", "make it anew with: ragcli repair")
 
 
-def _unavailable(address: Address, code: object, message: object) -> StoreUnavailable:
+def _status(error: BaseException | None) -> str:
+    """The status of the call that failed, which pymilvus hides behind errors of its own; "" when none did."""
     import grpc
 
-    text = " ".join(str(message).split())
-    refused = "auth" in text.lower() or code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-    if refused:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, grpc.Call):
+            return str(error.code().name)
+        seen.add(id(error))  # pymilvus raises errors from themselves
+        error = error.__context__ if error.__cause__ in {None, error} else error.__cause__
+    return ""
+
+
+def _unavailable(address: Address, status: str, message: str) -> StoreUnavailable:
+    if status in {"UNAUTHENTICATED", "PERMISSION_DENIED"}:
         return StoreUnavailable(
             f"the server at {address.endpoint} does not accept the token",
             f"set {TOKEN_VARIABLE} to user:password or an API key",
         )
-    if "Fail connecting" in text or "timeout" in text.lower() or isinstance(code, grpc.StatusCode):
+    if status or "timeout" in message.lower() or "Fail connecting" in message:
         return StoreUnavailable(
             f"the server at {address.endpoint} does not answer",
             "start it and run this again, or keep the vectors in files: ragcli index --force --store files",
         )
-    return StoreUnavailable(f"the server at {address.endpoint} refuses: {text[:200]}", "see its log")
+    said = " ".join(message.split())
+    return StoreUnavailable(f"the server at {address.endpoint} refuses: {said[:200]}", "see its log")
 
 
 def _connected(address: Address) -> Any:  # noqa: ANN401 (pymilvus has types of its own only where it is installed)

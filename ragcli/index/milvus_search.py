@@ -59,10 +59,9 @@ class MilvusSearch:
                 raise
             raise _outdated() from None  # the index was built anew, and nothing needed the old collection any more
         now = self._state_now()
-        if now is not None and now.collection == self._place.state().collection:
-            # what this state of the catalog knows may have left the collection
-            if now.cleared > self._catalog.commits():
-                raise _outdated()
+        is_same = now is not None and now.collection == self._place.state().collection
+        if now is not None and is_same and now.cleared > self._catalog.commits():
+            raise _outdated()  # what this state of the catalog knows may have left the collection
         return found
 
     def _search(self, query: Vectors, k: int, condition: str) -> list[tuple[int, float]]:

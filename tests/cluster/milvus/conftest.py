@@ -99,6 +99,7 @@ def free_port() -> int:
 def running(kind: str, folder: Path, *, auth: bool = False) -> Iterator[Server]:
     if importlib.util.find_spec(_NEEDED[kind]) is None:
         pytest.skip(f"needs the package {_NEEDED[kind]}: make test-cluster installs it")
+    folder.mkdir(exist_ok=True)
     server = Server(kind, folder / "data", free_port(), auth)
     server.start()
     try:

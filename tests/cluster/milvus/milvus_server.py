@@ -10,10 +10,15 @@ import sys
 import time
 
 
+def say(pid: int) -> None:
+    sys.stdout.write(f"{pid}\n")
+    sys.stdout.flush()
+
+
 def run_lite(data: str, port: int) -> None:
     from milvus_lite.adapter.grpc.server import run_server
 
-    print(os.getpid(), flush=True)  # it answers a moment later; whoever started it tries the port
+    say(os.getpid())  # it answers a moment later; whoever started it tries the port
     run_server(data_dir=data, host="127.0.0.1", port=port)
 
 
@@ -25,7 +30,7 @@ def run_real(data: str, port: int, auth: bool) -> None:
     server.config.set("authorization_enabled", auth)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the server is stopped as this ends
     server.start()
-    print(server.server_proc.pid, flush=True)
+    say(server.server_proc.pid)
     while server.server_proc.poll() is None:
         time.sleep(0.2)
 

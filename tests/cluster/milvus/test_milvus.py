@@ -91,11 +91,9 @@ def test_real_embeddings_give_the_same_ids_in_the_same_order(tmp_path, server, t
             for start in range(0, len(stored), 50):
                 # every tenth sentence stands in several documents: equal scores, which the lower id wins
                 part = stored[start : start + 50] + stored[::10]
-                batch = batch_of([new_file(f"/d/{start}.txt", part)])
-                batch.vectors = {
-                    key: rows[c.text] for key, c in zip(batch.added[0].keys, batch.added[0].chunks, strict=True)
-                }
-                writer.commit(batch)
+                new = new_file(f"/d/{start}.txt", part)
+                vectors = {key: rows[chunk.text] for key, chunk in zip(new.keys, new.chunks, strict=True)}
+                writer.commit(Batch(added=[new], vectors=vectors))
             writer.tidy()
     queries = [rows[sentence] for sentence in asked]
     same_answers(folders, queries)
