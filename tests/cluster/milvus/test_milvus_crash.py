@@ -107,7 +107,7 @@ def test_a_run_killed_in_a_commit_is_ended_by_the_next(server, ragcli, started, 
             for name in ("m", "files")
             for done in [ragcli("query", "-i", name, "--no-rerank", "--mode", "dense", "-k", "9", "--json", query)]
         ]
-        assert answers[0] == answers[1]
+        assert answers[0] == pytest.approx(answers[1], abs=1e-3)  # a batch of others gives the last digits others
 
 
 def test_a_server_killed_in_a_run_serves_the_old_index_when_it_is_back(server, ragcli, started, documents, tmp_path):
