@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragcli.errors import IndexDamaged, StoreUnavailable
+from ragcli.errors import IndexDamaged, StoreMismatch, StoreUnavailable, UsageError
 from ragcli.index import rebuild, rewrite
 from ragcli.index.catalog import Catalog
 from ragcli.index.durable import sync_folder
@@ -266,7 +266,7 @@ def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writ
             sweep(folder, catalog)
             rebuild.align(folder, catalog)
             # what cannot be read or reached must not stand in the way of the rebuild that does without it
-            with suppress(IndexDamaged, StoreUnavailable):
+            with suppress(IndexDamaged, StoreUnavailable, StoreMismatch, UsageError):
                 purge(folder, catalog)
             if catalog.ledger.left_over():
                 from ragcli.index.milvus_place import drop_left_over

@@ -131,6 +131,8 @@ def test_what_cannot_be_reached_is_not_in_the_way_of_a_writer(named_by_a_strange
         before = db.execute("SELECT count(*) FROM chunks").fetchone()
     with open_writer(named_by_a_stranger) as writer, writer.catalog.transaction():
         writer.catalog.ledger.set_left_over([("milvus://127.0.0.1:9/c", "c__g1")])
+        writer.catalog.ledger.reserve(3)  # as a writer that was killed leaves it
     with open_writer(named_by_a_stranger) as writer:
         assert writer.catalog.ledger.left_over() == [("milvus://127.0.0.1:9/c", "c__g1")]  # for a better day
+        assert len(writer.catalog.ledger.pending()) == 1
         assert (writer.catalog.count("chunks"),) == before

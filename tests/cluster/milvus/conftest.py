@@ -1,14 +1,6 @@
 """Milvus servers for the tests: started when one is asked for, stopped at the end of the module."""
 
-import importlib.util
-import os
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -16,114 +8,23 @@ import pytest
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1] / "index")]
 
-_NEEDED = {"lite": "milvus_lite", "real": "milvus"}
-
-
-@dataclass
-class Server:
-    """One server on this machine; ``uri("docs")`` is a store on it."""
-
-    kind: str
-    data: Path
-    port: int
-    auth: bool = False
-    names: int = 0
-    launcher: subprocess.Popen | None = field(default=None, repr=False)
-    pid: int = 0  # of the server itself
-
-    def start(self) -> None:
-        command = [sys.executable, str(HERE / "milvus_server.py"), self.kind, str(self.data), str(self.port)]
-        quiet = {**os.environ, "PYTHONPATH": ""}
-        with (self.data.parent / "server.log").open("ab") as log:
-            self.launcher = subprocess.Popen(
-                [*command, *(["--auth"] if self.auth else [])], stdout=subprocess.PIPE, stderr=log, text=True, env=quiet
-            )
-        self.pid = int(self.launcher.stdout.readline() or 0)
-        assert self.pid, (self.data.parent / "server.log").read_text()[-2000:]
-        self._wait()
-
-    def kill(self) -> None:
-        """As a machine that loses power does, for all the server can tell."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, 9)
-        self.stop()
-
-    def stop(self) -> None:
-        if self.launcher is not None:
-            self.launcher.terminate()
-            self.launcher.wait(30)
-            self.launcher.stdout.close()
-            self.launcher = None
-        while _exists(self.pid):
-            time.sleep(0.05)
-
-    def uri(self, name: str = "") -> str:
-        """A store in a collection that no test had before, unless it is named."""
-        self.names += 1
-        return f"milvus://127.0.0.1:{self.port}/{name or f'c{self.names}'}"
-
-    def client(self, token: str = ""):
-        from pymilvus import MilvusClient
-
-        return MilvusClient(uri=f"http://127.0.0.1:{self.port}", token=token, timeout=20, dedicated=True)
-
-    def _wait(self) -> None:
-        from pymilvus.exceptions import MilvusException
-
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            with suppress(OSError, MilvusException):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                client = self.client("root:Milvus" if self.auth else "")
-                client.list_collections(timeout=5)
-                client.close()
-                return
-            time.sleep(0.2)
-        raise TimeoutError((self.data.parent / "server.log").read_text()[-2000:])
-
-
-def _exists(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except OSError:
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def running(kind: str, folder: Path, *, auth: bool = False) -> Iterator[Server]:
-    if importlib.util.find_spec(_NEEDED[kind]) is None:
-        pytest.skip(f"needs the package {_NEEDED[kind]}: make test-cluster installs it")
-    folder.mkdir(exist_ok=True)
-    server = Server(kind, folder / "data", free_port(), auth)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
 
 @pytest.fixture(scope="module", params=["lite", "real"])
 def server(request, tmp_path_factory):
     """Each test that asks for it runs against both."""
-    with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
+    with _running(request.param, tmp_path_factory.mktemp(request.param)) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def lite(tmp_path_factory):
-    with running("lite", tmp_path_factory.mktemp("lite")) as started:
+    with _running("lite", tmp_path_factory.mktemp("lite")) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    with running("real", tmp_path_factory.mktemp("real")) as started:
+    with _running("real", tmp_path_factory.mktemp("real")) as started:
         yield started
 
 
@@ -135,3 +36,9 @@ def trusted(monkeypatch, tmp_path):
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     return lambda uri: trust.trust_store(parse_address(uri).endpoint)
+
+
+def _running(kind, folder):
+    from milvus_servers import running  # which needs pymilvus for its answers
+
+    return running(kind, folder)

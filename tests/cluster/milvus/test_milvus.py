@@ -5,7 +5,6 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("pymilvus", reason="needs pymilvus: make test-cluster installs it")
@@ -16,6 +15,7 @@ from ragcli.errors import IndexBusy, IndexDamaged
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import Batch, open_writer
+from ragcli.ingest.repair import repair
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -254,16 +254,37 @@ def test_an_index_on_a_server_is_not_exported(server, twins, ragcli, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_strangers_without_end_are_damage_not_an_empty_answer(lite, tmp_path, trusted):
-    uri = lite.uri()
+def test_thousands_of_strangers_are_damage_not_an_empty_answer(server, tmp_path, trusted):
+    uri = server.uri()
     trusted(uri)
+    near = vector_of("needle")
     with open_writer(tmp_path / "i") as writer:
         writer.start(replace(SETTINGS, store=uri))
         writer.commit(batch_of([new_file("/d/a.txt", texts("a", 3))]))
-        near = vector_of("needle")
         with writer.catalog.transaction():
             writer.catalog.ledger.skip_ids(30_000)  # ids that were given out, and whose entities stayed
         writer.store().write([(i, 1, near) for i in range(100, 16_600)], [])
-        writer.commit(Batch(deleted=[]))
+        writer.commit(batch_of([new_file("/d/b.txt", texts("b", 2))]))
     with open_index(tmp_path / "i") as index, pytest.raises(IndexDamaged, match="ragcli repair"):
-        index.dense(np.array(near), 3)
+        index.dense(near, 3)
+    assert verify(tmp_path / "i").faults == ("vector of 16500 unknown chunks, the first is 100",)
+    assert repair(tmp_path / "i").removed == 16_500
+    assert verify(tmp_path / "i").faults == ()
+    with open_index(tmp_path / "i") as index:
+        assert len(index.dense(near, 9)) == 5
+
+
+def test_what_is_held_is_read_piece_by_piece(server, twins, monkeypatch):
+    change_both(twins, {f"/d/{i}.txt": texts(f"d{i}", 7) for i in range(6)})
+    monkeypatch.setattr("ragcli.index.milvus._IDS", 5)
+    monkeypatch.setattr("ragcli.index.milvus._NUMBERS", 4 * DIMENSION)
+    assert verify(twins[1]).faults == ()
+    client, name = server.client(), collection(twins[1])
+    ids = held(server, twins[1])
+    rows = client.query(name, filter=f"id in {ids}", output_fields=["*"], consistency_level="Strong")
+    client.upsert(name, [{**rows[0], "id": i} for i in (-5, 10**6)])
+    client.delete(name, filter=f"id in {ids[3:6]}")
+    client.close()
+    missing, strangers = verify(twins[1]).faults
+    assert missing == f"3 chunks have no vector, the first is {ids[3]}"
+    assert strangers == "vector of 2 unknown chunks, the first is -5"

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pymilvus", reason="needs pymilvus: make test-cluster installs it")
 
-from conftest import free_port, running
+from milvus_servers import free_port, running
 
 TOKEN = "root:Milvus"
 
