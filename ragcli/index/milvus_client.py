@@ -94,7 +94,7 @@ class Collection:
             return None
         fields = {field["name"]: field for field in found["fields"]}
         marks = sorted(fields.keys() - set(_SCHEMA))
-        dimension = int(fields["vector"]["params"].get("dim", 0)) if "vector" in fields else 0
+        dimension = int(fields.get("vector", {}).get("params", {}).get("dim", 0))
         return Description(dimension, marks[0] if len(marks) == 1 else "")
 
     def create(self, dimension: int, about: str) -> None:
@@ -155,8 +155,7 @@ class Collection:
             hits = self._loaded(
                 lambda: self._client.search(
                     self.name, [query], anns_field="vector", filter=expression, limit=limit, output_fields=["vector"],
-                    search_params=parameters, consistency_level="Customized", guarantee_timestamp=timestamp,
-                    timeout=_ANSWER_SECONDS,
+                    search_params=parameters, timeout=_ANSWER_SECONDS, **_no_older_than(timestamp),
                 )
             )[0]  # fmt: skip
             ids, scores = [int(hit["id"]) for hit in hits], [float(hit["distance"]) for hit in hits]
@@ -165,12 +164,11 @@ class Collection:
 
     def ids(self, expression: str) -> list[int]:
         """The ids of the entities that satisfy ``expression``, whoever wrote them last."""
-        return [int(row["id"]) for row in self._query(expression, ["id"], {"consistency_level": "Strong"})]
+        return [int(row["id"]) for row in self._query(expression, ["id"], _no_older_than(0))]
 
     def entities(self, ids: Sequence[int], timestamp: int) -> list[Entity]:
         """Those of ``ids``, which must be few, as the server sees them no earlier than at a time."""
-        level = {"consistency_level": "Customized", "guarantee_timestamp": timestamp}
-        found = self._query(f"id in {list(ids)}", ["id", self._mark, "vector"], level)
+        found = self._query(f"id in {list(ids)}", ["id", self._mark, "vector"], _no_older_than(timestamp))
         return [Entity(int(row["id"]), int(row[self._mark]), np.array(row["vector"], np.float32)) for row in found]
 
     def _query(self, expression: str, fields: list[str], level: dict[str, Any]) -> list[dict[str, Any]]:
@@ -208,6 +206,13 @@ class Collection:
     def _asking(self) -> Iterator[None]:
         with translated(self.address, self.name):
             yield
+
+
+def _no_older_than(timestamp: int) -> dict[str, Any]:
+    # where no time is known, all that was written before: slower, and as sure
+    if not timestamp:
+        return {"consistency_level": "Strong"}
+    return {"consistency_level": "Customized", "guarantee_timestamp": timestamp}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 from ragcli.errors import UsageError
@@ -59,7 +60,8 @@ def purge(folder: Path, catalog: Catalog) -> None:
         return
     settings = catalog.built_with()
     if settings is not None:
-        open_store(folder, catalog, settings).purge(pending)
+        with closing(open_store(folder, catalog, settings)) as store:
+            store.purge(pending)
         from ragcli.index.keywords import Keywords
 
         keywords = Keywords(folder / catalog.keywords_name())

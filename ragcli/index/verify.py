@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
     if faults:  # what the catalog says means nothing then
         return Report(0, 0, 0, tuple(faults))
     faults += [*catalog.check_values(), *_text_faults(catalog)]
-    faults += [*vector_faults(open_store(folder, catalog, settings), catalog), *keyword_faults(folder, catalog)]
+    with closing(open_store(folder, catalog, settings)) as store:
+        faults += vector_faults(store, catalog)
+    faults += keyword_faults(folder, catalog)
     return Report(catalog.count("documents"), catalog.count("chunks"), catalog.count("segments"), tuple(faults))
 
 

@@ -30,6 +30,9 @@ class Server:
     pid: int = 0  # of the server itself
 
     def start(self) -> None:
+        deadline = time.monotonic() + 120
+        while not _is_free(self.port) and time.monotonic() < deadline:
+            time.sleep(0.5)  # connections of a server that was killed linger, and Milvus does not take such a port
         command = [sys.executable, str(HERE / "milvus_server.py"), self.kind, str(self.data), str(self.port)]
         quiet = {**os.environ, "PYTHONPATH": ""}
         with (self.data.parent / "server.log").open("ab") as log:
@@ -85,6 +88,15 @@ def _exists(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
     except OSError:
         return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:
