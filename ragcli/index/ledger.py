@@ -105,6 +105,10 @@ class Ledger:
     def set_left_over(self, collections: Iterable[tuple[str, str]]) -> None:
         self._set("left_over", list(collections))
 
+    def forget_stores(self) -> None:
+        """Forget every server that this index was on, and the name that it had there."""
+        self._db.run("DELETE FROM settings WHERE key IN ('store', 'store_owner', 'left_over')")
+
     def _value(self, key: str, read: Callable[[Any], _Value]) -> _Value | None:
         found = self._db.records(
             lambda row: read(json.loads(row[0])), "SELECT value FROM settings WHERE key = ?", (key,)

@@ -107,7 +107,7 @@ def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, member: Member, p
 
 
 def _check(staging: Path, manifest: Manifest) -> None:
-    """Refuse what does not hold together, and forget the folders it was made of."""
+    """Refuse what does not hold together, and forget the folders it was made of and the servers it was on."""
     catalog = Catalog.create(staging)
     try:
         named = {f"vectors/{row.name}" for row in catalog.ledger.segments()}
@@ -122,6 +122,7 @@ def _check(staging: Path, manifest: Manifest) -> None:
         with catalog.transaction():
             for root in catalog.roots():
                 catalog.drop_root(root)
+            catalog.ledger.forget_stores()
     finally:
         catalog.close()
     faults = verify(staging).faults
