@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RAGCLI := $(BIN)/ragcli
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests crash test-serve fuzz fix bench samples clean
+.PHONY: help demo test lint types tests crash test-serve test-cluster fuzz fix bench samples clean
 
 help:
 	@echo "make demo     install, index sample_docs/ and ask it some questions"
 	@echo "make test     install the test tools, then lint, types and tests"
 	@echo "make test-serve  ask --llm against transformers serve"
+	@echo "make test-cluster  index with and against the servers of the cluster extra, which it starts itself"
 	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
 	@echo "make fuzz     feed each loader broken files for minutes (FUZZ_SECONDS=300)"
 	@echo "make fix      let ruff format and mend what it can"
@@ -56,6 +57,17 @@ test-serve: $(VENV)/installed-test
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test,serving-test]'
 	$(BIN)/python -m pytest tests/answer/test_served.py
 
+# Milvus and Ray, in an environment of their own: servers are started by the tests that need them, and stopped
+CLUSTER := .venv-cluster
+$(CLUSTER)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(CLUSTER)
+	$(CLUSTER)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+		--editable '.[test,cluster]' milvus-lite milvus==2.3.5 'setuptools<81'
+	@touch $@
+
+test-cluster: $(CLUSTER)/installed
+	$(CLUSTER)/bin/python -m pytest tests/cluster
+
 # 300 kills and what belongs to them: prints the figures of docs/reliability.md
 crash: $(VENV)/installed-test
 	$(BIN)/python tests/crash/long.py
@@ -80,4 +92,4 @@ samples: $(VENV)/installed-test
 	$(BIN)/python docs/make_samples.py
 
 clean:
-	rm -rf $(VENV) indexes/*/
+	rm -rf $(VENV) $(CLUSTER) indexes/*/

@@ -6,6 +6,8 @@
   - IndexBusy                  another process is writing
   - IndexDamaged               a file of the index is missing or does not match its checksum
   - IndexFormat                the index was written by another format version
+  - StoreUnavailable           the server that holds the vectors does not answer as it should
+  - StoreMismatch              what is there is not the store of this index
   - ModelUnavailable           the model's files cannot be had
   - ModelMismatch              the index was built with other weights
   - CalibrationMissing         no probability is known for these models
@@ -64,6 +66,14 @@ class IndexDamaged(RagcliError):
 
 class IndexFormat(RagcliError):
     """The index was written by a format version that this package does not know."""
+
+
+class StoreUnavailable(RagcliError):
+    """The server that holds the vectors cannot be reached, or refuses."""
+
+
+class StoreMismatch(RagcliError):
+    """What stands where the vectors should be belongs to another index or model."""
 
 
 class ModelUnavailable(RagcliError):

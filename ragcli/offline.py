@@ -23,6 +23,15 @@ def forbid_network() -> None:
         sys.addaudithook(_refuse)
 
 
+def require_reachable(host: str) -> None:
+    """Raise RagcliError when the network is forbidden and ``host`` is another machine.
+
+    For a library whose native code opens sockets, which Python does not announce.
+    """
+    if _forbidden and not is_this_machine(host):
+        raise RagcliError(f"ragcli is offline, and something would reach {host}", "leave out --offline to allow it")
+
+
 def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _LOOK_UPS:
         host = arguments[0]
@@ -33,11 +42,12 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
         host = address[0]
     else:
         return
-    if not _is_this_machine(host):
+    if not is_this_machine(host):
         raise RagcliError(f"ragcli is offline, and something would reach {host}", "leave out --offline to allow it")
 
 
-def _is_this_machine(host: object) -> bool:
+def is_this_machine(host: object) -> bool:
+    """Whether ``host``, as an address or a name, is sure to be this machine."""
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "localhost")
     if name == "localhost":
         return True

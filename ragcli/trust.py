@@ -2,7 +2,8 @@
 
 A ragcli.toml may lie in a folder that came from anywhere. Until it is trusted it can choose how results are found and
 shown, and where below its own folder the index lies; it cannot name models, addresses or other places, write files,
-start programs or lift a limit. Changing the file takes the trust away.
+start programs or lift a limit. Changing the file takes the trust away. The list also has the servers that the user
+named as places for vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ragcli.errors import RagcliError
+from ragcli.errors import RagcliError, UsageError
 
 # What any file may set, whatever the value: how to search, how to show, which files below a folder are left out. An
 # option that is not named here needs trust.
@@ -55,8 +56,36 @@ def trust(file: Path, content: bytes) -> None:
 
 def distrust(file: Path) -> bool:
     """Forget ``file``; False when it was not trusted."""
+    return _forget(_key(file))
+
+
+def trust_store(endpoint: str) -> None:
+    """Remember that the user named ``endpoint`` as a place for vectors."""
     known = _read()
-    if known.pop(_key(file), None) is None:
+    if endpoint not in known:
+        _write({**known, endpoint: "store"})
+
+
+def distrust_store(endpoint: str) -> bool:
+    """Forget ``endpoint``; False when it was not trusted."""
+    return _forget(endpoint)
+
+
+def require_store(endpoint: str, uri: str) -> None:
+    """Raise UsageError unless the user named ``endpoint``, where ``uri`` lies, on this machine.
+
+    An index may come from anyone: that it names a server does not mean that questions may be sent there.
+    """
+    if endpoint not in _read():
+        raise UsageError(
+            f"the index keeps its vectors at {endpoint}, which nobody has named on this machine",
+            f"if questions may be sent there, run: ragcli config trust {uri}",
+        )
+
+
+def _forget(key: str) -> bool:
+    known = _read()
+    if known.pop(key, None) is None:
         return False
     _write(known)
     return True

@@ -20,6 +20,8 @@ HOMES = {
     "typer": ("cli/",),
     "rich": ("render/", "cli/"),
     "faiss": ("index/faiss_files.py", "index/vectors.py", "index/approximate.py"),
+    "pymilvus": ("index/milvus_client.py",),
+    "grpc": ("index/milvus_client.py",),
     "tantivy": ("index/keywords.py", "search/terms.py"),
     "sqlite3": ("index/catalog.py", "index/database.py", "cli/checks.py"),
     "sentence_transformers": ("models/",),
@@ -145,7 +147,8 @@ def test_the_table_of_commands_is_that_of_the_modules():
 
 
 def test_a_query_loads_no_torch(sample_home):
-    names = ["torch", "sentence_transformers", "transformers", "huggingface_hub", "rich", "pypdf", "docx"]
+    names = ["torch", "sentence_transformers", "transformers", "huggingface_hub", "rich", "pypdf", "docx", "pymilvus"]
+    names += ["ragcli.index.store", "ragcli.index.milvus_search"]
     argv = ["query", "--home", str(sample_home), "--index", "samples", "what is attention", "--format", "plain"]
     assert loaded_by(argv, names) == "[]"
 

@@ -29,6 +29,9 @@ def register(app: typer.Typer) -> None:
     def config(
         env: Env,
         action: Annotated[Action, typer.Argument(help="What to do about the nearest ragcli.toml.")] = Action.SHOW,
+        server: Annotated[
+            str | None, typer.Argument(metavar="URI", help="What to trust instead: a server that holds vectors.")
+        ] = None,
     ) -> ExitCode:
         """Show every option and where it comes from.
 
@@ -41,9 +44,12 @@ def register(app: typer.Typer) -> None:
         places outside its folder and files to write, and lift limits, once it is trusted, and until it changes:
           ragcli config trust         trust the nearest ragcli.toml as it is now
           ragcli config distrust      no longer
+          ragcli config trust milvus://HOST:PORT/COLLECTION    an index made elsewhere may keep its vectors there
         """
         from ragcli.config import load_config
 
+        if server is not None:
+            return _trust_server(env, action, server)
         root: Any = typer.main.get_command(app)  # all commands: ragcli.cli.app registers them for this one
         found = load_config(root)
         if action is Action.SHOW:
@@ -57,6 +63,21 @@ def register(app: typer.Typer) -> None:
         known = trust.distrust(found.file)
         env.say(f"{'no longer' if known else 'was not'} trusted: {found.file}")
         return ExitCode.OK if known else ExitCode.NOT_FOUND
+
+
+def _trust_server(env: Env, action: Action, server: str) -> ExitCode:
+    from ragcli.index.store import parse_address
+
+    endpoint = parse_address(server).endpoint
+    if action is Action.SHOW:
+        raise UsageError("an address is there to be trusted", f"ragcli config trust {server}")
+    if action is Action.TRUST:
+        trust.trust_store(endpoint)
+        env.say(f"trusted with vectors and questions: {endpoint}")
+        return ExitCode.OK
+    known = trust.distrust_store(endpoint)
+    env.say(f"{'no longer' if known else 'was not'} trusted: {endpoint}")
+    return ExitCode.OK if known else ExitCode.NOT_FOUND
 
 
 def _show(env: Env, root: Any, found: Config) -> ExitCode:  # noqa: ANN401 (Typer's vendored group type)

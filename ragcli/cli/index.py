@@ -48,6 +48,10 @@ def register(app: typer.Typer) -> None:
         max_text: Annotated[
             int, typer.Option(min=1, metavar="MIB", help="Text that one file may give, with its structure.")
         ] = 256,
+        store: Annotated[
+            str | None,
+            typer.Option(metavar="URI", help="Where vectors are kept: files, or milvus://HOST:PORT/COLLECTION."),
+        ] = None,
         force: Annotated[bool, typer.Option("--force", help="Read and embed everything anew.")] = False,
         wait: WaitOption = False,
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Allow / and the home folder.")] = False,
@@ -87,6 +91,7 @@ def register(app: typer.Typer) -> None:
             load=LoadOptions(password=password, ocr=ocr),
             limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
             workers=workers,
+            store=store,
             force=force,
             offline=env.offline,
         )

@@ -9,7 +9,6 @@ from typing import Any
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, IndexNotFound
-from ragcli.index.catalog import Catalog
 from ragcli.index.locate import index_names
 from ragcli.index.reader import Index, open_index
 from ragcli.render import write_json
@@ -57,7 +56,8 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
         "not_indexed": {"files": not_indexed, "failed": failed, "reasons": dict(sorted(reasons.items()))},
         "chunks": catalog.count("chunks"),
         "segments": catalog.count("segments"),
-        "search": _search_record(catalog),
+        "store": index.settings.store or "files",
+        "search": _search_record(index),
         "model": index.settings.model,
         "model_sha256": index.settings.sha256,
         "dimension": index.settings.dimension,
@@ -67,8 +67,11 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
     }
 
 
-def _search_record(catalog: Catalog) -> dict[str, Any]:
+def _search_record(index: Index) -> dict[str, Any]:
     """Which index serves dense search, and how well; ``newer`` chunks are searched exactly beside it."""
+    if index.settings.store:
+        return {"kind": "store"}
+    catalog = index.catalog
     row = catalog.ledger.approximate()
     if row is None:
         return {"kind": "exact", "recall_at_10": 1.0}
@@ -107,7 +110,7 @@ def _write_text(record: dict[str, Any]) -> None:
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
             ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
-            ("search", search_line(record["search"])),
+            ("search", search_line(record["search"]) if record["store"] == "files" else record["store"]),
             ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]

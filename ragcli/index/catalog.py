@@ -256,6 +256,14 @@ class Catalog:
                 found.setdefault(key, []).append(i)
         return found
 
+    def documents_of(self, ids: Sequence[int]) -> dict[int, int]:
+        """The document of each chunk among ``ids`` that exists."""
+        return dict(
+            row
+            for group in _grouped(ids)
+            for row in self._db.rows(f"SELECT id, document FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
+        )
+
     def known_chunks(self, ids: Sequence[int]) -> frozenset[int]:
         """Which of ``ids`` are chunks."""
         return frozenset(

@@ -1,4 +1,4 @@
-"""What the catalog knows of the files derived from it: the segments, the dead ids in them, the ids that are free.
+"""What the catalog knows of what is derived from it: segments or a collection, the dead ids in them, ids that are free.
 
 Methods that write expect to be called within a transaction of the catalog.
 """
@@ -6,13 +6,18 @@ Methods that write expect to be called within a transaction of the catalog.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ragcli.index.database import Database
 from ragcli.index.rows import ApproximateRow, SegmentRow, approximate_of, segment_of
 from ragcli.types import Span
+
+if TYPE_CHECKING:
+    from ragcli.index.store import StoreState
+
+_Value = TypeVar("_Value")
 
 Holder = Literal["in_vectors", "in_keywords"]
 
@@ -45,10 +50,7 @@ class Ledger:
 
     def approximate(self) -> ApproximateRow | None:
         """The index that approximate search reads; None where search is exact."""
-        found = self._db.records(
-            lambda row: approximate_of(json.loads(row[0])), "SELECT value FROM settings WHERE key = 'approximate'"
-        )
-        return found[0] if found else None
+        return self._value("approximate", approximate_of)
 
     def set_approximate(self, row: ApproximateRow | None) -> None:
         self._set("approximate", asdict(row) if row else None)
@@ -90,6 +92,41 @@ class Ledger:
 
     def clear_pending(self) -> None:
         self._db.run("DELETE FROM pending")
+
+    def store_state(self) -> StoreState | None:
+        """What is known of the collection that holds the vectors; None while files hold them."""
+        from ragcli.index.store import StoreState  # which a reader of files has no use for
+
+        return self._value("store", StoreState.from_record)
+
+    def set_store_state(self, state: StoreState) -> None:
+        self._set("store", state.to_record())
+
+    def store_owner(self) -> str | None:
+        """The name that this index has on servers; None before it needed one."""
+        from ragcli.index.store import owner_of
+
+        return self._value("store_owner", owner_of)
+
+    def set_store_owner(self, owner: str) -> None:
+        self._set("store_owner", owner)
+
+    def left_over(self) -> list[tuple[str, str]]:
+        """Collections that a rebuild has left without use: (address, name)."""
+        return self._value("left_over", lambda found: [(str(uri), str(name)) for uri, name in found]) or []
+
+    def set_left_over(self, collections: Iterable[tuple[str, str]]) -> None:
+        self._set("left_over", list(collections))
+
+    def forget_stores(self) -> None:
+        """Forget every server that this index was on, and the name that it had there."""
+        self._db.run("DELETE FROM settings WHERE key IN ('store', 'store_owner', 'left_over')")
+
+    def _value(self, key: str, read: Callable[[Any], _Value]) -> _Value | None:
+        found = self._db.records(
+            lambda row: read(json.loads(row[0])), "SELECT value FROM settings WHERE key = ?", (key,)
+        )
+        return found[0] if found else None
 
     def _set(self, key: str, value: object) -> None:
         self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

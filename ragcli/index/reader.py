@@ -17,6 +17,7 @@ from ragcli.types import Chunk, Mode
 if TYPE_CHECKING:
     from ragcli.index.faiss_files import Ids, Vectors
     from ragcli.index.keywords import Keywords
+    from ragcli.index.store import Searchable
     from ragcli.index.vectors import Segments
 
 # A writer that commits between our reading the catalog and our opening the files makes us start over; a commit takes
@@ -32,20 +33,33 @@ class Index:
     """One state of an index, open for search; use as ``with open_index(folder) as index``."""
 
     def __init__(
-        self, catalog: Catalog, settings: Settings, segments: Segments | None, keywords: Keywords | None
+        self,
+        catalog: Catalog,
+        settings: Settings,
+        segments: Segments | None,
+        keywords: Keywords | None,
+        store: Searchable | None = None,
     ) -> None:
         self.catalog = catalog
         self.settings = settings
         self._segments = segments
         self._keywords = keywords
+        self._store = store  # in the place of segments, where a server has the vectors
         self._dead: Ids | None = None
         self._allowed: tuple[Sequence[int], Ids] | None = None  # the last filter and what it lets through
+
+    def close(self) -> None:
+        """Let go of the server, where there is one."""
+        if self._store is not None:
+            self._store.close()
 
     def dense(self, query: Vectors, k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` chunks nearest to the unit row ``query`` (d,): (chunk id, cosine), best first, ties by id.
 
         With ``documents`` (ids), only their chunks count; the filter acts before the cut to ``k``.
         """
+        if self._store is not None:
+            return self._store.search(query, k, documents)
         import numpy as np
 
         segments = self._segments
@@ -104,8 +118,12 @@ def open_index(folder: Path, mode: Mode | None = "hybrid") -> Iterator[Index]:
                 index, commits = opened
                 with catalog.snapshot():
                     if catalog.commits() == commits:
-                        yield index
+                        try:
+                            yield index
+                        finally:
+                            index.close()
                         return
+                index.close()
         raise IndexBusy(f"{folder} changes faster than it can be opened", "is a run looping? see: ragcli status")
     finally:
         catalog.close()
@@ -120,9 +138,13 @@ def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index,
         keywords_folder = folder / catalog.keywords_name()
     if settings is None:
         raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
-    segments = keywords = None
+    segments = keywords = store = None
     try:
-        if mode in {"hybrid", "dense"}:
+        if mode in {"hybrid", "dense"} and settings.store:
+            from ragcli.index.milvus_search import MilvusSearch
+
+            store = MilvusSearch(folder, catalog, settings)
+        elif mode in {"hybrid", "dense"}:
             from ragcli.index.vectors import Segments
 
             segments = Segments(folder / VECTORS, rows, settings.dimension, approximate)
@@ -134,4 +156,4 @@ def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index,
         if catalog.commits() != commits:
             return None
         raise
-    return Index(catalog, settings, segments, keywords), commits
+    return Index(catalog, settings, segments, keywords, store), commits

@@ -16,9 +16,16 @@ from ragcli.index.durable import sync_folder
 from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS
 
 
-def seed(catalog: Catalog, rebuilt: Catalog) -> None:
-    """Give ``rebuilt``, a new index, ids and file names that the one of ``catalog`` never used."""
+def seed(catalog: Catalog, rebuilt: Catalog, owner: str | None) -> None:
+    """Give ``rebuilt``, a new index, ids and file names that the one of ``catalog`` never used.
+
+    ``owner`` is the name of both on servers: what a rebuild that was given up left there is not in the way then.
+    """
     following = catalog.generation() + 1
+    if owner is not None:
+        for one in (catalog, rebuilt):
+            with one.transaction():
+                one.ledger.set_store_owner(owner)
     with rebuilt.transaction():
         rebuilt.set("generation", following)
         rebuilt.set("keywords", f"{KEYWORDS}-{following}")
@@ -56,6 +63,7 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
 
     Its files are linked, not moved, so that a crash before the commit leaves both indexes whole.
     """
+    _note_left_over(catalog, rebuilt)
     keywords = rebuilt.keywords_name()
     (folder / VECTORS).mkdir(exist_ok=True)
     for row in rebuilt.ledger.vector_files():
@@ -69,6 +77,16 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
         sync_folder(changed)
     rebuilt.close()
     catalog.replace_all(rebuilt_folder)
+
+
+def _note_left_over(catalog: Catalog, rebuilt: Catalog) -> None:
+    settings, state = catalog.built_with(), catalog.ledger.store_state()
+    left = catalog.ledger.left_over()
+    if settings is not None and settings.store and state is not None and (settings.store, state.collection) not in left:
+        left.append((settings.store, state.collection))
+    if left:
+        with rebuilt.transaction():
+            rebuilt.ledger.set_left_over(left)
 
 
 def _link(source: str | Path, target: str | Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 from ragcli.errors import UsageError
@@ -18,6 +19,7 @@ from ragcli.index.layout import (
     refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
+from ragcli.index.store import open_store
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -49,18 +51,24 @@ def sweep(folder: Path, catalog: Catalog) -> None:
 
 
 def purge(folder: Path, catalog: Catalog) -> None:
-    """Remove entries with pending ids from the keyword index; raises IndexDamaged when it cannot be read."""
+    """Remove what carries pending ids from the store and the keyword index.
+
+    Raises IndexDamaged when the keyword index cannot be read, StoreUnavailable when the store cannot be reached.
+    """
     pending = catalog.ledger.pending()
     if not pending:
         return
-    if catalog.built_with() is not None:
+    settings = catalog.built_with()
+    if settings is not None:
+        with closing(open_store(folder, catalog, settings)) as store:
+            store.purge(pending)
         from ragcli.index.keywords import Keywords
 
         keywords = Keywords(folder / catalog.keywords_name())
         # of the ids it holds, not of all between: a catalog from a stranger may say any numbers
         keywords.update([], [i for i in keywords.ids() if any(first <= i <= last for first, last in pending)])
     with catalog.transaction():
-        if catalog.built_with() is not None:
+        if settings is not None:
             catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
         catalog.ledger.clear_pending()
 

@@ -11,7 +11,7 @@ _LARGEST = 1 << 20  # of a dimension, a window or a passage
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The embedding model by name and digest, and how passages were cut."""
+    """The embedding model by name and digest, how passages were cut, and where the vectors are."""
 
     model: str
     revision: str
@@ -20,9 +20,13 @@ class Settings:
     window: int  # tokens, with special ones
     chunk_size: int
     chunk_overlap: int
+    store: str = ""  # the address of a server that holds the vectors; "": files of the index
 
     def to_record(self) -> dict[str, Any]:
-        return asdict(self)
+        record = asdict(self)
+        if not self.store:  # as it was written before there was a choice
+            del record["store"]
+        return record
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Settings:
@@ -35,6 +39,7 @@ class Settings:
             window=int(record["window"]),
             chunk_size=int(record["chunk_size"]),
             chunk_overlap=int(record["chunk_overlap"]),
+            store=str(record.get("store", "")),
         )
         sizes = (read.dimension, read.window, read.chunk_size)
         if not all(0 < size <= _LARGEST for size in sizes) or not 0 <= read.chunk_overlap <= read.chunk_size:

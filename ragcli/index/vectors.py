@@ -166,6 +166,23 @@ class Segments:
         return np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
 
 
+def as_stored(rows: Vectors) -> Vectors:
+    """What a segment keeps of ``rows`` (n, d): float16, rounded as faiss rounds, which is not as numpy does."""
+    index = _empty(rows.shape[1])  # in a variable: what lies in it goes with it
+    kept: Vectors = index.index.sa_decode(index.index.sa_encode(np.ascontiguousarray(rows)))
+    return kept
+
+
+def exact_scores(query: Vectors, rows: Vectors) -> Vectors:
+    """The cosine of ``query`` (d,) and each of ``rows`` (n, d), to the bit what a segment of these rows answers."""
+    index = _empty(rows.shape[1])
+    index.add_with_ids(np.ascontiguousarray(rows), np.arange(len(rows)))
+    scores, places = index.search(np.ascontiguousarray(query[None], dtype=np.float32), len(rows))
+    in_order = np.empty(len(rows), np.float32)
+    in_order[places[0]] = scores[0]
+    return in_order
+
+
 def _open(path: Path, row: SegmentRow, dimension: int | None, *, ahead: bool = True) -> faiss.IndexIDMap:
     index = read_file(path, lambda file: _check_form(file, row.count, dimension), ahead=ahead)
     assert isinstance(index, faiss.IndexIDMap)  # the header says so

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog import Catalog
-from ragcli.index.faiss_files import check_digest
 from ragcli.index.keyword_files import check_files
 from ragcli.index.keywords import Keywords
-from ragcli.index.layout import VECTORS
 from ragcli.index.reader import open_index
 from ragcli.index.recovery import files_other_than_committed
 from ragcli.index.rows import chunk_key
-from ragcli.index.vectors import Segments
+from ragcli.index.settings import Settings
+from ragcli.index.store import VectorStore, open_store
 
 # A commit while we look removes files that we still expect: look again.
 _TRIES = 5
@@ -36,7 +36,7 @@ def verify(folder: Path) -> Report:
     """Check the index in ``folder``; raises IndexNotFound, IndexFormat, and IndexDamaged when it cannot be opened."""
     for _ in range(_TRIES):
         with open_index(folder, None) as index:
-            state, report = _state(index.catalog), _check(folder, index.catalog, index.settings.dimension)
+            state, report = _state(index.catalog), _check(folder, index.catalog, index.settings)
         if not report.faults or state == _state_now(folder):
             break
     return report
@@ -55,12 +55,14 @@ def _state_now(folder: Path) -> tuple[int, int]:
         catalog.close()
 
 
-def _check(folder: Path, catalog: Catalog, dimension: int) -> Report:
+def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
     faults = catalog.check()
     if faults:  # what the catalog says means nothing then
         return Report(0, 0, 0, tuple(faults))
     faults += [*catalog.check_values(), *_text_faults(catalog)]
-    faults += [*_vector_faults(folder, catalog, dimension), *keyword_faults(folder, catalog)]
+    with closing(open_store(folder, catalog, settings)) as store:
+        faults += vector_faults(store, catalog)
+    faults += keyword_faults(folder, catalog)
     return Report(catalog.count("documents"), catalog.count("chunks"), catalog.count("segments"), tuple(faults))
 
 
@@ -79,19 +81,13 @@ def _text_faults(catalog: Catalog) -> Iterator[str]:
                 yield f"chunk {chunk.id} of {row.path}: its text does not match its checksum"
 
 
-def _vector_faults(folder: Path, catalog: Catalog, dimension: int) -> Iterator[str]:
-    segments = catalog.ledger.segments()
-    files = catalog.ledger.vector_files()
-    faults = [fault for row in files if (fault := check_digest(folder / VECTORS / row.name, row.sha256)) is not None]
-    yield from faults
-    if faults:
-        return
-    try:
-        held = Segments(folder / VECTORS, segments, dimension, catalog.ledger.approximate()).ids().tolist()
-    except IndexDamaged as error:
-        yield str(error)
-        return
-    yield from _compare("vector", catalog.chunk_ids(), held, set(catalog.ledger.dead("in_vectors")))
+def vector_faults(store: VectorStore, catalog: Catalog) -> Iterator[str]:
+    """Vectors that are not what was written; then chunks that have not exactly one."""
+    held = store.held()
+    yield from held.faults
+    if held.ids is not None:
+        allowed = set(catalog.ledger.dead("in_vectors")) | _in_progress(catalog, held.ids)
+        yield from _compare("vector", catalog.chunk_ids(), held.ids, allowed)
 
 
 def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
@@ -106,11 +102,14 @@ def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
     except IndexDamaged as error:
         yield str(error)
         return
-    allowed = set(catalog.ledger.dead("in_keywords"))
+    allowed = set(catalog.ledger.dead("in_keywords")) | _in_progress(catalog, held)
+    yield from _compare("keyword entry", catalog.chunk_ids(), held, allowed)
+
+
+def _in_progress(catalog: Catalog, held: list[int]) -> set[int]:
     # a commit in progress may have written entries that the catalog does not name yet
     pending = catalog.ledger.pending()
-    allowed.update(i for i in held if any(first <= i <= last for first, last in pending))
-    yield from _compare("keyword entry", catalog.chunk_ids(), held, allowed)
+    return {i for i in held if any(first <= i <= last for first, last in pending)}
 
 
 def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -> Iterator[str]:

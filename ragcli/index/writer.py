@@ -1,38 +1,39 @@
 """Change an index: one writer at a time, whole documents at a time, all or nothing.
 
-A commit reserves ids (noted as pending), writes a FAISS segment under its final name, commits tantivy, then commits
-SQLite, which names the segments that exist. Killed before that last step, the catalog still describes the old state;
-the next writer removes what carries pending ids or stands in no catalog row. Entries of deleted chunks leave the
-keyword index one commit later, when no reader can need them any more.
+A commit reserves ids (noted as pending), hands the vectors to the store (``ragcli.index.store``; by default a FAISS
+segment under its final name), commits tantivy, then commits SQLite, which names the segments that exist. Killed before
+that last step, the catalog still describes the old state; the next writer removes what carries pending ids or stands
+in no catalog row. Entries of deleted chunks leave the keyword index one commit later, when no reader can need them any
+more.
 
 Nothing heavy is imported until there is something to write: a run that finds nothing to do stays quick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragcli.errors import IndexDamaged
+from ragcli.errors import IndexDamaged, StoreMismatch, StoreUnavailable, UsageError
 from ragcli.index import rebuild, rewrite
 from ragcli.index.catalog import Catalog
-from ragcli.index.compaction import to_rewrite
 from ragcli.index.durable import sync_folder
 from ragcli.index.keyword_files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
 from ragcli.index.lock import OnWait, uninterrupted, writer_lock
 from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep
-from ragcli.index.rows import NewDocument, SegmentRow
+from ragcli.index.rows import NewDocument
 from ragcli.index.settings import Settings
+from ragcli.index.store import Entry, VectorStore, open_store
 from ragcli.types import Chunk, Document, Skipped
 
 if TYPE_CHECKING:
     from ragcli.index.faiss_files import Vectors
     from ragcli.index.keywords import Keywords
-    from ragcli.index.vectors import Segments
 
 REBUILD_NAME = REBUILD
 
@@ -81,17 +82,32 @@ class Writer:
     def __init__(self, folder: Path, catalog: Catalog) -> None:
         self.folder = folder
         self.catalog = catalog
-        self._opened: tuple[int, Segments] | None = None  # the segments of one commit
-        self._sound: set[str] = set()  # segments whose bytes have been checked
+        self._store: VectorStore | None = None
         self._keywords_agree = False  # the keyword index is known to be that of the last commit
 
     def settings(self) -> Settings | None:
         """How the index was built; None for a new one."""
         return self.catalog.built_with()
 
+    def store(self) -> VectorStore:
+        """Where the vectors of this index are; it must have been started."""
+        if self._store is None:
+            settings = self.settings()
+            assert settings is not None
+            self._store = open_store(self.folder, self.catalog, settings)
+        return self._store
+
+    def close(self) -> None:
+        """Let go of what the store holds open."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
     def start(self, settings: Settings) -> None:
         """Fix how a new index is built; makes its derived files, so that even an empty index opens."""
         (self.folder / VECTORS).mkdir(exist_ok=True)
+        self._store = open_store(self.folder, self.catalog, settings)
+        self._store.create()
         name = self.catalog.keywords_name()
         _open_keywords(self.folder / name, create=True).update([], [])
         sync_folder(self.folder)
@@ -104,10 +120,10 @@ class Writer:
     def commit(self, batch: Batch) -> None:
         """Apply ``batch`` durably and at once. A Ctrl-C during it takes effect after it.
 
-        Raises RagcliError or OSError when the disk does not take it: the index is as it was, and the next commit of
-        this or another writer cleans up.
+        Raises RagcliError or OSError when the disk or the store does not take it: the index is as it was, and the next
+        commit of this or another writer cleans up.
         """
-        ledger = self.catalog.ledger
+        ledger, store = self.catalog.ledger, self.store()
         with uninterrupted():
             if ledger.pending():  # an earlier commit of this writer failed half-way
                 self.recover()
@@ -115,42 +131,35 @@ class Writer:
             if batch.added or buried:
                 self._check_keywords()
             documents = self._with_ids(batch.added, reserve=bool(batch.added or buried))
-            dead = ledger.dead("in_vectors")
-            gone, new = self._write_segment(documents, batch.vectors, dead)
+            store.write(_entries(documents, batch.vectors), ledger.dead("in_vectors"))
             digest = self._write_keywords(documents, buried) if documents or buried else None
             with self.catalog.transaction():
                 if digest is not None:
                     self.catalog.set("keywords_sha256", digest)
                 self._apply(batch, documents)
                 ledger.bury("in_keywords", buried)
-                # ``dead`` as it was when the segment was written: what dies in this commit is still in it
-                ledger.bury("in_vectors", [i for i in dead if any(row.first <= i <= row.last for row in gone)])
-                ledger.replace_segments([row.name for row in gone], new)
+                store.record()
                 ledger.clear_pending()
                 self.catalog.count_commit()
-            self._opened = None
-            for row in gone:
-                with suppress(OSError):  # it is done; what cannot be removed now, the next writer sweeps up
-                    (self.folder / VECTORS / row.name).unlink(missing_ok=True)
+            store.settle()
 
     def stored_vectors(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         """The unit row (d,) of each key that some chunk of this index already has; raises IndexDamaged."""
         chunks = self.catalog.chunk_for_keys(keys)
-        settings = self.settings()
-        if not chunks or settings is None:
+        if not chunks or self.settings() is None:
             return {}
-        self._check_segments_of(chunks.values())
-        rows = self._segments(settings.dimension).reconstruct(chunks.values())
+        rows = self.store().stored(list(chunks.values()))
         return {key: rows[chunk] for key, chunk in chunks.items() if chunk in rows}
 
     def tidy(self) -> None:
         """Let go of what deleted documents left in derived files, where it is worth the writing."""
         ledger = self.catalog.ledger
-        if ledger.dead("in_keywords") or to_rewrite(ledger.segments(), 0, ledger.dead("in_vectors")):
+        if ledger.dead("in_keywords") or self.store().wants_rewrite(ledger.dead("in_vectors")):
             self.commit(Batch())
         if dead_share(self.folder / self.catalog.keywords_name()) > rewrite.MOST_DEAD:
             with uninterrupted():
                 rewrite.rewrite_keywords(self.folder, self.catalog)
+        self.store().finish()
 
     def recover(self) -> None:
         """Remove what a killed writer left: entries with pending ids, files that no row names.
@@ -165,32 +174,19 @@ class Writer:
         """Become ``rebuilt``, an index built in a folder below this one, in one commit; then remove that folder."""
         with uninterrupted():
             rebuild.adopt(self.folder, self.catalog, rebuilt.folder, rebuilt.catalog)
-            self._opened = None
+            self.close()
             self.recover()
 
-    def seed(self, rebuilt: Writer) -> None:
-        """Give an index that will replace this one ids and file names that this one never used."""
-        rebuild.seed(self.catalog, rebuilt.catalog)
+    def seed(self, rebuilt: Writer, *, on_server: bool = False) -> None:
+        """Give an index that will replace this one ids and file names that this one never used.
 
-    def _segments(self, dimension: int) -> Segments:
-        from ragcli.index.vectors import Segments
+        With ``on_server`` also the name by which a server knows whose collection it has.
+        """
+        owner = self.catalog.ledger.store_owner() or (uuid.uuid4().hex if on_server else None)
+        rebuild.seed(self.catalog, rebuilt.catalog, owner)
 
-        commits = self.catalog.commits()
-        if self._opened is None or self._opened[0] != commits:
-            rows = self.catalog.ledger.segments()
-            self._opened = commits, Segments(self.folder / VECTORS, rows, dimension)
-        return self._opened[1]
-
-    # What is built upon must be what was written: a vector that is used again, or a segment that is swallowed, would
-    # carry damage on under a new checksum, and ids of a keyword index that is ahead of the catalog would be used twice.
-
-    def _check_segments_of(self, ids: Collection[int]) -> None:
-        from ragcli.index.vectors import require_sound
-
-        for row in self.catalog.ledger.segments():
-            if row.name not in self._sound and any(row.first <= i <= row.last for i in ids):
-                require_sound(self.folder / VECTORS, row)
-                self._sound.add(row.name)
+    # What is built upon must be what was written: ids of a keyword index that is ahead of the catalog would be used
+    # twice. The store holds the same for vectors that are used again.
 
     def _check_keywords(self) -> None:
         if self._keywords_agree:
@@ -223,20 +219,6 @@ class Writer:
             next_id = first + len(chunks)
         return documents
 
-    def _write_segment(
-        self, documents: Sequence[NewDocument], by_key: Mapping[bytes, Vectors], dead: Sequence[int]
-    ) -> tuple[list[SegmentRow], list[SegmentRow]]:
-        """Write the segment that the commit needs; returns (rows that go, rows that come)."""
-        chunks = [(chunk.id, by_key[key]) for d in documents for chunk, key in zip(d.chunks, d.keys, strict=True)]
-        swallowed = to_rewrite(self.catalog.ledger.segments(), len(chunks), dead)
-        if not chunks and not swallowed:
-            return [], []
-        from ragcli.index.vectors import write_segment
-
-        name = self.catalog.segment_name()
-        row = write_segment(self.folder / VECTORS, name, chunks, swallowed, dead)
-        return swallowed, [row] if row else []
-
     def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> str:
         """Bring the keyword index up to date and return its fingerprint."""
         added = (entry for document in documents for entry in rewrite.entries(document.id, document.chunks))
@@ -254,6 +236,10 @@ class Writer:
             self.catalog.touch(*touched)
         for new in documents:
             self.catalog.insert_document(new)
+
+
+def _entries(documents: Sequence[NewDocument], by_key: Mapping[bytes, Vectors]) -> list[Entry]:
+    return [(chunk.id, d.id, by_key[key]) for d in documents for chunk, key in zip(d.chunks, d.keys, strict=True)]
 
 
 def _page_starts(document: Document) -> tuple[tuple[int, int], ...]:
@@ -275,15 +261,20 @@ def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writ
     refuse_foreign(folder)
     with writer_lock(folder, on_wait):
         catalog = Catalog.create(folder)
+        writer = Writer(folder, catalog)
         try:
-            writer = Writer(folder, catalog)
             sweep(folder, catalog)
             rebuild.align(folder, catalog)
-            # a keyword index that cannot be read must not stand in the way of the rebuild that mends it
-            with suppress(IndexDamaged):
+            # what cannot be read or reached must not stand in the way of the rebuild that does without it
+            with suppress(IndexDamaged, StoreUnavailable, StoreMismatch, UsageError):
                 purge(folder, catalog)
+            if catalog.ledger.left_over():
+                from ragcli.index.milvus_place import drop_left_over
+
+                drop_left_over(catalog)
             yield writer
         finally:
+            writer.close()
             catalog.close()
 
 

@@ -27,6 +27,8 @@ def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -
 
     with open_writer(folder, on_wait=on_wait) as writer:
         batch = Batch()
+        if writer.settings() is None:  # a run was stopped before it began
+            return Forgotten(0, ())
         for path, state in writer.catalog.file_states().items():
             if not is_wanted(path):
                 continue

@@ -47,6 +47,8 @@ def optimize(folder: Path, *, exact: bool = False, on_wait: OnWait | None = None
         settings = writer.settings()
         if settings is None:
             raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
+        if settings.store:
+            raise UsageError("the vectors are not in files but on a server", f"it searches them: {settings.store}")
         if exact:
             approximate.search_exactly(folder, writer.catalog)
         else:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.index import mend, optimize
@@ -22,6 +23,9 @@ from ragcli.ingest.embed import SLICE, model_files
 from ragcli.ingest.optimize import make as optimize_again
 from ragcli.models.encoder import Encoder, open_index_encoder
 
+if TYPE_CHECKING:
+    from ragcli.index.milvus import MilvusStore
+
 # What is embedded is kept after so many chunks, however the run ends.
 _COMMIT_CHUNKS = 2_000
 
@@ -35,9 +39,11 @@ class Repaired:
     approximate: bool = False
     embedded: int = 0  # chunks whose vector nothing had any more
     reused: int = 0  # chunks that took the vector of another one with the same text
+    removed: int = 0  # vectors on a server that no chunk has
 
     def __bool__(self) -> bool:
-        return self.keywords or self.approximate or self.segments > 0
+        again = self.segments + self.embedded + self.reused + self.removed
+        return self.keywords or self.approximate or again > 0
 
 
 def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
@@ -92,12 +98,34 @@ class _Vectors:
         self._encoder: Encoder | None = None
         self._lost = 0
         self._readable: list[SegmentRow] = []
+        self._server: MilvusStore | None = None  # that holds the vectors, where files do not
 
     def repair(self) -> None:
+        if self._settings.store:
+            self._repair_server()
+            return
         broken, self._readable = mend.broken_segments(self._folder, self._catalog, self._settings.dimension)
         self._lost = sum(len(one.lost) for one in broken)
         for one in broken:
             self._replace(one)
+
+    def _repair_server(self) -> None:
+        from ragcli.index.milvus import MilvusStore
+
+        self._server = MilvusStore(self._folder, self._catalog, self._settings)
+        try:
+            lost, strangers = self._server.broken()
+            self._server.remove(strangers)
+            self._repaired.removed = len(strangers)
+            self._lost = len(lost)
+            for start in range(0, len(lost), _COMMIT_CHUNKS):
+                rows = self._vectors(lost[start : start + _COMMIT_CHUNKS])
+                documents = self._catalog.documents_of(list(rows))
+                with uninterrupted():
+                    self._server.put([(i, documents[i], rows[i]) for i in sorted(rows)])
+            self._server.finish()
+        finally:
+            self._server.close()
 
     def _replace(self, broken: mend.Broken) -> None:
         """Write a segment anew, in several commits where it lost much: one that kept something goes at once."""
@@ -133,6 +161,8 @@ class _Vectors:
         return {i: rows[keys[i]] for i in chunks}
 
     def _stored(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        if self._server is not None:
+            return self._server.sound(ids)
         return Segments(self._folder / VECTORS, self._readable, self._settings.dimension).reconstruct(ids)
 
     def _encoded(self, texts: dict[bytes, str]) -> dict[bytes, Vectors]:

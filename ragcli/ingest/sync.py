@@ -48,6 +48,7 @@ class SyncOptions:
     load: LoadOptions = field(default_factory=LoadOptions)
     limits: Limits | None = None
     workers: int = 0  # 0: one a core
+    store: str | None = None  # where vectors go: an address, or "files"
     force: bool = False  # read and embed everything anew
     offline: bool = False
 
@@ -92,6 +93,8 @@ def sync(
     has been committed.
     """
     started = time.monotonic()
+    if options.store is not None:
+        options = replace(options, store=_named_store(options.store))
     with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)
@@ -106,8 +109,10 @@ def sync(
 
 def _differs(old: Settings, options: SyncOptions) -> bool:
     model = options.model is not None and options.model != old.model
+    store = options.store is not None and options.store != old.store
     chunks = options.chunks
-    return model or (chunks is not None and (chunks.size, chunks.overlap) != (old.chunk_size, old.chunk_overlap))
+    cut = chunks is not None and (chunks.size, chunks.overlap) != (old.chunk_size, old.chunk_overlap)
+    return model or store or cut
 
 
 def _rebuild(
@@ -126,11 +131,12 @@ def _rebuild(
         options,
         model=options.model or old.model,
         chunks=options.chunks or ChunkOptions(old.chunk_size, old.chunk_overlap),
+        store=old.store if options.store is None else options.store,
     )
     with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
         found = rebuilt.settings()
         if found is None:
-            writer.seed(rebuilt)
+            writer.seed(rebuilt, on_server=bool(wanted.store))
         elif _differs(found, wanted):
             raise UsageError(
                 f"an unfinished rebuild with model {found.model} is in {rebuilt.folder}",
@@ -164,6 +170,7 @@ class _Run:
         with self._writer.catalog.transaction():
             store_roots(self._writer.catalog, roots)  # first, so that a stopped run can be taken up without naming them
         if changes.due:
+            self._writer.store().require()
             self._load_and_embed(changes.due, sources)
         self._batch.deleted += changes.gone_documents
         self._batch.forgotten += changes.gone_skipped
@@ -284,4 +291,16 @@ def _new_settings(options: SyncOptions) -> Settings:
         window=encoder.window,
         chunk_size=chunks.size,
         chunk_overlap=chunks.overlap,
+        store=options.store or "",
     )
+
+
+def _named_store(text: str) -> str:
+    """The store as an index remembers it. Whoever names one here has named it on this machine."""
+    from ragcli.index.store import parse_address, stored_form
+    from ragcli.trust import trust_store
+
+    stored = stored_form(text)
+    if stored:
+        trust_store(parse_address(stored).endpoint)
+    return stored

@@ -32,6 +32,11 @@ def export_index(folder: Path, file: Path) -> Manifest:
         settings = writer.settings()
         if settings is None:
             raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
+        if settings.store:
+            raise UsageError(
+                f"the vectors of this index are at {settings.store}, not in its files",
+                "take them into files first: ragcli index --store files",
+            )
         # a copy of its own: what stands in SQLite's log is not in the file
         writer.catalog.copy_to(Path(draft) / CATALOG)
         sources = {CATALOG: Path(draft) / CATALOG} | _derived(folder, writer.catalog)

@@ -107,18 +107,22 @@ def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, member: Member, p
 
 
 def _check(staging: Path, manifest: Manifest) -> None:
-    """Refuse what does not hold together, and forget the folders it was made of."""
+    """Refuse what does not hold together, and forget the folders it was made of and the servers it was on."""
     catalog = Catalog.create(staging)
     try:
         named = {f"vectors/{row.name}" for row in catalog.ledger.vector_files()}
         listed = {member.name for member in manifest.files if member.name.startswith("vectors/")}
         if catalog.built_with() is None or catalog.ledger.pending() or named != listed:
             raise IndexDamaged("the index in the file was not whole when it was exported", _AGAIN)
+        settings = catalog.built_with()
+        if settings is not None and settings.store:
+            raise IndexDamaged("the index in the file keeps its vectors elsewhere", _AGAIN)
         if any(not row.path.is_absolute() for row in catalog.documents()):
             raise IndexDamaged("the index in the file names documents by no whole path", _AGAIN)
         with catalog.transaction():
             for root in catalog.roots():
                 catalog.drop_root(root)
+            catalog.ledger.forget_stores()
     finally:
         catalog.close()
     faults = verify(staging).faults

@@ -34,7 +34,8 @@ def test_what_verify_finds_repair_mends(docs, ragcli, tmp_path):
     done = ragcli("repair", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout) == {
-        "schema": 1, "keywords": False, "segments": 1, "approximate": False, "chunks": {"embedded": 2, "reused": 0}
+        "schema": 1, "keywords": False, "segments": 1, "approximate": False, "chunks": {"embedded": 2, "reused": 0},
+        "removed": 0,
     }  # fmt: skip
     assert ragcli("verify", "--deep").returncode == 0
     assert ragcli("query", "a boat in the harbour").stdout.startswith(str(docs / "boat.md"))

@@ -19,7 +19,7 @@ from ragcli.index.writer import open_writer
 BUSY_WRITER = """
 import sys; sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-import numpy.random
+import numpy.random, ragcli.index.vectors
 from small_index import commit
 from ragcli.index.writer import open_writer
 with open_writer(Path(sys.argv[1])) as writer:
@@ -193,7 +193,7 @@ def test_an_index_on_a_read_only_place_is_searched(tmp_path):
     code = """
 import os, sys, tempfile; sys.path.insert(0, sys.argv[2])  # all imports before we are nobody
 from pathlib import Path
-import numpy.random
+import numpy.random, ragcli.index.vectors
 from small_index import contents, vector_of
 from ragcli.errors import RagcliError
 from ragcli.index.reader import open_index

@@ -237,6 +237,11 @@ def forged(exported: Path, tmp_path: Path, sql: str) -> Path:
         ("ALTER TABLE roots RENAME TO r; CREATE VIEW roots AS SELECT * FROM r", "never makes"),
         ("DROP TABLE dead", "damaged"),
         ("PRAGMA user_version = 99", "format 99"),
+        (
+            "UPDATE settings SET value = replace(value, '{', '{\"store\": \"milvus://127.0.0.1:9/c\", ') "
+            "WHERE key = 'index'; DELETE FROM settings WHERE key = 'checksums'",
+            "keeps its vectors elsewhere",
+        ),
         ("UPDATE settings SET value = printf('%.*c', 100000, '[') WHERE key = 'index'", "does not hold"),
     ],
 )
@@ -249,10 +254,16 @@ def test_the_folders_and_the_model_that_a_stranger_names_are_not_reached_for(rag
     sql = f"""
         UPDATE settings SET value = replace(value, 'all-MiniLM-L6-v2', 'evil/model') WHERE key = 'index';
         INSERT INTO roots VALUES (CAST('{tmp_path}' AS BLOB), '{rules}');
+        INSERT INTO settings VALUES ('store_owner', '"{"0" * 32}"'), ('left_over', '[["milvus://127.0.0.1:9/c", "c"]]');
         DELETE FROM settings WHERE key = 'checksums';  -- those that a stranger makes would fit
     """
     assert ragcli("import", str(forged(exported, tmp_path, sql))).returncode == 0
     assert "no folders" in ragcli("index").stderr
+    with sqlite3.connect(tmp_path / "home" / "default" / "catalog.sqlite3") as catalog:
+        assert not {"store", "store_owner", "left_over"} & {
+            row[0] for row in catalog.execute("SELECT key FROM settings")
+        }
+    catalog.close()
     proxy = {"HTTPS_PROXY": "http://127.0.0.1:9", "HF_ENDPOINT": "http://127.0.0.1:9"}
     for command in (["query", "x"], ["ask", "x"], ["index", "--force"]):
         done = ragcli(*command, **proxy)
