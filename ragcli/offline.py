@@ -33,11 +33,12 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
         host = address[0]
     else:
         return
-    if not _is_this_machine(host):
+    if not is_this_machine(host):
         raise RagcliError(f"ragcli is offline, and something would reach {host}", "leave out --offline to allow it")
 
 
-def _is_this_machine(host: object) -> bool:
+def is_this_machine(host: object) -> bool:
+    """Whether ``host``, a name or an address, is a loopback one."""
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host or "localhost")
     if name == "localhost":
         return True

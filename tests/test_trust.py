@@ -14,6 +14,7 @@ DANGEROUS = {
     "index": "/elsewhere/index", "home": "../up", "in": ["/etc/passwd"], "model": "some/m", "reranker": "some/m",
     "base_url": "http://evil.example", "llm": "m", "local": "hf:some/model", "output": "x", "plot": "x.png", "run": "x",
     "ocr": True, "yes": True, "timeout": 1e9, "memory": 0, "max_text": 1 << 20, "workers": 99, "split": "../../x",
+    "engine": "ray", "address": "203.0.113.9:6379",
 }  # fmt: skip
 
 

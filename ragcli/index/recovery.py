@@ -15,6 +15,7 @@ from ragcli.index.layout import (
     VECTORS,
     is_keywords_name,
     is_segment_or_draft,
+    is_staging_name,
     refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
@@ -45,6 +46,13 @@ def sweep(folder: Path, catalog: Catalog) -> None:
         sweep_files(folder / current)
     for entry in os.scandir(folder):
         if is_keywords_name(entry.name) and entry.name != current:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def sweep_staging(folder: Path) -> None:
+    """Remove what a killed run took from its workers and had not stored yet."""
+    for entry in os.scandir(folder):
+        if is_staging_name(entry.name):
             shutil.rmtree(entry.path, ignore_errors=True)
 
 
