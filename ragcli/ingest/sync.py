@@ -93,9 +93,11 @@ def sync(
     """
     started = time.monotonic()
     if options.engine == "ray":
-        from ragcli.ingest.cluster.address import require_ray
+        from ragcli.ingest.cluster.address import require_cluster, require_ray
 
-        require_ray(options.address, offline=options.offline)
+        require_ray()
+        if options.address is not None:
+            require_cluster(options.address, offline=options.offline)
     with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)

@@ -13,15 +13,17 @@ _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]/]+)\]|(?P<host>[^:/@\s]+)):(?P<port>\d
 _SECONDS = 5.0
 
 
-def require_ray(address: str | None, *, offline: bool) -> None:
-    """Make sure that ray is installed and that something listens at ``address`` (None: Ray is started here).
-
-    Raises UsageError for what is no address or may not be reached, EngineUnavailable for the rest; within seconds.
-    """
+def require_ray() -> None:
+    """Raise EngineUnavailable where ray is not installed; nothing is imported."""
     if importlib.util.find_spec("ray") is None or importlib.util.find_spec("pyarrow") is None:
         raise EngineUnavailable("ray is not installed", "pip install 'ragcli[cluster]'")
-    if address is None:
-        return
+
+
+def require_cluster(address: str, *, offline: bool) -> None:
+    """Make sure, within seconds, that something listens at ``address``.
+
+    Raises UsageError for what is no address or may not be reached, EngineUnavailable where nothing answers.
+    """
     host, port = _parse(address)
     if offline and not is_this_machine(host):
         raise UsageError(f"ragcli is offline, and {address} is another machine", "leave out --offline to allow it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import select
 import signal
@@ -187,12 +188,15 @@ class _RayProcess:
         return bool(poll.poll(max(0.0, seconds) * 1000))
 
     def _last_words(self) -> str:
+        """The last thing that Ray logged, without when and where in its code."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         self._said.seek(0)
         lines = [line.strip() for line in self._said.read().decode(errors="replace").splitlines() if line.strip()]
-        return f": {lines[-1][:300]}" if lines else ""
+        return f": {_LOGGED.sub('', lines[-1])[:200].partition('. ')[0]}" if lines else ""
 
+
+_LOGGED = re.compile(r"^\[[^\]]*\] \S+:\d+: ")
 
 # No statistics are sent anywhere, workers are as important as any other process, and a lost head is told of in time.
 _RAY = {
@@ -204,4 +208,4 @@ _RAY = {
 
 def _local() -> dict[str, str]:
     """Ray listens on every network of this machine and runs what it is sent: only who has this run's token may ask."""
-    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_MARK": secrets.token_hex(32)}
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

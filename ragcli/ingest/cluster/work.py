@@ -97,9 +97,13 @@ class Read:
 
     def __init__(self, record: Frame) -> None:
         """``record`` is a job's."""
+        self._parser: ParserProcess | None = None
         self._job = Job.from_record(record)
         self._tokenizer: Tokenizer | None = None
-        self._parser: ParserProcess | None = None
+
+    def __del__(self) -> None:  # Ray lets go of a stage when there is no more to do, and calls nothing
+        if self._parser is not None:
+            self._parser.end()
 
     def __call__(self, batch: Batch) -> Batch:
         """A row with ``group``, packed, becomes one with ``read``: its files, packed."""
