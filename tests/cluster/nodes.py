@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,18 +30,33 @@ _QUICK = {
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "5",
+    "RAY_worker_niceness": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+
+def processes_with(variable: str, title: str = "") -> list[int]:
+    """The processes that have ``variable``, NAME=VALUE, in their environment, and a title that begins so."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it is gone, or somebody else's
+            has_it = variable.encode() in (place / "environ").read_bytes().split(b"\0")
+            if has_it and (place / "cmdline").read_bytes().decode(errors="replace").startswith(title):
+                found.append(int(place.name))
+    return found
 
 
 class Node:
     """One node: all processes that were started for it, and what they started, carry its mark in their environment."""
 
-    def __init__(self, *arguments: str, **variables: str) -> None:
-        self._mark = uuid.uuid4().hex
+    def __init__(self, *arguments: str, before: Sequence[str] = (), **variables: str) -> None:
+        """``arguments`` are those of ``ray start``, which is run by the command ``before``."""
+        self._mark = f"{_MARK}={uuid.uuid4().hex}"
         environment = os.environ | {"PYTHONPATH": str(_PROJECT)} | ACCESS | _QUICK | variables
-        environment |= {"RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0", _MARK: self._mark}
+        environment |= dict([self._mark.split("=")])
         command = [
-            _RAY, "start", *arguments, "--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats",
+            *before, _RAY, "start", *arguments, "--num-cpus=1", "--object-store-memory=80000000",
+            "--disable-usage-stats",
         ]  # fmt: skip
         done = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -49,27 +65,19 @@ class Node:
             self.kill()
             raise RuntimeError(f"{command}: {done.stdout} {done.stderr}")
 
-    def processes(self, name: str = "") -> list[int]:
-        """The processes of the node, or those of them whose title begins with ``name``."""
-        mark = f"{_MARK}={self._mark}".encode()
-        found = []
-        for place in Path("/proc").iterdir():
-            with suppress(OSError):
-                if place.name.isdigit() and mark in (place / "environ").read_bytes().split(b"\0"):
-                    title = (place / "cmdline").read_bytes().decode(errors="replace")
-                    if title.startswith(name):
-                        found.append(int(place.name))
-        return found
+    def processes(self, title: str = "") -> list[int]:
+        """The processes of the node, or those of them whose title begins so."""
+        return processes_with(self._mark, title)
 
-    def kill(self, name: str = "") -> int:
-        """SIGKILL for all of them; returns for how many."""
+    def kill(self, title: str = "") -> int:
+        """SIGKILL for all of these; returns for how many."""
         count = 0
-        while pids := self.processes(name):
+        while pids := self.processes(title):
             for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     count += 1
-            if name:
+            if title:
                 break
             time.sleep(0.1)  # what was being started meanwhile
         return count
@@ -97,11 +105,11 @@ class Nodes:
             node.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, **variables: str) -> Node:
+    def add(self, *, before: Sequence[str] = (), **variables: str) -> Node:
         """One more node."""
-        return self._add(f"--address={self.address}", **variables)
+        return self._add(f"--address={self.address}", before=before, **variables)
 
-    def _add(self, *arguments: str, **variables: str) -> Node:
-        node = Node(*arguments, **variables)
+    def _add(self, *arguments: str, before: Sequence[str] = (), **variables: str) -> Node:
+        node = Node(*arguments, before=before, **variables)
         self.all.append(node)
         return node

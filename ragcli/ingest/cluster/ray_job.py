@@ -24,7 +24,10 @@ from ragcli._version import __version__
 from ragcli.ingest.cluster.work import Read, ReadAndStore, Store
 from ragcli.ingest.worker import Frame, pack_frame, read_frame, write_frame
 
-# A node answers in a second; one that has to start its first Python on a busy disk takes long.
+# Seconds that a step may take, after which the other process gives up. A cluster answers within a few, Ray starts
+# within 20, a node answers in one; on a busy machine, with a disk that is cold, all of them take longer.
+_CONNECT_SECONDS = 45.0
+_START_SECONDS = 120.0
 _NODE_SECONDS = 120.0
 # Nodes come back, or others take their place, within a minute; without any a run would wait for ever.
 _NO_NODE_SECONDS = 60.0
@@ -74,9 +77,12 @@ def _run(requests: IO[bytes], link: _Link) -> None:
     """Raises _Refused, and whatever Ray raises; ends early when the run is given up."""
     if (spec := read_frame(requests)) is None:
         return
-    link.send(doing="connecting to Ray" if spec["address"] else "starting Ray")
+    if spec["address"]:
+        link.send(doing="connecting to Ray", seconds=_CONNECT_SECONDS)
+    else:
+        link.send(doing="starting Ray", seconds=_START_SECONDS)
     _connect(spec["address"], spec["workers"])
-    link.send(doing="looking at the nodes")
+    link.send(doing="looking at the nodes", seconds=_NODE_SECONDS + _LOOK_SECONDS)
     _check_nodes(spec["job"])
     link.send(ready=True)
     if (groups := _groups(requests)) is None:

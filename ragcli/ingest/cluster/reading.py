@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,7 +34,7 @@ Say = Callable[[str], None]
 _GROUP_FILES = 32
 _GROUP_BYTES = 256 << 10
 
-_START_SECONDS = 180.0  # starting Ray takes 5 to 20 s, a node that wakes up longer
+_IMPORT_SECONDS = 120.0  # importing ray takes 2 s, and from a cold network folder much longer
 _ENDING_SECONDS = 20.0
 
 _MODULE = "ragcli.ingest.cluster.ray_job"
@@ -102,9 +101,10 @@ def open_cluster(
         process = _RayProcess(said, is_local=address is None)
         try:
             process.send({"address": address, "workers": workers, "job": job.to_record()})
-            deadline = time.monotonic() + _START_SECONDS
-            while "ready" not in (frame := process.receive(deadline)):
+            seconds = _IMPORT_SECONDS
+            while "ready" not in (frame := process.receive(seconds)):
                 say(frame["doing"])
+                seconds = frame["seconds"]
             yield Cluster(process, staging)
         finally:
             process.end()
@@ -158,10 +158,13 @@ class _RayProcess:
         with suppress(BrokenPipeError):  # the end of the replies tells
             write_frame(self._requests, frame)
 
-    def receive(self, deadline: float | None = None) -> Frame:
-        """The next reply; EngineUnavailable when there is none before ``deadline`` or it says that the run is over."""
-        if deadline is not None and not self._is_heard(deadline - time.monotonic()):
-            raise EngineUnavailable(f"Ray did not answer within {_START_SECONDS:.0f} s", "see: ray status")
+    def receive(self, seconds: float | None = None) -> Frame:
+        """The next reply; EngineUnavailable when there is none within ``seconds`` or it says that the run is over."""
+        if seconds is not None and not self._is_heard(seconds):
+            self.kill()
+            raise EngineUnavailable(
+                f"Ray did not answer within {seconds:.0f} s", "is it a Ray cluster? see: ray status"
+            )
         frame = read_frame(self._replies)
         if frame is None:
             raise EngineUnavailable(
@@ -171,14 +174,18 @@ class _RayProcess:
             raise EngineUnavailable(frame["error"], frame["hint"])
         return frame
 
+    def kill(self) -> None:
+        """Kill the process, and Ray with it where it was started for this run."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> None:
         """Tell the process to let go of Ray, and kill it when it does not."""
         self._requests.close()
         try:
             self._process.wait(_ENDING_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            self.kill()
             self._process.wait()
         self._replies.close()
 
