@@ -105,9 +105,9 @@ class Nodes:
             node.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, *, before: Sequence[str] = (), **variables: str) -> Node:
+    def add(self, *arguments: str, before: Sequence[str] = (), **variables: str) -> Node:
         """One more node."""
-        return self._add(f"--address={self.address}", before=before, **variables)
+        return self._add(f"--address={self.address}", *arguments, before=before, **variables)
 
     def _add(self, *arguments: str, before: Sequence[str] = (), **variables: str) -> Node:
         node = Node(*arguments, before=before, **variables)

@@ -111,8 +111,8 @@ def docs(tmp_path_factory):
     words = " ".join(path.read_text() for path in sorted((PROJECT / "sample_docs").glob("*.md"))).split()
     rng = random.Random(7)
     for n in range(FILES):
-        first = rng.randrange(len(words) - 90)
-        (folder / f"{n:03d}.txt").write_text(f"Note {n}. {' '.join(words[first : first + 70])}\n")
+        first = rng.randrange(len(words) - 45)
+        (folder / f"{n:03d}.txt").write_text(f"Note {n}. {' '.join(words[first : first + 45])}\n")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\n" + bytes(range(256)) * 40)
     (folder / "empty.txt").touch()
     (folder / "twice.txt").write_text((folder / "000.txt").read_text())
@@ -163,6 +163,26 @@ def test_after_an_edit_and_a_move_only_new_passages_are_embedded(two, local, doc
     there = summary(ended(start(tmp_path, changed, "--json", "--engine", "ray", "--address", two.address)))
     assert there == here
     assert here["chunks"]["embedded"] < 4 < here["chunks"]["reused"]
+    assert_same(tmp_path / "default", tmp_path / "local")
+
+
+def test_where_a_node_has_a_gpu_it_embeds_what_the_others_read(two, docs, tmp_path):
+    few = tmp_path / "docs"
+    few.mkdir()
+    for n in range(70):
+        shutil.copy(docs / f"{n:03d}.txt", few)
+    with_gpu = two.add("--num-gpus=1")  # in name only, as far as Ray goes: the model runs on what there is
+    try:
+        process = start(tmp_path, few, "--json", "--engine", "ray", "--address", two.address)
+        seen = set()
+        while process.poll() is None:
+            seen.update(with_gpu.processes("ray::MapWorker(MapBatches(Store"))
+            time.sleep(0.2)
+        there = summary(ended(process))
+        assert len(seen) == 1
+    finally:
+        with_gpu.kill()
+    assert there == summary(ended(start(tmp_path, few, "--json", "--index", "local")))
     assert_same(tmp_path / "default", tmp_path / "local")
 
 
