@@ -210,7 +210,8 @@ class _Run:
         finally:
             # also after Ctrl-C or an error: what is finished is kept
             self._commit_finished(embedder)
-            clock.store_rate(self._writer.catalog, embedder)
+            if self._options.engine == "local":  # the next estimate is of this machine
+                clock.store_rate(self._writer.catalog, embedder)
             self._summary.chunks_embedded, self._summary.chunks_reused = embedder.embedded, embedder.reused
 
     def _embed_some(self, embedder: Embedder, clock: Clock) -> None:

@@ -11,11 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,32 +21,12 @@ if importlib.util.find_spec("ray") is None:
 if sys.platform != "linux":
     pytest.skip("the nodes are found in /proc", allow_module_level=True)
 
-from nodes import ACCESS, Nodes, processes_with
+from nodes import Nodes, processes_with
+from runs import PROJECT, WORKER, Watch, contents, ended, environment, start
 
-from ragcli.index.reader import open_index
-from ragcli.index.vectors import Segments
 from ragcli.index.verify import verify
 
-PROJECT = Path(__file__).resolve().parents[2]
 FILES = 256  # eight groups and more: a run that lasts long enough to be in the middle of it
-WORKER = "ray::MapWorker"
-
-
-def contents(folder):
-    """By path: what the catalog says of the document, its passages, and their vectors."""
-    with open_index(folder) as index:
-        catalog = index.catalog
-        segments = Segments(folder / "vectors", catalog.ledger.segments(), index.settings.dimension)
-        found = {}
-        for row in catalog.documents():
-            chunks, keys = catalog.document_chunks(row.id), catalog.chunk_keys(row.id)
-            rows = segments.reconstruct([chunk.id for chunk in chunks])
-            found[row.path] = (
-                replace(row, id=0),
-                [(replace(chunk, id=0), keys[chunk.id]) for chunk in chunks],
-                np.stack([rows[chunk.id] for chunk in chunks]),
-            )
-        return found, catalog.skipped()
 
 
 def assert_same(folder, other):
@@ -63,23 +39,6 @@ def assert_same(folder, other):
     assert not_indexed == also_not
     assert verify(folder).faults == ()
     assert not [path for path in folder.iterdir() if path.name.startswith("staging")]
-
-
-def environment(home, **variables):
-    return os.environ | ACCESS | {"RAGCLI_HOME": str(home), "PYTHONPATH": str(PROJECT), "HOME": str(home)} | variables
-
-
-def start(home, *arguments, **variables):
-    return subprocess.Popen(
-        [sys.executable, "-m", "ragcli", "index", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(home, **variables),
-    )  # fmt: skip
-
-
-def ended(process, seconds=180):
-    """(exit code, stdout, stderr)."""
-    out, err = process.communicate(timeout=seconds)
-    return process.returncode, out, err
 
 
 def summary(answer, code=0):
@@ -134,7 +93,9 @@ def answer_of_a_stranger(tmp_path_factory, docs):
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = start(home, docs, "--engine", "ray", "--address", f"127.0.0.1:{server.getsockname()[1]}")
         yield lambda: ended(process)
-    process.kill()
+    if process.poll() is None:  # nobody asked
+        process.kill()
+        process.communicate()
 
 
 def test_the_index_is_that_of_a_local_run(answer_of_a_stranger, two, docs, local, tmp_path):
@@ -184,47 +145,6 @@ def test_where_a_node_has_a_gpu_it_embeds_what_the_others_read(two, docs, tmp_pa
         with_gpu.kill()
     assert there == summary(ended(start(tmp_path, few, "--json", "--index", "local")))
     assert_same(tmp_path / "default", tmp_path / "local")
-
-
-class Watch:
-    """Follows a run by the marks that workers leave when they begin a group of files."""
-
-    def __init__(self, process, home):
-        self._process = process
-        self._home = home
-        self.tries = {}  # how often each group was begun
-
-    def look(self):
-        with suppress(OSError):
-            for mark in self._home.glob("default/staging-*/*.tries"):
-                self.tries[mark.name] = max(self.tries.get(mark.name, 0), mark.stat().st_size)
-
-    def taken(self):
-        """Shards that have been taken in, at least: each of two workers is busy with a group at most, the others that
-        were begun are written, and what is taken in is removed."""
-        return len(self.tries) - 2 - len(list(self._home.glob("default/staging-*/*.shard")))
-
-    def until(self, condition):
-        while not condition():
-            assert self._process.poll() is None, self._process.communicate()
-            self.look()
-            time.sleep(0.02)
-
-    def end(self):
-        seen = threading.Event()
-
-        def follow():
-            while not seen.is_set():
-                self.look()
-                time.sleep(0.02)
-
-        thread = threading.Thread(target=follow)
-        thread.start()
-        try:
-            return ended(self._process)
-        finally:
-            seen.set()
-            thread.join()
 
 
 @pytest.mark.parametrize("victim", ["a worker", "a node"])

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import ray
 import ray.data
+import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ragcli._version import __version__
@@ -88,8 +89,9 @@ def _run(requests: IO[bytes], link: _Link) -> None:
     if (groups := _groups(requests)) is None:
         return
     threading.Thread(target=_give_up_with, args=(requests,), daemon=True).start()
-    threading.Thread(target=_watch_nodes, args=(link,), daemon=True).start()
-    for row in _stages(groups, spec["job"], spec["workers"]).iter_rows():
+    gpus = int(ray.cluster_resources().get("GPU", 0))
+    threading.Thread(target=_watch_nodes, args=(link, "GPU" if gpus else "CPU"), daemon=True).start()
+    for row in _stages(groups, spec["job"], spec["workers"], gpus).iter_rows():
         if row["error"]:
             raise _Refused(*json.loads(row["error"]))
         link.send(shard=row["shard"])
@@ -151,19 +153,23 @@ def _check_nodes(job: Frame) -> None:
     }
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=_NODE_SECONDS)
     for answer in answered:
-        fault = ray.get(answer)
+        try:
+            fault = ray.get(answer)
+        except ray.exceptions.RayError as error:
+            if asked[answer]["NodeID"] not in {node["NodeID"] for node in _working_nodes()}:
+                continue  # it died while it was asked, as nodes do
+            fault = f"cannot be asked: {_sentence(error)}", "see: ray status"
         if fault is not None:
             raise _Refused(f"the node {_name(asked[answer])} {fault[0]}", fault[1])
     if silent:
         raise _Refused(f"the node {_name(asked[silent[0]])} does not answer", "see: ray status")
 
 
-def _stages(groups: Sequence[bytes], job: Frame, workers: int) -> ray.data.Dataset:
+def _stages(groups: Sequence[bytes], job: Frame, workers: int, gpus: int) -> ray.data.Dataset:
     """Load, chunk and embed as a dataset of shards. A task that is lost with its worker or node is done again."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
-    resources = ray.cluster_resources()
-    cpus, gpus = max(1, int(resources.get("CPU", 0))), int(resources.get("GPU", 0))
+    cpus = max(1, int(ray.cluster_resources().get("CPU", 0)))
     # a block a group, so that each shard is heard of when it is ready
     rows = ray.data.from_items([{"group": group} for group in groups], override_num_blocks=len(groups))
     if not gpus:
@@ -201,19 +207,19 @@ def _give_up_with(requests: IO[bytes]) -> None:
         os._exit(0)
 
 
-def _watch_nodes(link: _Link) -> None:
-    """End this process when there has been no node to work on for a while."""
+def _watch_nodes(link: _Link, needed: str) -> None:
+    """End this process when there has been no node with what is ``needed`` for a while."""
     seen = time.monotonic()
     while time.monotonic() - seen < _NO_NODE_SECONDS:
         time.sleep(_LOOK_SECONDS)
-        if _working_nodes():
+        if _working_nodes(needed):
             seen = time.monotonic()
     link.fail("the Ray cluster has no node left to work on", "what is finished is in the index; run again to go on")
     os._exit(1)
 
 
-def _working_nodes() -> list[dict[str, Any]]:
-    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) > 0]
+def _working_nodes(needed: str = "CPU") -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"] and node["Resources"].get(needed, 0) > 0]
 
 
 def _name(node: dict[str, Any]) -> str:

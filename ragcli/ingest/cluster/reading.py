@@ -43,9 +43,10 @@ _MODULE = "ragcli.ingest.cluster.ray_job"
 class Cluster:
     """Ray, up and looked at; made by :func:`open_cluster`."""
 
-    def __init__(self, process: _RayProcess, staging: Path) -> None:
+    def __init__(self, process: _RayProcess, staging: Path, say: Say) -> None:
         self._process = process
         self._staging = staging
+        self._say = say
 
     def read(self, due: Sequence[Due], known: Sequence[bytes]) -> Iterator[tuple[Loaded, Cut | None]]:
         """What became of each file, once for each, as workers get done.
@@ -59,6 +60,7 @@ class Cluster:
             self._process.send({"group": pack_group(group)})
             missing.add(group.name)
         self._process.send({"go": True})
+        self._say(f"waiting for the first of {len(missing)} tasks")
         while "done" not in (frame := self._process.receive()):
             if "shard" not in frame:
                 continue
@@ -101,13 +103,21 @@ def open_cluster(
         process = _RayProcess(said, is_local=address is None)
         try:
             process.send({"address": address, "workers": workers, "job": job.to_record()})
-            seconds = _IMPORT_SECONDS
-            while "ready" not in (frame := process.receive(seconds)):
-                say(frame["doing"])
-                seconds = frame["seconds"]
-            yield Cluster(process, staging)
+            _wait_until_ready(process, say)
+            yield Cluster(process, staging, say)
         finally:
             process.end()
+
+
+def _wait_until_ready(process: _RayProcess, say: Say) -> None:
+    seconds = _IMPORT_SECONDS
+    try:
+        while "ready" not in (frame := process.receive(seconds)):
+            say(frame["doing"])
+            seconds = frame["seconds"]
+    except KeyboardInterrupt:
+        process.kill()  # it may hang where nothing answers
+        raise
 
 
 def _groups(due: Sequence[Due]) -> Iterator[Group]:
