@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -206,16 +207,33 @@ def test_a_node_without_the_model_is_named_before_anything_is_stored(two, docs, 
     assert_nothing_stored(tmp_path)
 
 
-def test_a_node_that_does_not_see_the_documents_is_named(two, docs, tmp_path):
+def test_a_node_that_does_not_see_the_documents_empties_no_index(two, docs, tmp_path):
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
         pytest.skip("no mount of its own can be made for a node here")
-    blind = two.add(before=["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none "{docs}" && exec "$@"', "sh"])
+    few = tmp_path / "docs"
+    (few / "below").mkdir(parents=True)
+    shutil.copy(docs / "000.txt", few)
+    for n in range(100):  # so many groups that every node has one
+        shutil.copy(docs / f"{n:03d}.txt", few / "below")
+    assert ended(start(tmp_path, few))[0] == 0
+    before = contents(tmp_path / "default")[0].keys()
+    for path in few.rglob("*.txt"):
+        path.write_text(f"{path.read_text()} It was edited.\n")
+    hide = f'mount -t tmpfs none "{few}/below" && exec "$@"'
+    blind = two.add(before=["unshare", "--mount", "sh", "-c", hide, "sh"])
+    engine = ["--engine", "ray", "--address", two.address]
     try:
-        line = refusal(ended(start(tmp_path, docs, "--engine", "ray", "--address", two.address)))
+        all_of_it = refusal(ended(start(tmp_path, few / "below", *engine)))
+        part_of_it = refusal(ended(start(tmp_path, few, *engine)))
     finally:
         blind.kill()
-    assert f"cannot read {docs / '000.txt'}; mount the same folders under the same paths on every node" in line
-    assert_nothing_stored(tmp_path)
+    same = "mount the same folders under the same paths on every node"
+    assert f"cannot read {few / 'below'}/000.txt; {same}" in all_of_it
+    assert re.search(
+        rf"a worker cannot read {few}/below/\d+.txt \(vanished while it was read\), which can be read here; {same}",
+        part_of_it,
+    )
+    assert contents(tmp_path / "default")[0].keys() == before
 
 
 OTHER_VERSION = """
