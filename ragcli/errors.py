@@ -11,6 +11,7 @@
   - ModelUnavailable           the model's files cannot be had
   - ModelMismatch              the index was built with other weights
   - CalibrationMissing         no probability is known for these models
+  - EngineUnavailable          the cluster that was to do the work cannot, or is lost
   - LlmUnavailable             the language model gave no answer
   - LoadError                  one file could not be read (the run goes on; carries a Reason)
 """
@@ -86,6 +87,10 @@ class ModelMismatch(RagcliError):
 
 class CalibrationMissing(RagcliError):
     """A probability was asked for, and none was fitted for these models."""
+
+
+class EngineUnavailable(RagcliError):
+    """The cluster that was to do the work cannot be used, or was lost."""
 
 
 class LlmUnavailable(RagcliError):

@@ -39,6 +39,7 @@ HOMES = {
     "ir_measures": ("evaluate/measures.py",),
     "matplotlib": ("evaluate/plot.py",),
     "sklearn": ("evaluate/calibration.py",),
+    "ray": ("ingest/cluster/ray_job.py",),
 }
 
 # A step never imports its neighbour; what several steps need stands at the top of the package or is named here.
@@ -54,6 +55,8 @@ NEIGHBOURS = {
 }
 
 HEAVY_INSIDE_FUNCTIONS = {"torch", "sentence_transformers", "transformers", "huggingface_hub"}
+# nobody imports it: it is run as a process of its own, so that what Ray prints or ends is not ragcli
+RUN_APART = "ragcli.ingest.cluster.ray_job"
 WRAPPERS = ("ragcli.models.sentence", "ragcli.models.hub")
 
 
@@ -108,6 +111,10 @@ def test_what_takes_seconds_to_import_is_imported_inside_functions():
     assert eager <= {"models/sentence.py", "models/hub.py"}
     users = {name_of(m) for m in MODULES for i in imports(m, top_level=True) if i.startswith(WRAPPERS)}
     assert users <= {"models/sentence_cross.py"}  # itself a wrapper, imported inside functions
+
+
+def test_no_module_imports_the_process_that_talks_to_ray():
+    assert [name_of(m) for m in MODULES if any(i.startswith(RUN_APART) for i in imports(m))] == []
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)

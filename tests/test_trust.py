@@ -13,8 +13,8 @@ from ragcli.trust import needs_trust
 DANGEROUS = {
     "index": "/elsewhere/index", "home": "../up", "in": ["/etc/passwd"], "model": "some/m", "reranker": "some/m",
     "base_url": "http://evil.example", "llm": "m", "local": "hf:some/model", "output": "x", "plot": "x.png", "run": "x",
-    "store": "milvus://evil.example/c", "ocr": True, "yes": True, "timeout": 1e9, "memory": 0, "max_text": 1 << 20,
-    "workers": 99, "split": "../../x",
+    "store": "milvus://evil.example/c", "engine": "ray", "address": "203.0.113.9:6379", "ocr": True, "yes": True,
+    "timeout": 1e9, "memory": 0, "max_text": 1 << 20, "workers": 99, "split": "../../x",
 }  # fmt: skip
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ragcli.cli.env import Env, WaitOption, command
-from ragcli.errors import ExitCode
+from ragcli.errors import ExitCode, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,14 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="TEXT", help="For encrypted PDF files.", show_default=False)
         ] = None,
         ocr: Annotated[bool, typer.Option("--ocr", help="Read pages without text with tesseract.")] = False,
-        workers: Annotated[int, typer.Option(help="Parser processes (0: one a core).")] = 0,
+        workers: Annotated[int, typer.Option(help="Parser processes, or workers of the engine (0: one a core).")] = 0,
+        engine: Annotated[
+            Literal["local", "ray"],
+            typer.Option(help="Read and embed in processes here, or on a Ray cluster that shares the folders."),
+        ] = "local",
+        address: Annotated[
+            str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster's; without it, Ray is started here.")
+        ] = None,
         timeout: Annotated[
             float, typer.Option(min=0.1, metavar="SECONDS", help="Time one file may take to parse.")
         ] = 60.0,
@@ -64,6 +71,7 @@ def register(app: typer.Typer) -> None:
           ragcli index                             bring every known folder up to date
           ragcli index docs --include '*.pdf'      only the PDF files
           ragcli index docs --dry-run              what would be indexed, and why the rest would not
+          ragcli index docs --engine ray --address 10.0.0.5:6379    on a cluster (docs/ray.md)
 
         Files are skipped for a reason that `ragcli list --not-indexed` shows. Exit code 3: done, but some failed.
         """
@@ -73,6 +81,8 @@ def register(app: typer.Typer) -> None:
         from ragcli.ingest.loaders.blocks import LoadOptions
         from ragcli.ingest.sync import SyncOptions
 
+        if address is not None and engine != "ray":
+            raise UsageError("--address is for a Ray cluster", "add --engine ray")
         roots = paths or []
         if not yes:
             for root in roots:
@@ -94,6 +104,8 @@ def register(app: typer.Typer) -> None:
             store=store,
             force=force,
             offline=env.offline,
+            engine=engine,
+            address=address,
         )
         if dry_run:
             return index_run.dry_run(env, roots, options)

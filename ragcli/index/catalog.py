@@ -248,6 +248,11 @@ class Catalog:
             for row in self._db.rows(f"SELECT id, key FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
         )
 
+    def all_keys(self) -> list[bytes]:
+        """Every digest that some chunk has, 16 bytes each, ascending."""
+        sql = "SELECT DISTINCT key FROM chunks WHERE typeof(key) = 'blob' AND length(key) = 16 ORDER BY key"
+        return [row[0] for row in self._db.rows(sql)]
+
     def chunks_with_keys(self, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
         """The ids of every chunk that has one of these digests, by digest."""
         found: dict[bytes, list[int]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from pathlib import Path
 
 from ragcli.errors import UsageError
@@ -21,6 +22,7 @@ _SEGMENT = re.compile(r"seg-\d{4,}-\d{8,}\.faiss")
 _APPROXIMATE = re.compile(r"ivf-\d{4,}-\d{8,}\.faiss")
 _LITTER = re.compile(rf"({_SEGMENT.pattern}|{_APPROXIMATE.pattern})(\.tmp)?")
 _KEYWORDS = re.compile(rf"{KEYWORDS}(-\d+){{0,2}}")
+_STAGING = re.compile(r"staging-[0-9a-f]{16}")
 
 
 def segment_name(generation: int, commit: int) -> str:
@@ -41,6 +43,15 @@ def keywords_name(stored: object) -> str:
     if not isinstance(stored, str) or not is_keywords_name(stored):
         raise ValueError(f"{stored!r} is no name of a keyword index")
     return stored
+
+
+def new_staging_name() -> str:
+    """A folder for what the workers of one run hand over, under a name that no other run has."""
+    return f"staging-{secrets.token_hex(8)}"
+
+
+def is_staging_name(name: str) -> bool:
+    return _STAGING.fullmatch(name) is not None
 
 
 def is_segment_name(name: str) -> bool:

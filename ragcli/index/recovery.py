@@ -15,6 +15,7 @@ from ragcli.index.layout import (
     REBUILD,
     VECTORS,
     is_keywords_name,
+    is_staging_name,
     is_vectors_or_draft,
     refuse_links,
 )
@@ -47,6 +48,13 @@ def sweep(folder: Path, catalog: Catalog) -> None:
         sweep_files(folder / current)
     for entry in os.scandir(folder):
         if is_keywords_name(entry.name) and entry.name != current:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def sweep_staging(folder: Path) -> None:
+    """Remove what a killed run took from its workers and had not stored yet."""
+    for entry in os.scandir(folder):
+        if is_staging_name(entry.name):
             shutil.rmtree(entry.path, ignore_errors=True)
 
 

@@ -25,7 +25,7 @@ from ragcli.index.durable import sync_folder
 from ragcli.index.keyword_files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
 from ragcli.index.lock import OnWait, uninterrupted, writer_lock
-from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep
+from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep, sweep_staging
 from ragcli.index.rows import NewDocument
 from ragcli.index.settings import Settings
 from ragcli.index.store import Entry, VectorStore, open_store
@@ -264,6 +264,7 @@ def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writ
         writer = Writer(folder, catalog)
         try:
             sweep(folder, catalog)
+            sweep_staging(folder)  # only here: a commit that recovers from a failed one may belong to a run that stages
             rebuild.align(folder, catalog)
             # what cannot be read or reached must not stand in the way of the rebuild that does without it
             with suppress(IndexDamaged, StoreUnavailable, StoreMismatch, UsageError):

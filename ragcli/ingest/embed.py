@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.models.encoder import Encoder, open_index_encoder
 from ragcli.models.resolve import ModelFiles, resolve_stored
-from ragcli.models.tokenizer import open_tokenizer
+from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 # Texts handed to the encoder at once: enough to sort by length, few enough to stop within a second or two.
 SLICE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The passages of a document that was cut elsewhere, and vectors that were computed there, by digest.
+
+    A passage whose digest has no vector here was embedded before, or was when the work was handed out.
+    """
+
+    chunks: tuple[Chunk, ...]
+    vectors: Mapping[bytes, Vectors]
 
 
 class Embedder:
@@ -46,14 +58,21 @@ class Embedder:
         """How many texts have no vector yet."""
         return len(self._texts)
 
-    def add(self, document: Document, sha256: str, size: int, mtime_ns: int, loader_version: int) -> bool:
-        """Chunk a document and queue it; False when it holds nothing to search for."""
-        options = ChunkOptions(self._settings.chunk_size, self._settings.chunk_overlap)
-        chunks = tuple(chunk(document, self._tokenizer, self._settings.window, options))
+    def add(
+        self, document: Document, sha256: str, size: int, mtime_ns: int, loader_version: int, cut: Cut | None = None
+    ) -> bool:
+        """Chunk a document, unless it comes with its passages, and queue it; False when it has nothing to search for.
+
+        A passage without a vector takes a stored one, or waits for :meth:`embed_slice`.
+        """
+        chunks = cut_up(document, self._tokenizer, self._settings) if cut is None else cut.chunks
         if not chunks:
             return False
-        keys = tuple(_key(passage) for passage in chunks)
+        keys = tuple(key_of(passage) for passage in chunks)
         new = {key: passage.embedded for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
+        brought = {key: cut.vectors[key] for key in new if key in cut.vectors} if cut is not None else {}
+        self._vectors.update(brought)
+        new = {key: text for key, text in new.items() if key not in brought}
         for source in self._sources:
             stored = source.stored_vectors([key for key in new if key not in self._texts])
             self._vectors.update(stored)
@@ -61,9 +80,14 @@ class Embedder:
         before = len(self._texts)
         self._texts.update(new)
         self.found += len(chunks)
-        self.reused += len(chunks) - (len(self._texts) - before)
+        self.embedded += len(brought)
+        self.reused += len(chunks) - len(brought) - (len(self._texts) - before)
         self._queue.append(NewFile(document, sha256, size, mtime_ns, loader_version, chunks, keys))
         return True
+
+    def stored_keys(self) -> list[bytes]:
+        """The digest of every passage whose vector is used again, ascending."""
+        return sorted({key for source in self._sources for key in source.catalog.all_keys()})
 
     def embed_slice(self, expected: int) -> None:
         """Encode the next texts; ``expected`` texts in all decide which runtime is worth starting."""
@@ -112,5 +136,12 @@ def _same_model(source: Writer, settings: Settings) -> bool:
     return found is not None and found.sha256 == settings.sha256
 
 
-def _key(passage: Chunk) -> bytes:
+def cut_up(document: Document, tokenizer: Tokenizer, settings: Settings) -> tuple[Chunk, ...]:
+    """The passages of a document, as the index wants them."""
+    options = ChunkOptions(settings.chunk_size, settings.chunk_overlap)
+    return tuple(chunk(document, tokenizer, settings.window, options))
+
+
+def key_of(passage: Chunk) -> bytes:
+    """The digest of what is embedded of a passage: those with equal digests share one vector."""
     return hashlib.blake2b(passage.embedded.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -63,7 +63,7 @@ class ParserProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=_environment(),
+            env=environment(),
             process_group=0,  # programs that a parser starts are killed with it, and Ctrl-C does not reach it
         )
         assert self._process.stdin is not None
@@ -178,8 +178,8 @@ def _cause(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
-def _environment() -> dict[str, str]:
-    """The environment, in which the worker finds this package where this process found it."""
+def environment() -> dict[str, str]:
+    """The environment, in which a process finds this package where this process found it."""
     root = Path(ragcli.__file__).parents[1]
     if root.name in ("site-packages", "dist-packages"):  # on the path of every interpreter, behind the standard library
         return dict(os.environ)

@@ -57,14 +57,15 @@ class Clock:
         share = self._bytes / self._bytes_total if self._bytes_total else 1.0
         return round((embedder.embedded + embedder.waiting) / share) if share else embedder.waiting
 
-    def progress(self, embedder: Embedder, doing: str) -> Progress:
+    def progress(self, embedder: Embedder | None, doing: str) -> Progress:
+        """Where the run stands; without an embedder nothing has been cut up yet."""
         return Progress(
             files_done=self._files,
             files_total=self._files_total,
             bytes_done=self._bytes,
             bytes_total=self._bytes_total,
-            chunks_done=embedder.found - embedder.waiting,
-            chunks_found=embedder.found,
+            chunks_done=embedder.found - embedder.waiting if embedder else 0,
+            chunks_found=embedder.found if embedder else 0,
             doing=doing,
         )
 

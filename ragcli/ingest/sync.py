@@ -6,7 +6,6 @@ goes on from there. Deletions come last, so that a moved or edited file finds it
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,12 +25,14 @@ from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.progress import Clock, Progress
 from ragcli.ingest.roots import choose_roots, known_roots, store_roots
+from ragcli.ingest.source import Engine, open_source
 from ragcli.types import Document, Reason, Skipped
 
 if TYPE_CHECKING:
     from ragcli.ingest.chunk import ChunkOptions
-    from ragcli.ingest.embed import Embedder
+    from ragcli.ingest.embed import Cut, Embedder
     from ragcli.ingest.sandbox import Loaded
+    from ragcli.ingest.source import Source
 
 # A commit is worth its fsyncs after this many chunks, or after this many seconds of work that could be lost.
 _COMMIT_CHUNKS = 2_000
@@ -51,6 +52,8 @@ class SyncOptions:
     store: str | None = None  # where vectors go: an address, or "files"
     force: bool = False  # read and embed everything anew
     offline: bool = False
+    engine: Engine = "local"
+    address: str | None = None  # of a Ray cluster; None: one that is started here and ends with the run
 
 
 @dataclass(slots=True)
@@ -89,12 +92,18 @@ def sync(
     """Make the index in ``folder`` match ``roots`` (none: every root it knows) and return what was done.
 
     Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, UsageError for a
-    root that does not exist, ModelUnavailable, ModelMismatch. KeyboardInterrupt passes through after what is finished
-    has been committed.
+    root that does not exist, ModelUnavailable, ModelMismatch, EngineUnavailable. KeyboardInterrupt passes through after
+    what is finished has been committed.
     """
     started = time.monotonic()
     if options.store is not None:
         options = replace(options, store=_named_store(options.store))
+    if options.engine == "ray":
+        from ragcli.ingest.cluster.address import require_cluster, require_ray
+
+        require_ray()
+        if options.address is not None:
+            require_cluster(options.address, offline=options.offline)
     with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)
@@ -165,13 +174,16 @@ class _Run:
         own = own_folder or self._writer.folder
         changes = compare(self._writer.catalog, roots, self._options.load, [own], self._options.limits)
         self._take_over(changes)
-        if self._writer.settings() is None:
-            self._writer.start(_new_settings(self._options))
-        with self._writer.catalog.transaction():
-            store_roots(self._writer.catalog, roots)  # first, so that a stopped run can be taken up without naming them
-        if changes.due:
-            self._writer.store().require()
-            self._load_and_embed(changes.due, sources)
+        settings = self._writer.settings() or _new_settings(self._options)
+        with open_source(self._writer.folder, changes.due, roots, settings, self._options, self._report) as read:
+            if self._writer.settings() is None:
+                self._writer.start(settings)
+            with self._writer.catalog.transaction():
+                # first, so that a stopped run can be taken up without naming them
+                store_roots(self._writer.catalog, roots)
+            if changes.due:
+                self._writer.store().require()
+                self._load_and_embed(changes.due, settings, sources, read)
         self._batch.deleted += changes.gone_documents
         self._batch.forgotten += changes.gone_skipped
         self._summary.removed += len(changes.gone_documents)
@@ -198,33 +210,30 @@ class _Run:
             self._summary.note(skipped)
         self._batch.not_indexed += [NotIndexed(skipped) for skipped in changes.newly_skipped]
 
-    def _load_and_embed(self, due: Sequence[Due], sources: Sequence[Writer]) -> None:
+    def _load_and_embed(self, due: Sequence[Due], settings: Settings, sources: Sequence[Writer], read: Source) -> None:
         from ragcli.ingest.embed import SLICE, Embedder
-        from ragcli.ingest.sandbox import Request, Sandbox
 
-        settings = self._writer.settings()
-        assert settings is not None
         embedder = Embedder(settings, sources)
         states = {item.found.path: item for item in due}
         clock = Clock(due)
         # the largest first, so that no core is left alone with one at the end
         order = sorted(due, key=lambda item: -item.found.size)
-        requests = [Request(item.found.path, item.known_sha256) for item in order]
-        workers = min(len(requests), self._options.workers or os.cpu_count() or 1)
         try:
-            with Sandbox(workers, self._options.limits or Limits(), self._options.load) as sandbox:
-                for loaded in sandbox.load(requests):
-                    self._take_file(loaded, states[loaded.path], embedder)
-                    clock.read(states[loaded.path])
-                    self._report(clock.progress(embedder, loaded.path.name))
-                    while embedder.waiting >= SLICE:
-                        self._embed_some(embedder, clock)
+            for loaded, cut in read(order, embedder):
+                self._take_file(loaded, states[loaded.path], embedder, cut)
+                clock.read(states[loaded.path])
+                self._report(clock.progress(embedder, loaded.path.name))
+                while embedder.waiting >= SLICE:
+                    self._embed_some(embedder, clock)
+                if cut is not None:
+                    self._commit_when_worth_it(embedder, clock)
             while embedder.waiting:
                 self._embed_some(embedder, clock)
         finally:
             # also after Ctrl-C or an error: what is finished is kept
             self._commit_finished(embedder)
-            clock.store_rate(self._writer.catalog, embedder)
+            if self._options.engine == "local":  # the next estimate is of this machine
+                clock.store_rate(self._writer.catalog, embedder)
             self._summary.chunks_embedded, self._summary.chunks_reused = embedder.embedded, embedder.reused
 
     def _embed_some(self, embedder: Embedder, clock: Clock) -> None:
@@ -232,11 +241,14 @@ class _Run:
             self._report(clock.progress(embedder, "loading the model"))
         embedder.embed_slice(clock.expected(embedder))
         self._report(clock.progress(embedder, "embedding"))
+        self._commit_when_worth_it(embedder, clock)
+
+    def _commit_when_worth_it(self, embedder: Embedder, clock: Clock) -> None:
         if embedder.finished() >= _COMMIT_CHUNKS or clock.since_commit() > _COMMIT_SECONDS:
             self._commit_finished(embedder)
             clock.committed()
 
-    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder) -> None:
+    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder, cut: Cut | None) -> None:
         outcome, state = loaded.outcome, due.state
         old = state.document if state is not None else None
         if outcome is None:
@@ -246,7 +258,7 @@ class _Run:
             return
         if isinstance(outcome, Document):
             version = loaders.version_of(outcome.loader)
-            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version):
+            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version, cut):
                 self._summary.warnings += [(outcome.path, warning) for warning in outcome.warnings]
                 self._replaced[outcome.path] = old
                 if old is None:

@@ -30,12 +30,16 @@ class NumpyEncoder:
 
     runtime: Literal["numpy"] = "numpy"
 
-    def __init__(self, files: ModelFiles) -> None:
-        """Map the weights; ModelUnavailable when they are damaged or ``supports`` does not hold."""
+    def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
+        """Map the weights, to compute on so many threads (None: one a processor).
+
+        ModelUnavailable when they are damaged or ``supports`` does not hold.
+        """
         pooling = _pooling(files.folder)
         if pooling is None or not supports(files.folder):
             raise ModelUnavailable(f"the numpy runtime does not know the architecture of {files.name}")
         self.files = files
+        self._threads = threads
         self._pooling = pooling
         self._transformer = Transformer(transformer_folder(files.folder))
         self.window = window(files.folder, self._transformer.positions)
@@ -53,7 +57,7 @@ class NumpyEncoder:
         def compute(pack: list[int]) -> Array:
             return np.stack([self._pool(states) for states in self._states([ids[i] for i in pack], kind)])
 
-        for pack, pooled in in_packs([len(sequence) for sequence in ids], compute):
+        for pack, pooled in in_packs([len(sequence) for sequence in ids], compute, self._threads):
             rows[pack] = pooled
         return unit(rows)
 
@@ -75,7 +79,7 @@ class NumpyEncoder:
             states = self._states([ids[i] for i in pack], kind)
             return [(unit(rows[1:-1]), unit(self._pool(rows)[None])[0]) for rows in states]
 
-        for pack, pairs in in_packs([len(sequence) for sequence in ids], compute):
+        for pack, pairs in in_packs([len(sequence) for sequence in ids], compute, self._threads):
             found.update(zip(pack, pairs, strict=True))
         return [found[i] for i in range(len(ids))]
 

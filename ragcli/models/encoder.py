@@ -65,11 +65,14 @@ def open_query_encoder(files: ModelFiles) -> Encoder:
     return _sentence_encoder(files)
 
 
-def open_index_encoder(files: ModelFiles, texts_expected: int) -> Encoder:
-    """An encoder for bulk work: numpy, unless there may be a GPU and so many texts that starting it pays."""
+def open_index_encoder(files: ModelFiles, texts_expected: int, threads: int | None = None) -> Encoder:
+    """An encoder for bulk work: numpy, unless there may be a GPU and so many texts that starting it pays.
+
+    numpy computes on ``threads`` (None: one a processor).
+    """
     pays = texts_expected >= _PAYS_FROM_ON_GPU and _may_have_gpu()
     if not pays and bert.supports(files.folder):
-        return bert.NumpyEncoder(files)
+        return bert.NumpyEncoder(files, threads)
     return _sentence_encoder(files)
 
 

@@ -134,13 +134,16 @@ def known(folder: Path) -> bool:
     )
 
 
-def in_packs(lengths: Sequence[int], compute: Callable[[list[int]], Result]) -> Iterator[tuple[list[int], Result]]:
-    """(indexes, compute(indexes)) for packs of indexes, one thread a processor.
+def in_packs(
+    lengths: Sequence[int], compute: Callable[[list[int]], Result], threads: int | None = None
+) -> Iterator[tuple[list[int], Result]]:
+    """(indexes, compute(indexes)) for packs of indexes, on so many threads (None: one a processor).
 
     The texts with these numbers of tokens are put into packs of some 512, so that every thread has as much to do.
     """
-    packs = _packs(lengths, _cpus())
-    workers = min(len(packs), _cpus())
+    threads = threads or _cpus()
+    packs = _packs(lengths, threads)
+    workers = min(len(packs), threads)
     with nullcontext() if _ONE_BLAS_THREAD else _one_blas_thread():
         if workers < 2:
             for pack in packs:

@@ -107,6 +107,7 @@ def test_documents_and_chunks_come_back_as_they_went_in(tmp_path_factory, news, 
     assert reader.chunk_ids(some) == sorted(chunk.id for new in stored[::2] for chunk in new.chunks)
     newest = {key: chunk.id for new in stored for chunk, key in zip(new.chunks, new.keys, strict=True)}
     assert reader.chunk_for_keys([*newest, b"?"]) == newest
+    assert reader.all_keys() == sorted(newest)
     assert reader.check() == []
     assert (reader.count("documents"), reader.count("chunks")) == (len(stored), len(every))
     reader.close()

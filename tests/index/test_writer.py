@@ -273,7 +273,9 @@ def test_files_of_others_that_came_later_are_left_alone(tmp_path):
     folder = tmp_path / "i"
     change(folder, {"/a": ["one"]})
     mine = ["vectors/mine.npy", "vectors/seg-1.faiss", "keywords-notes/words.txt", "keywords.txt", "notes.md"]
+    mine += ["staging/mine.txt", "staging-of-mine/a.txt"]
     litter = ["vectors/seg-0001-00000009.faiss", "vectors/seg-0001-00000009.faiss.tmp", "keywords-7/meta.json"]
+    litter += ["staging-0123456789abcdef/a.shard"]
     for name in (*mine, *litter):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("x", encoding="utf-8")

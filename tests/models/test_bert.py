@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,21 @@ def tiny(make_model: Callable[..., Path], tmp_path: Path) -> Path:
 
 def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_one_thread_starts_no_other_and_computes_the_same_rows(tiny: Path) -> None:
+    files = ModelFiles("tiny", tiny, "local", "")
+    texts = [f"{'boats in the harbour ' * (n % 9)}{n}" for n in range(120)]  # some packs
+    started: list[str] = []
+    threading.setprofile(lambda *_: started.append(threading.current_thread().name))  # in threads that start from now
+    try:
+        alone = NumpyEncoder(files, threads=1).encode(texts)
+        assert started == []
+        beside = NumpyEncoder(files, threads=3).encode(texts)
+        assert started != []
+    finally:
+        threading.setprofile(None)
+    np.testing.assert_allclose(alone, beside, atol=1e-6)
 
 
 @pytest.mark.parametrize(

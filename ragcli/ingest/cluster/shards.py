@@ -1,0 +1,141 @@
+"""What workers hand over: files of whole documents, their passages and vectors, in the staging folder of the index.
+
+A shard is one file, written under a temporary name and renamed to one that is fixed by what was asked for: a task that
+is done twice leaves one shard, and never half of each. It holds the digest of the rest, a frame of JSON and an array.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ragcli.errors import RagcliError
+from ragcli.index.faiss_files import Vectors
+from ragcli.ingest.embed import Cut
+from ragcli.ingest.parser_process import Loaded, Request
+from ragcli.ingest.worker import HEADER, Frame, pack_document, pack_frame, unpack_document, unpack_frame
+from ragcli.types import Chunk, Document, Reason, Skipped
+
+_DIGEST = 32
+_SUFFIX = ".shard"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files that one task reads. ``name`` is fixed by the requests: the same ones have the same name."""
+
+    name: str
+    requests: tuple[Request, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file as a worker read it; ``chunks`` are those of a document."""
+
+    loaded: Loaded
+    chunks: tuple[Chunk, ...] = ()
+
+
+def group_of(requests: Sequence[Request]) -> Group:
+    """The group of these files."""
+    listed = pack_frame({"files": [(str(one.path), one.known_sha256) for one in requests]})
+    return Group(hashlib.sha256(listed).hexdigest()[:32], tuple(requests))
+
+
+def pack_group(group: Group) -> Frame:
+    """A group as JSON values."""
+    return {"name": group.name, "files": [(str(one.path), one.known_sha256) for one in group.requests]}
+
+
+def unpack_group(frame: Frame) -> Group:
+    """What ``pack_group`` was given."""
+    return Group(frame["name"], tuple(Request(Path(path), known) for path, known in frame["files"]))
+
+
+def pack_file(file: ReadFile) -> Frame:
+    """A file that was read as JSON values; of a passage only its place, as its text stands in the document."""
+    loaded = file.loaded
+    frame: Frame = {
+        "path": str(loaded.path), "sha256": loaded.sha256, "size": loaded.size, "mtime_ns": loaded.mtime_ns
+    }  # fmt: skip
+    match loaded.outcome:
+        case Document():
+            headings: dict[tuple[str, ...], int] = {}
+            frame["document"] = pack_document(loaded.outcome)
+            frame["chunks"] = [
+                (c.start, c.end, c.bytes, c.lines, c.pages, headings.setdefault(c.headings, len(headings)))
+                for c in file.chunks
+            ]
+            frame["headings"] = list(headings)
+        case Skipped(reason=reason, detail=detail):
+            frame["skipped"] = (reason.value, detail)
+    return frame
+
+
+def unpack_file(frame: Frame) -> ReadFile:
+    """What ``pack_file`` was given."""
+    path = Path(frame["path"])
+    outcome: Document | Skipped | None = None
+    chunks: tuple[Chunk, ...] = ()
+    if "document" in frame:
+        outcome = unpack_document(path, frame["document"])
+        headings = [tuple(names) for names in frame["headings"]]
+        chunks = tuple(_chunks(outcome, frame["chunks"], headings))
+    elif "skipped" in frame:
+        reason, detail = frame["skipped"]
+        outcome = Skipped(path, Reason(reason), detail)
+    return ReadFile(Loaded(path, frame["sha256"], frame["size"], frame["mtime_ns"], outcome), chunks)
+
+
+def _chunks(document: Document, rows: Sequence[Any], headings: Sequence[tuple[str, ...]]) -> Iterator[Chunk]:
+    for ordinal, (start, end, (byte, last_byte), (line, last_line), pages, names) in enumerate(rows):
+        yield Chunk(
+            id=ordinal, path=document.path, title=document.title, start=start, end=end, text=document.text[start:end],
+            bytes=(byte, last_byte), lines=(line, last_line), pages=(pages[0], pages[1]) if pages else None,
+            headings=headings[names],
+        )  # fmt: skip
+
+
+def write_shard(staging: Path, name: str, files: Sequence[Frame], vectors: Mapping[bytes, Vectors]) -> str:
+    """Write the shard of the group ``name`` and return its file name; a shard of that name is replaced."""
+    array = io.BytesIO()
+    rows = np.stack(list(vectors.values())) if vectors else np.empty((0, 0), np.float32)
+    np.save(array, rows.astype(np.float32), allow_pickle=False)
+    body = pack_frame({"files": files, "keys": [key.hex() for key in vectors]}) + array.getvalue()
+    shard = f"{name}{_SUFFIX}"
+    # two workers may have the same task when one of them was taken for dead
+    draft = staging / f"{shard}.{os.uname().nodename}-{os.getpid()}.tmp"
+    draft.write_bytes(hashlib.sha256(body).digest() + body)
+    draft.replace(staging / shard)
+    return shard
+
+
+def read_shard(staging: Path, shard: str) -> list[tuple[Loaded, Cut | None]]:
+    """Every file of a shard, documents with their passages; raises RagcliError when it is not what was written."""
+    path = staging / shard
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _lost(path, error.strerror or "it cannot be read") from error
+    body = memoryview(data)[_DIGEST:]
+    if hashlib.sha256(body).digest() != data[:_DIGEST]:
+        raise _lost(path, "its content does not match its checksum")
+    end = HEADER.size + HEADER.unpack(body[: HEADER.size])[0]
+    frame = unpack_frame(bytes(body[HEADER.size : end]))
+    rows = np.load(io.BytesIO(body[end:]), allow_pickle=False)
+    vectors = dict(zip((bytes.fromhex(key) for key in frame["keys"]), rows, strict=True))
+    files = [unpack_file(one) for one in frame["files"]]
+    return [(f.loaded, Cut(f.chunks, vectors) if isinstance(f.loaded.outcome, Document) else None) for f in files]
+
+
+def _lost(path: Path, fact: str) -> RagcliError:
+    return RagcliError(
+        f"what a worker wrote is not here, {path}: {fact}", "is the index folder shared by all nodes? then run again"
+    )

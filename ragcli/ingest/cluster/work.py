@@ -1,0 +1,227 @@
+"""What a worker does with a group of files: read them, cut them up, embed what is new, hand over a shard.
+
+The classes are stages for Ray Data: made once a worker, called with batches of one row. What goes wrong for the whole
+run comes back as a row, as only one line of it shall reach the user.
+
+Everything here runs on a node of the cluster, which sees the documents and the index folder under the same paths as the
+machine that started the run. No ray is needed for any of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from ragcli.errors import RagcliError
+from ragcli.index.faiss_files import Vectors
+from ragcli.index.settings import Settings
+from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
+from ragcli.ingest.embed import cut_up, key_of, model_files
+from ragcli.ingest.limits import Limits
+from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
+from ragcli.ingest.worker import HEADER, Frame, pack_frame, unpack_frame
+from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.models.tokenizer import Tokenizer, open_tokenizer
+from ragcli.types import Document
+
+MARK = "mark"  # the file in the staging folder by which a node shows that it sees the same one
+KNOWN = "known"  # the file there with the digests of passages that have a vector: 16 bytes each, ascending
+
+# A group that was begun so often and never ended kills its workers, and would for ever.
+_MOST_TRIES = 6
+
+Batch = dict[str, Any]  # the columns of a few rows; here of one
+
+_PARSER = "ragcli.ingest.worker"
+_KEY = "S16"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What all workers of a run are told."""
+
+    staging: Path
+    settings: Settings
+    load: LoadOptions
+    limits: Limits
+    places: tuple[Path, ...]  # what every node must see: the roots, and one of the files
+    mark: str
+
+    def to_record(self) -> Frame:
+        """As JSON values."""
+        return asdict(self) | {
+            "staging": str(self.staging),
+            "places": [str(place) for place in self.places],
+        }
+
+    @classmethod
+    def from_record(cls, record: Frame) -> Self:
+        """What :meth:`to_record` gave."""
+        return cls(
+            Path(record["staging"]), Settings.from_record(record["settings"]), LoadOptions(**record["load"]),
+            Limits(**record["limits"]), tuple(map(Path, record["places"])), record["mark"],
+        )  # fmt: skip
+
+
+def fault_here(job: Job) -> tuple[str, str] | None:
+    """Why this machine cannot work on ``job``, and what to do; None when it can."""
+    shared = "mount the same folders under the same paths on every node"
+    try:
+        if (job.staging / MARK).read_text(encoding="utf-8") != job.mark:
+            return f"sees another folder at {job.staging.parent}", shared
+        probe = job.staging / f"{MARK}-{socket.gethostname()}-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return f"cannot work in the index folder {job.staging.parent} ({error.strerror})", shared
+    for place in job.places:
+        if not os.access(place, os.R_OK):
+            return f"cannot read {place}", shared
+    try:
+        model_files(job.settings)
+    except RagcliError as error:
+        return f"cannot use the model: {error.message}", error.hint
+    return None
+
+
+class Read:
+    """The first half: files to documents and passages. One parser process at a time, under the run's limits."""
+
+    def __init__(self, record: Frame) -> None:
+        """``record`` is a job's."""
+        self._parser: ParserProcess | None = None
+        self._job = Job.from_record(record)
+        self._tokenizer: Tokenizer | None = None
+
+    def __del__(self) -> None:  # Ray lets go of a stage when there is no more to do, and calls nothing
+        if self._parser is not None:
+            self._parser.end()
+
+    def __call__(self, batch: Batch) -> Batch:
+        """A row with ``group``, packed, becomes one with ``read``: its files, packed."""
+        return _row("read", lambda: self.read(batch["group"][0]))
+
+    def read(self, packed: bytes) -> bytes:
+        """The files of a packed group, packed. Raises RagcliError when the model or a parser process cannot be had."""
+        group = unpack_group(_unpack(packed))
+        _count_try(self._job.staging / f"{group.name}.tries", group.requests)
+        files = [pack_file(self._cut(self._load(request))) for request in group.requests]
+        return pack_frame({"name": group.name, "files": files})
+
+    def _load(self, request: Request) -> Loaded:
+        if self._parser is None:
+            self._parser = ParserProcess(self._job.limits, _PARSER)
+            self._parser.greet(self._job.load)
+        loaded, is_reusable = self._parser.load(request)
+        if not is_reusable:
+            self._parser.end()
+            self._parser = None
+        return loaded
+
+    def _cut(self, loaded: Loaded) -> ReadFile:
+        if not isinstance(loaded.outcome, Document):
+            return ReadFile(loaded)
+        if self._tokenizer is None:
+            self._tokenizer = open_tokenizer(model_files(self._job.settings))
+        return ReadFile(loaded, cut_up(loaded.outcome, self._tokenizer, self._job.settings))
+
+
+class Store:
+    """The second half: what is new gets its vector, and the group becomes a shard."""
+
+    def __init__(self, record: Frame, expected: int) -> None:
+        """``record`` is a job's; ``expected`` texts decide which runtime is worth starting."""
+        self._job = Job.from_record(record)
+        self._expected = expected
+        self._encoder: Encoder | None = None
+
+    def __call__(self, batch: Batch) -> Batch:
+        """A row with ``read`` becomes one with ``shard``, the name of a file in the staging folder."""
+        if batch["error"][0]:
+            return {"shard": [""], "error": batch["error"]}
+        return _row("shard", lambda: self.store(batch["read"][0]))
+
+    def store(self, read: bytes) -> str:
+        """Write the shard of a group that was read and return its name. Raises RagcliError, OSError."""
+        frame = _unpack(read)
+        texts: dict[bytes, str] = {}
+        for file in map(unpack_file, frame["files"]):
+            texts.update((key_of(passage), passage.embedded) for passage in file.chunks)
+        known = _known(self._job.staging / KNOWN, list(texts))
+        new = {key: text for key, text in texts.items() if key not in known}
+        return write_shard(self._job.staging, frame["name"], frame["files"], self._vectors(new))
+
+    def _vectors(self, texts: dict[bytes, str]) -> dict[bytes, Vectors]:
+        if not texts:
+            return {}
+        if self._encoder is None:
+            # one thread, as there is a worker for every processor
+            self._encoder = open_index_encoder(model_files(self._job.settings), self._expected, threads=1)
+        return dict(zip(texts, self._encoder.encode(list(texts.values())), strict=True))
+
+
+class ReadAndStore:
+    """Both halves on one worker, where there is no GPU that reading would keep waiting."""
+
+    def __init__(self, record: Frame) -> None:
+        """``record`` is a job's."""
+        self._read = Read(record)
+        self._store = Store(record, 0)
+
+    def __call__(self, batch: Batch) -> Batch:
+        """A row with ``group`` becomes one with ``shard``."""
+        return self._store(self._read(batch))
+
+
+def _row(name: str, work: Callable[[], bytes | str]) -> Batch:
+    try:
+        return {name: [work()], "error": [""]}
+    except RagcliError as error:
+        message, hint = error.message, error.hint
+    except OSError as error:
+        message, hint = f"{error.filename or 'the index folder'}: {error.strerror}", ""
+    return {
+        name: [b"" if name == "read" else ""],
+        "error": [json.dumps((f"{message}, on {socket.gethostname()}", hint))],
+    }
+
+
+def _unpack(packed: bytes) -> Frame:
+    return unpack_frame(packed[HEADER.size :])
+
+
+def _count_try(marks: Path, requests: Sequence[Request]) -> None:
+    """Raise RagcliError for files with which worker after worker was killed."""
+    with marks.open("ab") as file:
+        file.write(b".")
+        tries = file.tell()
+    if tries > _MOST_TRIES:
+        more = f" and {len(requests) - 1} more" if len(requests) > 1 else ""
+        raise RagcliError(
+            f"{_MOST_TRIES} workers were killed while they had {requests[0].path}{more}",
+            "give the nodes more memory, or leave these files out with --exclude",
+        )
+
+
+def write_known(staging: Path, keys: Sequence[bytes]) -> None:
+    """Tell the workers which passages need no vector; ``keys`` ascend."""
+    if keys:
+        (staging / KNOWN).write_bytes(b"".join(keys))
+
+
+def _known(file: Path, keys: Sequence[bytes]) -> frozenset[bytes]:
+    """Which of ``keys`` stand in the file."""
+    if not keys or not file.exists():
+        return frozenset()
+    held = np.memmap(file, _KEY, "r")
+    wanted = np.array(keys, _KEY)
+    places = np.searchsorted(held, wanted).clip(max=len(held) - 1)
+    return frozenset(key for key, is_held in zip(keys, held[places] == wanted, strict=True) if is_held)
