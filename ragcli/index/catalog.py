@@ -300,10 +300,6 @@ class Catalog:
     def count(self, table: Literal["documents", "chunks", "skipped", "segments", "dead", "roots"]) -> int:
         return self._db.number(f"SELECT count(*) FROM {table}")
 
-    def count_up_to(self, chunk: int) -> int:
-        """How many chunks have an id of at most ``chunk``."""
-        return self._db.number("SELECT count(*) FROM chunks WHERE id <= ?", (chunk,))
-
 
 def _grouped(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
     for i in range(0, len(values), size):

@@ -55,6 +55,10 @@ class Ledger:
     def set_approximate(self, row: ApproximateRow | None) -> None:
         self._set("approximate", asdict(row) if row else None)
 
+    def chunks_up_to(self, chunk: int) -> int:
+        """How many chunks have an id of at most ``chunk``."""
+        return self._db.number("SELECT count(*) FROM chunks WHERE id <= ?", (chunk,))
+
     def vector_files(self) -> list[SegmentRow | ApproximateRow]:
         """Every file of vectors that belongs to the index."""
         approximate = self.approximate()

@@ -34,7 +34,7 @@ def is_due(catalog: Catalog) -> bool:
     if row is None:
         return True
     live = catalog.count("chunks")
-    kept = catalog.count_up_to(row.last)
+    kept = catalog.ledger.chunks_up_to(row.last)
     return max(live - kept, row.count - kept) > _MOST_CHANGED * live
 
 

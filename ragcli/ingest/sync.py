@@ -19,6 +19,7 @@ from ragcli.index.rows import ApproximateRow
 from ragcli.index.settings import Settings
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest import loaders
+from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.limits import Limits
@@ -97,7 +98,7 @@ def sync(
     """
     started = time.monotonic()
     if options.store is not None:
-        options = replace(options, store=_named_store(options.store))
+        options = replace(options, store=named_store(options.store))
     if options.engine == "ray":
         from ragcli.ingest.cluster.address import require_cluster, require_ray
 
@@ -108,20 +109,12 @@ def sync(
         known = known_roots(writer.catalog)
         chosen = choose_roots(roots, known, options.rules)
         old = writer.settings()
-        if old is not None and (options.force or _differs(old, options)):
+        if old is not None and (options.force or differs(old, options)):
             summary = _rebuild(writer, old, known | chosen, options, report)
         else:
             summary = _Run(writer, options, report).run(chosen, [writer])
     summary.seconds = time.monotonic() - started
     return summary
-
-
-def _differs(old: Settings, options: SyncOptions) -> bool:
-    model = options.model is not None and options.model != old.model
-    store = options.store is not None and options.store != old.store
-    chunks = options.chunks
-    cut = chunks is not None and (chunks.size, chunks.overlap) != (old.chunk_size, old.chunk_overlap)
-    return model or store or cut
 
 
 def _rebuild(
@@ -146,7 +139,7 @@ def _rebuild(
         found = rebuilt.settings()
         if found is None:
             writer.seed(rebuilt, on_server=bool(wanted.store))
-        elif _differs(found, wanted):
+        elif differs(found, wanted):
             raise UsageError(
                 f"an unfinished rebuild with model {found.model} is in {rebuilt.folder}",
                 "finish it with the same options, or delete that folder",
@@ -174,7 +167,7 @@ class _Run:
         own = own_folder or self._writer.folder
         changes = compare(self._writer.catalog, roots, self._options.load, [own], self._options.limits)
         self._take_over(changes)
-        settings = self._writer.settings() or _new_settings(self._options)
+        settings = self._writer.settings() or new_settings(self._options)
         with open_source(self._writer.folder, changes.due, roots, settings, self._options, self._report) as read:
             if self._writer.settings() is None:
                 self._writer.start(settings)
@@ -284,35 +277,3 @@ class _Run:
         if self._batch:
             self._writer.commit(self._batch)
         self._batch = Batch()
-
-
-def _new_settings(options: SyncOptions) -> Settings:
-    """How an index begins: the model is asked for its dimension and window."""
-    from ragcli.ingest.chunk import ChunkOptions
-    from ragcli.models.encoder import open_query_encoder
-    from ragcli.models.resolve import DEFAULT_MODEL, resolve
-
-    files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)
-    encoder = open_query_encoder(files)
-    chunks = options.chunks or ChunkOptions()
-    return Settings(
-        model=files.name,
-        revision=files.revision,
-        sha256=files.sha256,
-        dimension=encoder.dimension,
-        window=encoder.window,
-        chunk_size=chunks.size,
-        chunk_overlap=chunks.overlap,
-        store=options.store or "",
-    )
-
-
-def _named_store(text: str) -> str:
-    """The store as an index remembers it. Whoever names one here has named it on this machine."""
-    from ragcli.index.store import parse_address, stored_form
-    from ragcli.trust import trust_store
-
-    stored = stored_form(text)
-    if stored:
-        trust_store(parse_address(stored).endpoint)
-    return stored

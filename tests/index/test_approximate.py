@@ -110,7 +110,7 @@ def test_what_came_later_is_searched_too_and_what_went_is_not_found(folder):
     with open_index(folder) as index:
         row = index.catalog.ledger.approximate()
         assert any(segment.first <= row.last < segment.last for segment in index.catalog.ledger.segments())
-        strangers = row.count - index.catalog.count_up_to(row.last)
+        strangers = row.count - index.catalog.ledger.chunks_up_to(row.last)
         assert strangers >= 130
     rows = rows_of(folder)
     for query in QUERIES[:10]:
