@@ -65,6 +65,7 @@ LOCAL = [
     ["status"],
     ["verify"],
     ["repair"],
+    ["optimize"],
     ["models", "list"],
     ["models", "show", "all-MiniLM-L6-v2"],
     ["doctor"],

@@ -141,7 +141,7 @@ LINES = st.one_of(
 
 
 @pytest.mark.parametrize("suffix", TEXT_SUFFIXES)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(lines=st.lists(LINES, min_size=1, max_size=12))
 def test_text_is_the_file_and_blocks_cover_it(suffix, lines):
     text = "\n".join(lines)
@@ -151,8 +151,8 @@ def test_text_is_the_file_and_blocks_cover_it(suffix, lines):
     try:
         document = loaders.load(Path(f"a{suffix}"), data, OPTIONS)
     except LoadError as error:
-        # Random control characters can make it binary.
-        assert error.reason is (Reason.UNSUPPORTED if text.strip() else Reason.EMPTY)  # noqa: PT017
+        # Random control characters can make it binary; some of them are white space to str.
+        assert error.reason in ({Reason.UNSUPPORTED} if text.strip() else {Reason.EMPTY, Reason.UNSUPPORTED})  # noqa: PT017
         return
     assert document.text == text
     end = 0
