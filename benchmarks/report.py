@@ -20,12 +20,11 @@ Made by `python -m benchmarks.report` from `benchmarks/results/`; each table nam
 Seconds are medians with their range. The machine was shared and busy, which stretches the clock and hardly touches
 processor time: read the ratios, which are medians of the ratios within a round, all commands of a round having run in
 turn.
-
-![Seconds of a cold query and of a run with nothing to do, ragcli and others](performance.png)
 """
 
+PICTURE = "![Seconds of a cold query and of a run with nothing to do, ragcli and others](performance.png)\n"
 COLD = """The script imports sentence-transformers and faiss, reads the same vectors and prints ten ids. ragcli also
-searches the keywords, fuses, cuts snippets and prints passages. The second script reads the eight best again with the
+searches the keywords, fuses, cuts snippets and prints passages. The second script reads the six best again with the
 model that ships with ragcli; ragcli reads them twice, with that model and token by token. Two thirds of such a question
 are matrix products: see Encoding.
 """
@@ -42,12 +41,13 @@ passages.
 
 
 def main() -> None:
-    parts = [HEAD, *sections()]
-    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    parts = [HEAD]
     peers = read("peers")
     if peers:
         plot(peers["figures"]["tables"])
-    print(f"wrote {PAGE} and {PLOT}")
+        parts.append(PICTURE)
+    PAGE.write_text("\n".join([*parts, *sections()]), encoding="utf-8")
+    print(f"wrote {PAGE}" + (f" and {PLOT}" if peers else ""))
 
 
 def sections() -> Iterator[str]:
