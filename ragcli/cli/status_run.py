@@ -82,7 +82,7 @@ def _search_record(index: Index) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def search_line(record: dict[str, Any]) -> str:
+def _search_line(record: dict[str, Any]) -> str:
     """The same for people."""
     if record["kind"] == "exact":
         return "exact"
@@ -110,7 +110,7 @@ def _write_text(record: dict[str, Any]) -> None:
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
             ("chunks", f"{record['chunks']:,} of up to {record['chunk_size']} tokens"),
-            ("search", search_line(record["search"]) if record["store"] == "files" else record["store"]),
+            ("search", _search_line(record["search"]) if record["store"] == "files" else record["store"]),
             ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]

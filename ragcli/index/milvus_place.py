@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+import os
 from contextlib import ExitStack
 
 from ragcli.errors import IndexDamaged, RagcliError, StoreMismatch, UsageError
@@ -71,7 +71,7 @@ class Place:
 
     def _claim(self) -> StoreState:
         """The name of this index and of its collection, durable before the collection is made."""
-        owner = self._catalog.ledger.store_owner() or uuid.uuid4().hex
+        owner = self._catalog.ledger.store_owner() or os.urandom(16).hex()
         generation = self._catalog.generation()
         name = self.address.collection + (f"__g{generation}" if generation > 1 else "")
         state = StoreState(owner, name, cleared=self._catalog.commits())

@@ -11,7 +11,7 @@ Nothing heavy is imported until there is something to write: a run that finds no
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -182,7 +182,7 @@ class Writer:
 
         With ``on_server`` also the name by which a server knows whose collection it has.
         """
-        owner = self.catalog.ledger.store_owner() or (uuid.uuid4().hex if on_server else None)
+        owner = self.catalog.ledger.store_owner() or (os.urandom(16).hex() if on_server else None)
         rebuild.seed(self.catalog, rebuilt.catalog, owner)
 
     # What is built upon must be what was written: ids of a keyword index that is ahead of the catalog would be used

@@ -274,6 +274,7 @@ class _Run:
             old = self._replaced.pop(new.document.path)
             if old is not None:
                 self._batch.deleted.append(old)
-        if self._batch:
-            self._writer.commit(self._batch)
-        self._batch = Batch()
+        # let go of it first: what comes after a commit that failed must not bring its deletions without its additions
+        batch, self._batch = self._batch, Batch()
+        if batch:
+            self._writer.commit(batch)
