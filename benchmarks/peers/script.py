@@ -1,7 +1,7 @@
 """The shortest script: sentence-transformers and FAISS. It knows no update: bringing up to date is doing it again."""
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import faiss
@@ -18,15 +18,13 @@ def sync(folder: Path, store: Path, model: str) -> None:
     (store / "paths.json").write_text(json.dumps([str(path) for path in paths]))
 
 
-def query(store: Path, model: str, question: str) -> None:
-    row = SentenceTransformer(model).encode([question], normalize_embeddings=True)
+def searcher(store: Path, model: str) -> Callable[[str], list[str]]:
+    encoder = SentenceTransformer(model)
     paths = json.loads((store / "paths.json").read_text())
-    scores, ids = faiss.read_index(str(store / "flat.faiss")).search(row, 10)
-    for score, i in zip(scores[0], ids[0], strict=True):
-        print(f"{score:.3f} {paths[i]}")
+    index = faiss.read_index(str(store / "flat.faiss"))
 
+    def search(question: str) -> list[str]:
+        _, ids = index.search(encoder.encode([question], normalize_embeddings=True), 10)
+        return [paths[i] for i in ids[0]]
 
-if sys.argv[1] == "sync":
-    sync(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
-else:
-    query(Path(sys.argv[2]), *sys.argv[3:5])
+    return search
