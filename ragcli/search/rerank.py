@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.search.terms import query_terms, terms
 
@@ -14,14 +13,13 @@ if TYPE_CHECKING:
     from ragcli.models.bert import NumpyEncoder
     from ragcli.models.reranker import Reranker
 
-# Passages scored between two looks at the clock: a pack for each of two threads.
+# The most passages scored between two looks at the clock: a pack for each of two threads.
 _SLICE = 4
 
 Signals = dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Reranked:
+class Reranked(NamedTuple):
     """What was found of the first passages; ``failed`` when not all of it is numbers."""
 
     signals: list[Signals]  # "logit", and "late" and "cosine" with an encoder; shorter than asked when time ran out
@@ -36,11 +34,12 @@ def score(
     passages: Sequence[str],
     budget: float | None = None,
 ) -> Reranked:
-    """Signals of the passages in their order, as many as fit into ``budget`` seconds (at least the first few)."""
+    """Signals of the passages in their order, as many as fit into ``budget`` seconds (at least the first one's)."""
     started = time.perf_counter()
     found: list[Signals] = []
-    size = len(passages) if budget is None else _SLICE
-    while len(found) < len(passages):
+    size = len(passages) if budget is None else 1
+    while size and len(found) < len(passages):
+        begun = time.perf_counter()
         part = passages[len(found) : len(found) + size]
         signals = [{"logit": float(logit)} for logit in reranker.scores(query, part)]
         if encoder is not None:
@@ -49,10 +48,10 @@ def score(
             for one, comparison in zip(signals, compare(encoder, query, part), strict=True):
                 one.update(late=comparison.late, cosine=comparison.cosine)
         found += signals
-        spent = time.perf_counter() - started
-        # the next slice will take about as long as the ones before it
-        if budget is not None and spent * (len(found) + _SLICE) / len(found) > budget:
-            break
+        if budget is not None:
+            now = time.perf_counter()
+            left, each = budget - (now - started), (now - begun) / len(part)
+            size = max(0, min(_SLICE, int(left / each))) if each else _SLICE  # the next ones take as long as these
     failed = not all(math.isfinite(value) for signals in found for value in signals.values())
     return Reranked(found, time.perf_counter() - started, failed)
 

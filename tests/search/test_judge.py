@@ -103,7 +103,7 @@ def test_when_the_time_is_up_the_rest_keeps_its_place():
     many = candidates(*[(1 - i / 40, i) for i in range(40)])
     judged = Judge(Told(0.02), None, Calibration()).order("q", many, 30, budget=0.1)
     reranked = sum("logit" in verdict.signals for verdict in judged.verdicts)
-    assert 4 <= reranked < 30
+    assert 1 < reranked < 30
     assert judged.details[0].startswith(f"reranked {reranked} of 30 candidates in ")
     assert places(judged) == [*reversed(range(reranked)), *range(reranked, 40)]
 
