@@ -140,8 +140,9 @@ def _open(folder: Path) -> tantivy.Index:
             raise
     from tempfile import TemporaryDirectory  # 4 ms that hardly any run need pay
 
-    # tantivy insists on making a lock file beside its files, which are mapped once it has opened them
-    with TemporaryDirectory(prefix="ragcli-") as links:
+    # tantivy insists on making a lock file beside its files, which are mapped once it has opened them; it may do so a
+    # moment longer than the folder stands
+    with TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as links:
         for file in folder.absolute().iterdir():
             if not file.name.startswith(".tantivy-"):
                 Path(links, file.name).symlink_to(file)

@@ -149,8 +149,8 @@ def test_a_second_writer_is_told_who_writes(ragcli, notes, tmp_path):
 
 
 def test_a_full_disk_costs_nothing_that_was_there(notes, tmp_path, ragcli):
-    (notes / "b.md").write_text("# Rope\n\n" + " ".join(f"Knot {i} holds." for i in range(20_000)))
-    limited = f"ulimit -f 64; exec {sys.executable} -m ragcli index --home {tmp_path / 'home'}"
+    (notes / "b.md").write_text("# Rope\n\n" + " ".join(f"Knot {i} holds." for i in range(3_000)))
+    limited = f"ulimit -f 48; exec {sys.executable} -m ragcli index --home {tmp_path / 'home'}"
     done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr

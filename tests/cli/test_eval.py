@@ -117,9 +117,9 @@ def test_a_run_that_is_read_back_has_the_same_ndcg(evaluate, samples, collection
 
 
 def test_questions_about_an_index(evaluate, samples):
-    done = evaluate(SAMPLES / "questions.jsonl", *samples, "--json", "--limit", "30")
+    done = evaluate(SAMPLES / "questions.jsonl", *samples, "--json", "--limit", "12")
     record = record_of(done)
-    assert (record["dataset"], record["questions"]) == ("questions.jsonl", 30)
+    assert (record["dataset"], record["questions"]) == ("questions.jsonl", 12)
     by_name = {stage["name"]: stage["measures"] for stage in record["stages"]}
     assert by_name["hybrid"]["Success@5"]["mean"] >= 0.85
     assert record["warnings"] == ["10 questions have no answer in the documents: left out"]
