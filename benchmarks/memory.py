@@ -2,11 +2,10 @@
 
     python -m benchmarks.memory files 3000       N real files, indexed with the real model
     python -m benchmarks.memory walk 100000      N real files, walked, compared and listed (--dry-run), nothing read
-    python -m benchmarks.memory text 60          one text file of N MB, read, cut and written to a catalog
+    python -m benchmarks.memory text 60          one text file of N MB, indexed, all but its embedding
 
 The first two run ``ragcli index`` and sample the resident memory of the process and of its parser processes. The last
-leaves the model out (embedding N MB takes hours here) and puts a fixed unit vector in the place of each: everything
-else, that is reading, cutting, keys, the FAISS segment, tantivy and SQLite, is what a run does.
+runs the same code without the model (embedding N MB takes hours here), with a fixed unit vector for each passage.
 """
 
 from __future__ import annotations
@@ -32,43 +31,30 @@ INDEX_TEXT = """
 import resource, sys, time
 from pathlib import Path
 import numpy as np
-from ragcli.index.settings import Settings
-from ragcli.index.writer import Batch, NewFile, open_writer
-from ragcli.ingest.chunk import ChunkOptions, chunk
-from ragcli.ingest.embed import _key
+import ragcli.ingest.embed as embed
+from ragcli.ingest.discover import Rules
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
-from ragcli.ingest.sandbox import Request, Sandbox
-from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.models.tokenizer import open_tokenizer
+from ragcli.ingest.sync import SyncOptions, sync
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+class FixedEncoder:
+    def encode(self, texts):
+        return np.full((len(texts), 384), 384 ** -0.5, np.float32)
 
-def say(step):
-    print(f"{step:<24}{time.monotonic() - started:8.1f} s {peak():8.0f} MiB", flush=True)
+def peak(who):
+    return resource.getrusage(who).ru_maxrss // 1024
 
+steps = {}
+def report(progress):
+    steps[progress.doing] = peak(resource.RUSAGE_SELF)
+
+embed.open_index_encoder = lambda files, expected: FixedEncoder()
+rules, limits = Rules(max_file_size=1 << 40), Limits(3600, 0, 4096)
 started = time.monotonic()
-path, folder = Path(sys.argv[1]), Path(sys.argv[2])
-files = resolve(DEFAULT_MODEL)
-tokenizer = open_tokenizer(files)
-say("started")
-with Sandbox(1, Limits(600, 0, 4096), LoadOptions()) as sandbox:
-    loaded = next(iter(sandbox.load([Request(path, None)])))
-say("read")
-print(f"parser: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MiB", flush=True)
-document = loaded.outcome
-passages = tuple(chunk(document, tokenizer, 256, ChunkOptions()))
-say(f"cut into {len(passages):,}")
-keys = tuple(_key(passage) for passage in passages)
-row = np.full(384, 384 ** -0.5, np.float32)
-vectors = {key: row.copy() for key in keys}
-say("given vectors")
-with open_writer(folder) as writer:
-    writer.start(Settings(files.name, files.revision, files.sha256, 384, 256, 200, 30))
-    new = NewFile(document, loaded.sha256, loaded.size, loaded.mtime_ns, 1, passages, keys)
-    writer.commit(Batch(added=[new], vectors=vectors))
-say("committed")
+summary = sync(Path(sys.argv[2]), [Path(sys.argv[1])], SyncOptions(rules=rules, limits=limits, workers=1), report)
+for step, mib in steps.items():
+    print(f"{step}: {mib} MiB so far")
+print(f"parser: {peak(resource.RUSAGE_CHILDREN)} MiB")
+print(f"{summary.chunks_embedded + summary.chunks_reused} passages in {time.monotonic() - started:.0f} s")
 """
 
 

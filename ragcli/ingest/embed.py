@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -47,7 +47,7 @@ class Embedder:
         self._tokenizer = open_tokenizer(self._files)
         self._encoder: Encoder | None = None
         self._queue: deque[NewFile] = deque()
-        self._texts: dict[bytes, str] = {}  # waiting for a vector, in order
+        self._unread: dict[bytes, Chunk] = {}  # waiting for a vector, in order; as one of those with this digest
         self._vectors: dict[bytes, Vectors] = {}
         self.embedded = 0
         self.reused = 0
@@ -56,7 +56,7 @@ class Embedder:
     @property
     def waiting(self) -> int:
         """How many texts have no vector yet."""
-        return len(self._texts)
+        return len(self._unread)
 
     def add(
         self, document: Document, sha256: str, size: int, mtime_ns: int, loader_version: int, cut: Cut | None = None
@@ -69,20 +69,20 @@ class Embedder:
         if not chunks:
             return False
         keys = tuple(key_of(passage) for passage in chunks)
-        new = {key: passage.embedded for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
+        new = {key: passage for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
         brought = {key: cut.vectors[key] for key in new if key in cut.vectors} if cut is not None else {}
         self._vectors.update(brought)
-        new = {key: text for key, text in new.items() if key not in brought}
+        new = {key: passage for key, passage in new.items() if key not in brought}
         for source in self._sources:
-            stored = source.stored_vectors([key for key in new if key not in self._texts])
+            stored = source.stored_vectors([key for key in new if key not in self._unread])
             self._vectors.update(stored)
-            new = {key: text for key, text in new.items() if key not in stored}
-        before = len(self._texts)
-        self._texts.update(new)
+            new = {key: passage for key, passage in new.items() if key not in stored}
+        before = len(self._unread)
+        self._unread.update(new)
         self.found += len(chunks)
         self.embedded += len(brought)
-        self.reused += len(chunks) - len(brought) - (len(self._texts) - before)
-        self._queue.append(NewFile(document, sha256, size, mtime_ns, loader_version, chunks, keys))
+        self.reused += len(chunks) - len(brought) - (len(self._unread) - before)
+        self._queue.append(NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys))
         return True
 
     def stored_keys(self) -> list[bytes]:
@@ -93,11 +93,11 @@ class Embedder:
         """Encode the next texts; ``expected`` texts in all decide which runtime is worth starting."""
         if self._encoder is None:
             self._encoder = open_index_encoder(self._files, expected)
-        keys = list(islice(self._texts, SLICE))
-        rows = self._encoder.encode([self._texts[key] for key in keys])
+        keys = list(islice(self._unread, SLICE))
+        rows = self._encoder.encode([self._unread[key].embedded for key in keys])
         for key, row in zip(keys, rows, strict=True):
             self._vectors[key] = row
-            del self._texts[key]
+            del self._unread[key]
         self.embedded += len(keys)
 
     def finished(self) -> int:
@@ -118,6 +118,11 @@ class Embedder:
         still_needed = {key for new in self._queue for key in new.keys}
         self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
         return done, vectors
+
+
+def _without_text(document: Document) -> Document:
+    """The document as it waits for its vectors: its passages have the text, and blocks still tell pages."""
+    return replace(document, text="", blocks=tuple(block for block in document.blocks if block.page is not None))
 
 
 def model_files(settings: Settings) -> ModelFiles:

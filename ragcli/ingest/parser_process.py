@@ -94,6 +94,8 @@ class ParserProcess:
             if reply is not None and "sha256" in reply:
                 known = reply
                 reply = self._reply(deadline)
+            if reply is not None and "document" in reply:
+                reply = self._with_text(reply["document"])
             outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
             # A process that ran out of memory may have little left to give back.
             is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
@@ -137,13 +139,17 @@ class ParserProcess:
         header = self._read(HEADER.size, deadline)
         if header is None:
             return None
-        size = HEADER.unpack(header)[0]
-        if size > (self._limits.output_mib << 20) + _ROOM:
-            raise ValueError("more than a document may be")
-        body = self._read(size, deadline)
+        body = self._read(HEADER.unpack(header)[0], deadline)
         return None if body is None else unpack_frame(body)
 
+    def _with_text(self, document: Frame) -> Frame | None:
+        """The reply with the text that follows it in the place of its size; None when the process is gone."""
+        text = self._read(document["text"], time.monotonic() + _SENDING_SECONDS)
+        return None if text is None else {"document": document | {"text": text.decode("utf-8", "surrogatepass")}}
+
     def _read(self, size: int, deadline: float) -> bytearray | None:
+        if not 0 <= size <= (self._limits.output_mib << 20) + _ROOM:
+            raise ValueError("more than a document may be")
         data = bytearray()
         while len(data) < size:
             if not self._is_heard(deadline):

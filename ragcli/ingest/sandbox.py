@@ -118,6 +118,7 @@ class _Run:
                     return
                 loaded, is_reusable = worker.load(request)
                 self._results.put(loaded)
+                del loaded  # the text of a large file must not stay until the next one is read
                 if not is_reusable:
                     self._end(worker)
                     worker = None

@@ -56,6 +56,11 @@ def open_source(
 
         workers = min(len(due), options.workers or os.cpu_count() or 1)
         with Sandbox(workers, limits, options.load) as sandbox:
-            yield lambda files, _: (
-                (loaded, None) for loaded in sandbox.load(Request(item.found.path, item.known_sha256) for item in files)
+            # map, because a generator would keep the last document while it is embedded
+            yield lambda files, _: map(
+                _uncut, sandbox.load(Request(item.found.path, item.known_sha256) for item in files)
             )
+
+
+def _uncut(loaded: Loaded) -> tuple[Loaded, None]:
+    return loaded, None

@@ -213,12 +213,14 @@ class _Run:
         order = sorted(due, key=lambda item: -item.found.size)
         try:
             for loaded, cut in read(order, embedder):
-                self._take_file(loaded, states[loaded.path], embedder, cut)
-                clock.read(states[loaded.path])
-                self._report(clock.progress(embedder, loaded.path.name))
+                due_file, is_cut = states[loaded.path], cut is not None
+                self._take_file(loaded, due_file, embedder, cut)
+                del loaded, cut  # of a large file; embedding its passages takes long
+                clock.read(due_file)
+                self._report(clock.progress(embedder, due_file.found.path.name))
                 while embedder.waiting >= SLICE:
                     self._embed_some(embedder, clock)
-                if cut is not None:
+                if is_cut:
                     self._commit_when_worth_it(embedder, clock)
             while embedder.waiting:
                 self._embed_some(embedder, clock)

@@ -3,7 +3,7 @@
 It is started as ``python -m ragcli.ingest.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space (0 is
 none), the second on the frame that holds a document. On stdin come frames: the options, then one request a file. On
 stdout go a greeting, then for each request what the file is, when it could be read, and what became of it. A frame is
-eight bytes of length, big-endian, and JSON.
+eight bytes of length, big-endian, and JSON; a document says how long its text is, which follows as UTF-8.
 
 No socket is opened here: whatever a document asks a parser to fetch stays where it is.
 """
@@ -54,7 +54,7 @@ def main(load: Loader = loaders.load) -> None:
     while (request := read_frame(requests)) is not None:
         # The parent kills what is late. Should it be gone, the kernel does, even when the parser holds the interpreter.
         signal.setitimer(signal.ITIMER_REAL, request["seconds"] + 10)
-        replies.write(_serve(request, options, load, replies, output * _MEBIBYTE))
+        replies.writelines(_serve(request, options, load, replies, output * _MEBIBYTE))
         replies.flush()
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -118,16 +118,18 @@ def unpack_document(path: Path, frame: Frame) -> Document:
     return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
 
 
-def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> bytes:
+def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> list[bytes]:
     path = Path(request["path"])
     try:
         data, state = _read_file(path)
         sha256 = hashlib.sha256(data).hexdigest()
         write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
         if sha256 == request["known_sha256"]:
-            return pack_frame({"unchanged": True})
-        packed = pack_frame({"document": pack_document(load(path, data, options))})
-        return packed if not output or len(packed) <= output else _failed(Reason.TOO_LARGE, "")
+            return [pack_frame({"unchanged": True})]
+        document = load(path, data, options)
+        del data  # the text of a large file is about to be here twice
+        packed = _pack_reply(document)
+        return packed if not output or sum(map(len, packed)) <= output else _failed(Reason.TOO_LARGE, "")
     except LoadError as error:
         return _failed(error.reason, error.detail)
     except MemoryError:
@@ -136,8 +138,14 @@ def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes
         return _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
 
 
-def _failed(reason: Reason, detail: str) -> bytes:
-    return pack_frame({"failed": {"reason": reason.value, "detail": detail}})
+def _pack_reply(document: Document) -> list[bytes]:
+    """The frame of a document and its text: in JSON it would be in memory as it is, quoted, encoded and joined."""
+    text = document.text.encode("utf-8", "surrogatepass")
+    return [pack_frame({"document": pack_document(document) | {"text": len(text)}}), text]
+
+
+def _failed(reason: Reason, detail: str) -> list[bytes]:
+    return [pack_frame({"failed": {"reason": reason.value, "detail": detail}})]
 
 
 def _read_file(path: Path) -> tuple[bytes, os.stat_result]:

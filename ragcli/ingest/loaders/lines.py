@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +25,19 @@ class Line(NamedTuple):
         return not self.content or self.content.isspace()
 
 
-def split_lines(text: str, start: int = 0) -> list[Line]:
-    r"""The lines of ``text``, which stands at ``start``. Only ``\n`` ends one (``str.splitlines`` knows ten more)."""
-    lines = []
-    for content in text.split("\n"):
-        lines.append(Line(start, start + len(content), content))
-        start += len(content) + 1
-    return lines
+def split_lines(text: str) -> list[Line]:
+    r"""The lines of ``text``. Only ``\n`` ends one (``str.splitlines`` knows ten more)."""
+    return list(each_line(text))
+
+
+def each_line(text: str, start: int = 0, end: int | None = None) -> Iterator[Line]:
+    """The lines of ``text[start:end]``, one at a time: those of a large file take more memory than the file."""
+    end = len(text) if end is None else end
+    while start <= end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        yield Line(start, stop, text[start:stop])
+        start = stop + 1
 
 
 def indentation(content: str) -> int:
@@ -47,18 +53,17 @@ def indentation(content: str) -> int:
     return column
 
 
-def paragraphs(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
+def paragraphs(lines: Iterable[Line]) -> Iterator[Sequence[Line]]:
     """The runs of lines between blank lines."""
-    first: int | None = None
-    for number, line in enumerate(lines):
-        if line.is_blank:
-            if first is not None:
-                yield lines[first:number]
-            first = None
-        elif first is None:
-            first = number
-    if first is not None:
-        yield lines[first:]
+    run: list[Line] = []
+    for line in lines:
+        if not line.is_blank:
+            run.append(line)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run
 
 
 def span(lines: Sequence[Line], kind: BlockKind, headings: tuple[str, ...] = (), page: int | None = None) -> Block:

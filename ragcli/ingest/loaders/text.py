@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.loaders.decode import decode
-from ragcli.ingest.loaders.lines import Blocks, Line, document, paragraphs, split_lines
+from ragcli.ingest.loaders.lines import Blocks, Line, document, each_line, paragraphs
 from ragcli.types import Document
 
 NAME = "text"
@@ -30,16 +31,18 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     text, warnings = decode(data)
     blocks = Blocks()
     suffix = path.suffix.lower()
-    start = 0
-    pages = text.split("\f")
-    for number, content in enumerate(pages, start=1):
-        page = number if len(pages) > 1 else None
-        for paragraph in paragraphs(split_lines(content, start)):
+    start, is_paged = 0, "\f" in text
+    for number in count(1):
+        end = text.find("\f", start)
+        page = number if is_paged else None
+        for paragraph in paragraphs(each_line(text, start, len(text) if end < 0 else end)):
             if suffix in _MARKUP:
                 _add_marked_up(blocks, paragraph, suffix, page)
             else:
                 _add_plain(blocks, paragraph, page)
-        start += len(content) + 1
+        if end < 0:
+            break
+        start = end + 1
     return document(path, text, blocks.found, NAME, title=blocks.title, warnings=warnings)
 
 
