@@ -79,7 +79,7 @@ def write(source: Path, folder: Path, store: str) -> float:
     with open_index(source, None) as index:
         started = time.perf_counter()
         with open_writer(folder) as writer:
-            writer.start(replace(index.settings, store=store))
+            writer.start(index.settings._replace(store=store))
             for batch in batches(source, index):
                 writer.commit(batch)
             writer.tidy()

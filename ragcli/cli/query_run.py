@@ -6,8 +6,9 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
@@ -20,8 +21,7 @@ from ragcli.types import Mode, Results
 _STDIN_NAME = "(stdin)"
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """How results are printed."""
 
     format: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from pathlib import Path
 
 from ragcli.errors import UsageError
@@ -47,7 +46,7 @@ def keywords_name(stored: object) -> str:
 
 def new_staging_name() -> str:
     """A folder for what the workers of one run hand over, under a name that no other run has."""
-    return f"staging-{secrets.token_hex(8)}"
+    return f"staging-{os.urandom(8).hex()}"
 
 
 def is_staging_name(name: str) -> bool:

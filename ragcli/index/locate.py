@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ragcli.errors import IndexNotFound, UsageError
 from ragcli.index.layout import CATALOG
@@ -20,8 +20,7 @@ CONFIG_NAME = "ragcli.toml"
 _NAME = re.compile(r"[\w][\w.-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """The folder that holds the indexes, and how it was chosen."""
 
     path: Path

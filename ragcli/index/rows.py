@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragcli.index.layout import is_approximate_name, is_segment_name
 from ragcli.types import Chunk, Reason, Skipped
@@ -32,8 +32,7 @@ _MOST_ROWS = 1 << 40  # of a segment; what is computed from it fits into 64 bits
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
+class FileState(NamedTuple):
     """What the catalog remembers of a file, to tell whether it changed."""
 
     path: Path
@@ -46,8 +45,7 @@ class FileState:
     reason: Reason | None
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentRow:
+class DocumentRow(NamedTuple):
     """One indexed document as listed; ``pages`` holds (page number, first offset)."""
 
     id: int
@@ -63,8 +61,7 @@ class DocumentRow:
     pages: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NewDocument:
+class NewDocument(NamedTuple):
     """A document about to be stored under ids that the writer reserved; ``keys`` holds one digest a chunk."""
 
     id: int

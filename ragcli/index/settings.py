@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 _LARGEST = 1 << 20  # of a dimension, a window or a passage
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The embedding model by name and digest, how passages were cut, and where the vectors are."""
 
     model: str
@@ -23,7 +21,7 @@ class Settings:
     store: str = ""  # the address of a server that holds the vectors; "": files of the index
 
     def to_record(self) -> dict[str, Any]:
-        record = asdict(self)
+        record = self._asdict()
         if not self.store:  # as it was written before there was a choice
             del record["store"]
         return record

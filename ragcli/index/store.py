@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from ragcli.errors import UsageError
@@ -33,8 +33,7 @@ _KINDS = ("flat", "hnsw")
 _FORM = f"write it as milvus://HOST:PORT/COLLECTION, or {FILES} for the files of the index"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What a store says it holds: chunk ids, with repetitions, and a sentence for each fault (ids None: unreadable)."""
 
     ids: list[int] | None
@@ -91,8 +90,7 @@ class VectorStore(Protocol):
         """Let go of what is open; the next call opens it again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """A collection on a Milvus server, as the user named it."""
 
     host: str

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import IndexDamaged, StoreMismatch, StoreUnavailable, UsageError
 from ragcli.index import rebuild, rewrite
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
 REBUILD_NAME = REBUILD
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
+class NewFile(NamedTuple):
     """A file to store: its document, its chunks (ids still ordinals) and the digest of what is embedded of each."""
 
     document: Document
@@ -51,8 +50,7 @@ class NewFile:
     keys: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class NotIndexed:
+class NotIndexed(NamedTuple):
     """A file to list as not indexed, with the state it was in, so that it is tried again when it changes."""
 
     skipped: Skipped

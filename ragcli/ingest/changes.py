@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ragcli.index.catalog import Catalog
 from ragcli.index.rows import FileState
@@ -17,8 +18,7 @@ from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.types import Reason, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A file to read: new, changed, or worth another try. ``state`` is what the catalog knows of it."""
 
     found: Found

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import overload
+from typing import NamedTuple, overload
 
 from ragcli.errors import UsageError
 from ragcli.ingest.ignore import (
@@ -62,8 +62,7 @@ class Found:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(NamedTuple):
     path: str
     ignores: Scope
     include: Scope
@@ -73,8 +72,7 @@ class _Folder:
     kept: bool = False  # an ignore file re-includes it by name, which overrules the built-in rules
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
+class _Walk(NamedTuple):
     """What stays the same during one walk."""
 
     rules: Rules
@@ -145,7 +143,7 @@ def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped | str]:
     if walk.rules.ignore_files:
         ignores, notices = outer_scope(walk.real_root)
         yield from notices
-        root = replace(root, ignores=ignores)
+        root = root._replace(ignores=ignores)
     # An explicit stack: trees may be deeper than Python recurses.
     pending: list[tuple[os.DirEntry[str], _Folder]] = []
     yield from _enter(root, walk, pending)
@@ -178,7 +176,7 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
         if names:
             label = "" if folder.is_root else os.path.relpath(folder.path, walk.top) + os.sep
             own, skipped = read_ignore_files(folder.path, names, label)
-            folder = replace(folder, ignores=folder.ignores + own)
+            folder = folder._replace(ignores=folder.ignores + own)
             for notice in skipped:
                 counted = entries.pop(notice.path.name, None) is not None  # not so .git/info/exclude
                 yield replace(notice, files=int(counted))

@@ -13,8 +13,8 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ragcli.errors import UsageError
 from ragcli.types import Reason, Skipped
@@ -30,8 +30,7 @@ _POSIX_CLASSES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(NamedTuple):
     """One line of an ignore file, or one glob of the user's."""
 
     source: str  # where it stands, as the user is shown it
@@ -39,8 +38,7 @@ class Pattern:
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Patterns:
+class Patterns(NamedTuple):
     """The patterns of one source, in two alternations with the last pattern first: the first hit is the verdict."""
 
     names: re.Pattern[str] | None  # patterns without a slash, for the entry's own name

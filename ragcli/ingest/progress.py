@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.index.catalog import Catalog
 from ragcli.ingest.changes import Due
@@ -19,8 +18,7 @@ RATE_SETTING = "chunks_per_second"
 _RATE_CHUNKS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """Files and bytes read so far, chunks found so far and how many of them have a vector."""
 
     files_done: int

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ragcli.errors import ModelUnavailable
 
@@ -32,8 +31,7 @@ _TOKENIZERS = (
 _CONFIGURED = ("Pooling", "Dense")  # modules that are nothing without their config.json
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFiles:
+class ModelFiles(NamedTuple):
     """A model on this machine: where it lies and which weights exactly."""
 
     name: str
@@ -42,8 +40,7 @@ class ModelFiles:
     sha256: str  # of the weights file; of sharded weights, all of them one after the other in name order
 
 
-@dataclass(frozen=True, slots=True)
-class Module:
+class Module(NamedTuple):
     """One line of modules.json: the last part of the class name and the folder of its files."""
 
     kind: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ragcli.models.bert import NumpyEncoder
 from ragcli.models.weights import Array
@@ -12,8 +12,7 @@ from ragcli.models.weights import Array
 WINDOW = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """A question and a passage, compared twice."""
 
     late: float  # mean over the tokens of the question of the best cosine with any token of the passage

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import ModelFiles, transformer_folder
@@ -24,8 +23,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A query and a passage as one input."""
 
     ids: list[int]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ragcli.models.digest import cache_folder, identity
 
@@ -28,8 +27,7 @@ _LETTERS_OF_A_WORD = 100  # BERT gives longer words up
 _PREFIX = "##"
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(NamedTuple):
     """The pieces of one tokenizer."""
 
     lines: bytes  # "piece id", sorted, each between line breaks

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ragcli.render.visible import one_line, visible
 from ragcli.sentences import sentences, units
@@ -19,8 +18,7 @@ _MOST_INDENT = 16  # deeper code keeps its shape well enough
 Style = Literal["snippet", "match", "context"]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line to show: its indent, and pieces of visible text without line breaks."""
 
     indent: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ragcli.errors import CalibrationMissing
 from ragcli.models.reranker import Reranker, open_reranker, resolve_reranker
@@ -23,16 +23,14 @@ DEFAULT_CANDIDATES = 6
 _COVER_WEIGHT = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A passage as the lists left it: what is read of it, and what they said of it."""
 
     text: str
     signals: Signals  # "fused" where a search found it; "dense" where a cosine is known
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of a candidate."""
 
     place: int  # among the candidates as they came

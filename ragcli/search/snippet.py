@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ragcli.search.terms import query_terms, term_spans
 from ragcli.sentences import sentences
@@ -21,8 +21,7 @@ _MARKER = re.compile(r"\s*(?:#{1,6}\s|(\S)\1{2,}\s*$)")
 _FINAL_STOP = re.compile(r"[.!?…:;。！？।؟][\"'”’)\]」』）]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Match:
+class _Match(NamedTuple):
     term: str
     start: int
     end: int

@@ -31,7 +31,7 @@ def contents(folder):
             chunks, keys = catalog.document_chunks(row.id), catalog.chunk_keys(row.id)
             rows = segments.reconstruct([chunk.id for chunk in chunks])
             found[row.path] = (
-                replace(row, id=0),
+                row._replace(id=0),
                 [(replace(chunk, id=0), keys[chunk.id]) for chunk in chunks],
                 np.stack([rows[chunk.id] for chunk in chunks]),
             )

@@ -36,7 +36,7 @@ def read(folder: Path) -> State | None:
         documents, passages, vectors = {}, {}, {}
         for row in catalog.documents():
             chunks, keys = catalog.document_chunks(row.id), catalog.chunk_keys(row.id)
-            documents[row.path] = replace(row, id=0)
+            documents[row.path] = row._replace(id=0)
             passages[row.path] = [(replace(chunk, id=0), keys[chunk.id]) for chunk in chunks]
             rows = segments.reconstruct([chunk.id for chunk in chunks])
             vectors[row.path] = np.stack([rows[chunk.id] for chunk in chunks])

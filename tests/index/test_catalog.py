@@ -52,7 +52,7 @@ def documents(draw):
 
 def numbered(new, first):
     chunks = tuple(replace(chunk, id=first + 1 + n) for n, chunk in enumerate(new.chunks))
-    return replace(new, id=first, chunks=chunks)
+    return new._replace(id=first, chunks=chunks)
 
 
 def insert(catalog, new):
@@ -127,7 +127,7 @@ def test_lone_surrogates_do_not_stop_a_commit(catalog):
 
 
 def test_thousands_of_ids_at_once(catalog):
-    stored = insert(catalog, replace(blank("/a"), chunks=tuple(many_chunks(3000)), keys=(b"k",) * 3000))
+    stored = insert(catalog, blank("/a")._replace(chunks=tuple(many_chunks(3000)), keys=(b"k",) * 3000))
     ids = [chunk.id for chunk in stored.chunks]
     assert catalog.chunks(ids).keys() == set(ids) == catalog.known_chunks(ids)
     assert catalog.chunk_ids([*range(5000, 9000), stored.id]) == ids
@@ -226,7 +226,7 @@ def test_ids_are_handed_out_once(catalog):
 
 def test_segments_are_listed_by_age_and_the_dead_are_forgotten_when_nothing_holds_them(catalog):
     rows = [SegmentRow(f"seg-0001-{n:08d}.faiss", "0", 1, n, n) for n in (1, 2, 10)]
-    stored = insert(catalog, replace(blank("/a"), chunks=tuple(many_chunks(3)), keys=(b"k",) * 3))
+    stored = insert(catalog, blank("/a")._replace(chunks=tuple(many_chunks(3)), keys=(b"k",) * 3))
     with catalog.transaction():
         catalog.ledger.replace_segments([], reversed(rows))
         catalog.delete_document(stored.id)

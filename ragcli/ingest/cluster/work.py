@@ -58,6 +58,7 @@ class Job:
     def to_record(self) -> Frame:
         """As JSON values."""
         return asdict(self) | {
+            "settings": self.settings.to_record(),
             "staging": str(self.staging),
             "places": [str(place) for place in self.places],
         }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 from ragcli.errors import LoadError
 from ragcli.ingest.loaders.blocks import LoadOptions
@@ -13,8 +13,7 @@ from ragcli.ingest.loaders.suffixes import BINARY_SUFFIXES, SOURCE_NAMES, SOURCE
 from ragcli.types import Document, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class _Loader:
+class _Loader(NamedTuple):
     version: int  # the module's VERSION, known here without importing it; a test compares them
     suffixes: tuple[str, ...]
     is_text: bool = True  # False: the loader itself says what is wrong with a file that is not what its name says

@@ -2,7 +2,6 @@
 
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ def twins(tmp_path, server, trusted):
     folders = tmp_path / "files", tmp_path / "milvus"
     for folder, store in zip(folders, ("", uri), strict=True):
         with open_writer(folder) as writer:
-            writer.start(replace(SETTINGS, store=store))
+            writer.start(SETTINGS._replace(store=store))
     return folders
 
 
@@ -81,13 +80,13 @@ def test_real_embeddings_give_the_same_ids_in_the_same_order(tmp_path, server, t
     encoder = open_index_encoder(resolve(DEFAULT_MODEL), len(sentences))
     rows = dict(zip(sentences, encoder.encode(sentences), strict=True))
     asked, stored = sentences[:200], sentences[40:]
-    settings = replace(SETTINGS, dimension=len(rows[sentences[0]]))
+    settings = SETTINGS._replace(dimension=len(rows[sentences[0]]))
     uri = server.uri()
     trusted(uri)
     folders = tmp_path / "files", tmp_path / "milvus"
     for folder, store in zip(folders, ("", uri), strict=True):
         with open_writer(folder) as writer:
-            writer.start(replace(settings, store=store))
+            writer.start(settings._replace(store=store))
             for start in range(0, len(stored), 50):
                 # every tenth sentence stands in several documents: equal scores, which the lower id wins
                 part = stored[start : start + 50] + stored[::10]
@@ -269,7 +268,7 @@ def test_thousands_of_strangers_are_damage_not_an_empty_answer(server, tmp_path,
     trusted(uri)
     near = vector_of("needle")
     with open_writer(tmp_path / "i") as writer:
-        writer.start(replace(SETTINGS, store=uri))
+        writer.start(SETTINGS._replace(store=uri))
         writer.commit(batch_of([new_file("/d/a.txt", texts("a", 3))]))
         with writer.catalog.transaction():
             writer.catalog.ledger.skip_ids(30_000)  # ids that were given out, and whose entities stayed

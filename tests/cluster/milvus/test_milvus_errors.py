@@ -91,13 +91,12 @@ def test_a_collection_of_someone_else(lite, ragcli, documents, tmp_path):
     refused(ragcli("index", "-i", "second", "--store", other, str(documents)), "belongs to another index")
     # an index of this name and place, which was made with a model of another dimension
     make_wide = f"""
-from dataclasses import replace
 from pathlib import Path
 import sys; sys.path.insert(0, {str(Path(__file__).parents[2] / "index")!r})
 from small_index import SETTINGS
 from ragcli.index.writer import open_writer
 with open_writer(Path({str(tmp_path / "home" / "wide")!r})) as writer:
-    writer.start(replace(SETTINGS, store={wide!r}))
+    writer.start(SETTINGS._replace(store={wide!r}))
 """
     settings = {"XDG_CONFIG_HOME": str(tmp_path / "settings")}
     subprocess.run([sys.executable, "-c", make_wide], check=True, env={**os.environ, **settings})

@@ -109,8 +109,8 @@ def test_a_machine_that_has_everything_has_no_fault(job):
         (lambda job: replace(job, mark="other"), "sees another folder"),
         (lambda job: replace(job, staging=job.staging / "no"), "cannot work in the index folder"),
         (lambda job: replace(job, places=(job.places[0] / "no",)), "cannot read"),
-        (lambda job: replace(job, settings=replace(job.settings, sha256="0" * 64)), "other weights"),
-        (lambda job: replace(job, settings=replace(job.settings, model="/no/model")), "no model folder /no/model"),
+        (lambda job: replace(job, settings=job.settings._replace(sha256="0" * 64)), "other weights"),
+        (lambda job: replace(job, settings=job.settings._replace(model="/no/model")), "no model folder /no/model"),
     ],
 )
 def test_a_machine_that_lacks_something_says_what(job, change, fact):
