@@ -6,7 +6,6 @@ a checksum of what is before. Neither tantivy nor anything else heavy is importe
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -41,6 +40,8 @@ def fingerprint(folder: Path) -> str:
 
     Raises OSError and ValueError where they are not what tantivy writes.
     """
+    import hashlib  # 3 ms, and a run with nothing to do needs no digests
+
     digest = hashlib.sha256()
     for name in (_META, _MANAGED):
         digest.update(hashlib.sha256((folder / name).read_bytes()).digest())

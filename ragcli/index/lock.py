@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -59,7 +58,7 @@ def _acquire(lock: FileLock, folder: Path, on_wait: OnWait | None) -> None:
 
 
 def _write_holder(folder: Path) -> None:
-    holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    holder = {"pid": os.getpid(), "host": _host(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
     (folder / _HOLDER_NAME).write_text(json.dumps(holder), encoding="utf-8")
 
 
@@ -86,3 +85,8 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
     if caught and callable(previous):
         previous(*caught[-1])
+
+
+def _host() -> str:
+    # socket.gethostname asks the same, for 3 ms of an import
+    return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
