@@ -224,15 +224,18 @@ def test_a_node_that_does_not_see_the_documents_empties_no_index(two, docs, tmp_
     engine = ["--engine", "ray", "--address", two.address]
     try:
         all_of_it = refusal(ended(start(tmp_path, few / "below", *engine)))
-        part_of_it = refusal(ended(start(tmp_path, few, *engine)))
+        part_of_it = ended(start(tmp_path, few, *engine))
     finally:
         blind.kill()
     same = "mount the same folders under the same paths on every node"
     assert f"cannot read {few / 'below'}/000.txt; {same}" in all_of_it
-    assert re.search(
-        rf"a worker cannot read {few}/below/\d+.txt \(vanished while it was read\), which can be read here; {same}",
-        part_of_it,
-    )
+    if part_of_it[0] == 0:  # the others were done before the blind one had started
+        assert "101 changed" in part_of_it[2]
+    else:
+        assert re.search(
+            rf"a worker cannot read {few}/below/\d+.txt \(vanished while it was read\), which can be read here; {same}",
+            refusal(part_of_it),
+        )
     assert contents(tmp_path / "default")[0].keys() == before
 
 
