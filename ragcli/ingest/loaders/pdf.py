@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -192,8 +192,8 @@ def _mend_page_breaks(pages: list[list[Line]], words: frozenset[str]) -> None:
     for above, below in pairwise(lines for lines in pages if lines):
         if ends_broken(above[-1].text) and below[0].text[0].islower():
             rest, _, remaining = below[0].text.partition(" ")
-            above[-1] = replace(above[-1], text=join_lines(above[-1].text, rest, words))
-            below[:1] = [replace(below[0], text=remaining)] if remaining else []
+            above[-1] = above[-1]._replace(text=join_lines(above[-1].text, rest, words))
+            below[:1] = [below[0]._replace(text=remaining)] if remaining else []
 
 
 def _title(path: Path, source: _Source) -> str:

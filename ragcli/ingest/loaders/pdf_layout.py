@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from ragcli.ingest.loaders.pdf_hyphens import ends_broken, is_cjk, join_lines
 from ragcli.types import BlockKind
@@ -24,8 +24,7 @@ _EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
 _EM_OF_SPREAD = 0.75
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a page; lengths in points, ``baseline`` grows upward."""
 
     text: str
@@ -35,8 +34,7 @@ class Line:
     size: float
 
 
-@dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """Text that reads on; ``size`` is that of its first line."""
 
     text: str
