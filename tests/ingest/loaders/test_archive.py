@@ -60,7 +60,12 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked_beyond_it():
     assert caught.value.reason is Reason.DAMAGED
 
 
-@pytest.mark.parametrize("data", [b"not a zip", b"PK\x03\x04" + bytes(100), packed({"a": b"b" * 999})[:-30]])
+# Named, because a zip holds the time it was made: xdist's workers must collect the same names.
+@pytest.mark.parametrize(
+    "data",
+    [b"not a zip", b"PK\x03\x04" + bytes(100), packed({"a": b"b" * 999})[:-30]],
+    ids=["no zip", "only a signature", "cut short"],
+)
 def test_what_is_no_zip_is_damaged(data):
     assert refused(data).reason is Reason.DAMAGED
 
