@@ -10,6 +10,7 @@ import typer
 from ragcli.cli.env import Env, command
 from ragcli.errors import ExitCode
 from ragcli.render import FORMATS
+from ragcli.search import DEFAULT_CANDIDATES
 
 _MODES = ("hybrid", "dense", "keyword")
 
@@ -41,8 +42,8 @@ def register(app: typer.Typer) -> None:
             str | None, typer.Option(metavar="NAME|FOLDER", help="Another cross-encoder than the one that ships.")
         ] = None,
         candidates: Annotated[
-            int | None, typer.Option(min=1, help="How many of the best are reranked (8).")
-        ] = None,
+            int, typer.Option(min=1, help="How many of the best are reranked.")
+        ] = DEFAULT_CANDIDATES,
         budget: Annotated[
             str | None, typer.Option(metavar="TIME", help="Rerank as many as fit into this time: 300ms, 1s.")
         ] = None,
@@ -98,14 +99,13 @@ def register(app: typer.Typer) -> None:
         from ragcli.models.files import DEFAULT_RERANKER
         from ragcli.search.engine import SearchOptions
         from ragcli.search.filters import Filters, parse_date
-        from ragcli.search.judge import DEFAULT_CANDIDATES
 
         chosen = query_run.choose_format(env, format_, FORMATS, jsonl=jsonl, paths=paths, null=null)
         options = SearchOptions(
             k=k,
             mode=query_run.choose_mode(mode),
             reranker=(reranker or DEFAULT_RERANKER) if rerank else None,
-            candidates=candidates or DEFAULT_CANDIDATES,
+            candidates=candidates,
             budget=query_run.parse_time(budget) if budget else None,
             min_probability=min_prob,
             filters=Filters(

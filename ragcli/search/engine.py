@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.search import DEFAULT_CANDIDATES
 from ragcli.search.filters import Filters, select
 from ragcli.search.fuse import fuse, scaled
-from ragcli.search.judge import DEFAULT_CANDIDATES, Candidate, Judged, open_judge
+from ragcli.search.judge import Candidate, Judged, open_judge
 from ragcli.search.rerank import coverage
 from ragcli.search.snippet import make_snippet
 from ragcli.search.terms import query_terms

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from ragcli.models.bert import NumpyEncoder
     from ragcli.models.encoder import Encoder
 
-# Chosen from the curve of quality against latency in docs/ranking.md.
-DEFAULT_CANDIDATES = 6
 # Of the cosines of a sentence in its context, beside the reranker's probability for the sentence alone.
 _COVER_WEIGHT = 2.0
 
