@@ -19,10 +19,11 @@ import numpy as np
 
 from benchmarks.cold_query import SAMPLES
 from benchmarks.results import write_result
+from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, read_shard, write_shard
-from ragcli.ingest.embed import Embedder, cut_up, key_of
+from ragcli.ingest.embed import Embedder, cut_up
 from ragcli.ingest.parser_process import Loaded
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
@@ -72,7 +73,7 @@ def write_shards(staging: Path, settings: Settings, tokenizer: Tokenizer, wanted
             files.append(pack_file(ReadFile(Loaded(path, sha256, len(text), 1, document), passages)))
             for passage in passages:
                 row = numbers.standard_normal(settings.dimension).astype(np.float32)
-                vectors[key_of(passage)] = row / np.linalg.norm(row)
+                vectors[chunk_key(passage)] = row / np.linalg.norm(row)
             count += len(passages)
         shards.append(write_shard(staging, f"{len(shards):032x}", files, vectors))
     return shards, count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch
+from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import ChunkOptions, chunk
@@ -68,7 +68,7 @@ class Embedder:
         chunks = cut_up(document, self._tokenizer, self._settings) if cut is None else cut.chunks
         if not chunks:
             return False
-        keys = tuple(key_of(passage) for passage in chunks)
+        keys = tuple(chunk_key(passage) for passage in chunks)
         new = {key: passage for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
         brought = {key: cut.vectors[key] for key in new if key in cut.vectors} if cut is not None else {}
         self._vectors.update(brought)
@@ -145,8 +145,3 @@ def cut_up(document: Document, tokenizer: Tokenizer, settings: Settings) -> tupl
     """The passages of a document, as the index wants them."""
     options = ChunkOptions(settings.chunk_size, settings.chunk_overlap)
     return tuple(chunk(document, tokenizer, settings.window, options))
-
-
-def key_of(passage: Chunk) -> bytes:
-    """The digest of what is embedded of a passage: those with equal digests share one vector."""
-    return hashlib.blake2b(passage.embedded.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -21,9 +21,10 @@ import numpy as np
 
 from ragcli.errors import RagcliError
 from ragcli.index.faiss_files import Vectors
+from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
-from ragcli.ingest.embed import cut_up, key_of, model_files
+from ragcli.ingest.embed import cut_up, model_files
 from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
@@ -155,7 +156,7 @@ class Store:
         frame = _unpack(read)
         texts: dict[bytes, str] = {}
         for file in map(unpack_file, frame["files"]):
-            texts.update((key_of(passage), passage.embedded) for passage in file.chunks)
+            texts.update((chunk_key(passage), passage.embedded) for passage in file.chunks)
         known = _known(self._job.staging / KNOWN, list(texts))
         new = {key: text for key, text in texts.items() if key not in known}
         return write_shard(self._job.staging, frame["name"], frame["files"], self._vectors(new))

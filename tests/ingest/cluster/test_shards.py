@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import RagcliError
+from ragcli.index.rows import chunk_key
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.ingest.cluster.shards import (
     ReadFile,
@@ -19,7 +20,6 @@ from ragcli.ingest.cluster.shards import (
     unpack_group,
     write_shard,
 )
-from ragcli.ingest.embed import key_of
 from ragcli.ingest.parser_process import Loaded, Request
 from ragcli.ingest.worker import HEADER, pack_frame, unpack_frame
 from ragcli.types import Block, Document, Reason, Skipped
@@ -88,11 +88,11 @@ def frame_of(text):
 def test_a_shard_holds_vectors_as_float32_and_nothing_that_is_pickled(tmp_path):
     frame, chunks = frame_of("The boats in the harbour are painted in spring.")
     row = np.arange(4, dtype=np.float32) / 7
-    shard = write_shard(tmp_path, "f" * 32, [frame], {key_of(chunks[0]): row})
+    shard = write_shard(tmp_path, "f" * 32, [frame], {chunk_key(chunks[0]): row})
     [(loaded, cut)] = read_shard(tmp_path, shard)
     assert cut is not None
     assert (loaded.outcome.text[:9], cut.chunks) == ("The boats", chunks)
-    np.testing.assert_array_equal(cut.vectors[key_of(chunks[0])], row)
+    np.testing.assert_array_equal(cut.vectors[chunk_key(chunks[0])], row)
     content = (tmp_path / shard).read_bytes()
     assert hashlib.sha256(content[32:]).digest() == content[:32]
     assert b"'descr': '<f4'" in content

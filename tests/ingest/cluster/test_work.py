@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, Read, ReadAndStore, Store, fault_here, write_known
-from ragcli.ingest.embed import key_of
 from ragcli.ingest.limits import Limits
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Request
@@ -58,12 +58,14 @@ def test_files_come_back_with_their_passages_and_the_vectors_that_the_model_give
         assert len(cut.chunks) == count
         for passage in cut.chunks:
             assert loaded.outcome.text[passage.start : passage.end] == passage.text
-            np.testing.assert_allclose(cut.vectors[key_of(passage)], encoder.encode([passage.embedded])[0], atol=1e-5)
+            np.testing.assert_allclose(
+                cut.vectors[chunk_key(passage)], encoder.encode([passage.embedded])[0], atol=1e-5
+            )
 
 
 def test_a_passage_that_the_index_has_comes_without_a_vector(job):
     [(_, cut)] = shard_of(job, "b.md")
-    bread, comets = (key_of(passage) for passage in cut.chunks)
+    bread, comets = (chunk_key(passage) for passage in cut.chunks)
     others = [bytes([n]) * 16 for n in range(0, 256, 5)]
     write_known(job.staging, sorted([*others, bread]))
     [(_, cut)] = shard_of(job, "b.md")
