@@ -220,12 +220,8 @@ class Catalog:
 
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks among ``ids`` that exist, by id."""
-        sql = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id IN "
-        return {
-            chunk.id: chunk
-            for group in _grouped(ids)
-            for chunk in self._db.records(chunk_of, f"{sql} ({_marks(group)})", tuple(group))
-        }
+        sql = f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id IN ()"
+        return {chunk.id: chunk for asked in _in_groups(sql, ids) for chunk in self._db.records(chunk_of, *asked)}
 
     def document_chunks(self, document: int) -> list[Chunk]:
         """In the order of the text."""
@@ -242,11 +238,7 @@ class Catalog:
 
     def keys_of(self, ids: Sequence[int]) -> dict[int, bytes]:
         """The digest of what was embedded, for the chunks among ``ids`` that exist."""
-        return dict(
-            row
-            for group in _grouped(ids)
-            for row in self._db.rows(f"SELECT id, key FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
-        )
+        return dict(self._among("SELECT id, key FROM chunks WHERE id IN ()", ids))
 
     def all_keys(self) -> list[bytes]:
         """Every digest that some chunk has, 16 bytes each, ascending."""
@@ -256,55 +248,38 @@ class Catalog:
     def chunks_with_keys(self, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
         """The ids of every chunk that has one of these digests, by digest."""
         found: dict[bytes, list[int]] = {}
-        for group in _grouped(keys):
-            for key, i in self._db.rows(f"SELECT key, id FROM chunks WHERE key IN ({_marks(group)})", tuple(group)):
-                found.setdefault(key, []).append(i)
+        for key, i in self._among("SELECT key, id FROM chunks WHERE key IN ()", keys):
+            found.setdefault(key, []).append(i)
         return found
 
     def documents_of(self, ids: Sequence[int]) -> dict[int, int]:
         """The document of each chunk among ``ids`` that exists."""
-        return dict(
-            row
-            for group in _grouped(ids)
-            for row in self._db.rows(f"SELECT id, document FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
-        )
+        return dict(self._among("SELECT id, document FROM chunks WHERE id IN ()", ids))
 
     def known_chunks(self, ids: Sequence[int]) -> frozenset[int]:
         """Which of ``ids`` are chunks."""
-        return frozenset(
-            row[0]
-            for group in _grouped(ids)
-            for row in self._db.rows(f"SELECT id FROM chunks WHERE id IN ({_marks(group)})", tuple(group))
-        )
+        return frozenset(row[0] for row in self._among("SELECT id FROM chunks WHERE id IN ()", ids))
 
     def chunk_ids(self, documents: Sequence[int] | None = None) -> list[int]:
         """Ids of all chunks, or of those of some documents, ascending."""
         if documents is None:
             return [row[0] for row in self._db.rows("SELECT id FROM chunks ORDER BY id")]
-        return sorted(
-            row[0]
-            for group in _grouped(documents)
-            for row in self._db.rows(f"SELECT id FROM chunks WHERE document IN ({_marks(group)})", tuple(group))
-        )
+        return sorted(row[0] for row in self._among("SELECT id FROM chunks WHERE document IN ()", documents))
 
     def chunk_for_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
         """For each digest that some chunk has, the id of one: its vector serves for all with that digest."""
-        return dict(
-            row
-            for group in _grouped(keys)
-            for row in self._db.rows(
-                f"SELECT key, max(id) FROM chunks WHERE key IN ({_marks(group)}) GROUP BY key", tuple(group)
-            )
-        )
+        return dict(self._among("SELECT key, max(id) FROM chunks WHERE key IN () GROUP BY key", keys))
 
     def count(self, table: Literal["documents", "chunks", "skipped", "segments", "dead", "roots"]) -> int:
         return self._db.number(f"SELECT count(*) FROM {table}")
 
+    def _among(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        for asked in _in_groups(sql, values):
+            yield from self._db.rows(*asked)
 
-def _grouped(values: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
-    for i in range(0, len(values), size):
-        yield values[i : i + size]
 
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
+def _in_groups(sql: str, values: Sequence[object], size: int = 500) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """``sql`` with question marks in its ``IN ()``, and what stands for them: SQLite binds only so many at once."""
+    for start in range(0, len(values), size):
+        group = tuple(values[start : start + size])
+        yield sql.replace("IN ()", f"IN ({','.join('?' * len(group))})"), group
