@@ -82,20 +82,6 @@ class _Walk(NamedTuple):
     known: Stamps
 
 
-def refuse_broad_root(root: Path) -> None:
-    """Raise UsageError when ``root`` is a file system root, the home folder, or a folder that holds it."""
-    real, home = Path(os.path.realpath(root)), Path(os.path.realpath(Path.home()))
-    if real == Path(real.anchor):
-        what = "the root of the file system"
-    elif real == home:
-        what = "the home folder"
-    elif real in home.parents:
-        what = "a folder that holds the home folder"
-    else:
-        return
-    raise UsageError(f"{root} is {what}", "name a folder below it, or pass --yes")
-
-
 @overload
 def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ...) -> Iterator[Found | Skipped]: ...
 

@@ -51,6 +51,20 @@ def store_roots(catalog: Catalog, walked: Mapping[Path, Rules]) -> None:
             catalog.set_root(root, asdict(rules))
 
 
+def refuse_broad_root(root: Path) -> None:
+    """Raise UsageError when ``root`` is a file system root, the home folder, or a folder that holds it."""
+    real, home = Path(os.path.realpath(root)), Path(os.path.realpath(Path.home()))
+    if real == Path(real.anchor):
+        what = "the root of the file system"
+    elif real == home:
+        what = "the home folder"
+    elif real in home.parents:
+        what = "a folder that holds the home folder"
+    else:
+        return
+    raise UsageError(f"{root} is {what}", "name a folder below it, or pass --yes")
+
+
 def _from_record(catalog: Catalog, record: Mapping[str, Any]) -> Rules:
     try:
         read = Rules(**{**record, "include": tuple(record["include"]), "exclude": tuple(record["exclude"])})

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import UsageError
-from ragcli.ingest.discover import VERSION_CONTROL, Found, Rules, discover, refuse_broad_root
+from ragcli.ingest.discover import VERSION_CONTROL, Found, Rules, discover
+from ragcli.ingest.roots import refuse_broad_root
 from ragcli.types import Reason, Skipped
 
 git_only = pytest.mark.skipif(shutil.which("git") is None, reason="git is the reference here and is not installed")
