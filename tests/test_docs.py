@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -50,6 +51,18 @@ def test_every_option_says_what_it_is_for(name):
 
 def test_the_readme_begins_with_the_two_commands():
     assert README.index("make demo") < README.index("make test") < 400
+
+
+def test_the_first_example_is_what_the_command_prints(sample_home, ragcli):
+    command, shown = re.search(r"```text\n\$ ragcli (query [^\n]*)\n(.*?)```", README, re.DOTALL).groups()
+    words = shlex.split(command.replace("--index demo", "--index samples"))
+    done = ragcli(*words, "--format", "text", "--home", str(sample_home), cwd=PROJECT, COLUMNS="100")
+    # the last digits of a probability are those of the processor
+    percent = re.compile(r" +(\d+)%$", re.MULTILINE)
+    assert percent.sub("", done.stdout).rstrip() == percent.sub("", shown).rstrip()
+    told, found = ([int(number) for number in percent.findall(text)] for text in (shown, done.stdout))
+    assert told == pytest.approx(found, abs=2)
+    assert len(told) == 3
 
 
 @pytest.mark.parametrize(
