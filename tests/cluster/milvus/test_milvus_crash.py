@@ -67,13 +67,19 @@ def paths(ragcli, query="a boat at a pier"):
     return done.returncode, sorted({hit["path"] for hit in json.loads(done.stdout)["hits"]}) if done.stdout else []
 
 
-def test_a_run_killed_in_a_commit_is_ended_by_the_next(server, ragcli, started, documents, tmp_path):
-    uri, catalog = server.uri(), tmp_path / "home" / "m" / "catalog.sqlite3"
+@pytest.fixture
+def before(server, ragcli, documents):
+    """What an index on the server finds that has one document, while the others are still to be added."""
     (documents / "first").mkdir()
     (documents / "first" / "a.txt").write_text("A boat at a pier, before all others.")
-    assert ragcli("index", "-i", "m", "--store", uri, str(documents / "first")).returncode == 0
-    before = paths(ragcli)
-    assert before[0] == 0
+    assert ragcli("index", "-i", "m", "--store", server.uri(), str(documents / "first")).returncode == 0
+    found = paths(ragcli)
+    assert found[0] == 0
+    return found
+
+
+def test_a_run_killed_in_a_commit_is_ended_by_the_next(server, ragcli, started, documents, before, tmp_path):
+    catalog = tmp_path / "home" / "m" / "catalog.sqlite3"
     for delay in (0.0, 0.02, 0.1, 0.3):
         run = started("index", "-i", "m", str(documents))
         if wait_for_commit(run, catalog):
@@ -110,12 +116,10 @@ def test_a_run_killed_in_a_commit_is_ended_by_the_next(server, ragcli, started, 
         assert answers[0] == pytest.approx(answers[1], abs=1e-3)  # a batch of others gives the last digits others
 
 
-def test_a_server_killed_in_a_run_serves_the_old_index_when_it_is_back(server, ragcli, started, documents, tmp_path):
-    uri, catalog = server.uri(), tmp_path / "home" / "m" / "catalog.sqlite3"
-    (documents / "first").mkdir()
-    (documents / "first" / "a.txt").write_text("A boat at a pier, before all others.")
-    assert ragcli("index", "-i", "m", "--store", uri, str(documents / "first")).returncode == 0
-    before = paths(ragcli)
+def test_a_server_killed_in_a_run_serves_the_old_index_when_it_is_back(
+    server, ragcli, started, documents, before, tmp_path
+):
+    catalog = tmp_path / "home" / "m" / "catalog.sqlite3"
     run = started("index", "-i", "m", str(documents))
     assert wait_for_commit(run, catalog)
     server.kill()
