@@ -50,7 +50,7 @@ class MilvusStore:
         self._place.create()
 
     def require(self) -> None:
-        self._place.open()
+        self._place.require()
 
     def close(self) -> None:
         self._place.close()

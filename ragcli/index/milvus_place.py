@@ -38,6 +38,15 @@ class Place:
             self._collection = collection
         return self._collection
 
+    def require(self) -> None:
+        """Raise as :meth:`open` does; for an index that begins, unless its collection could be made."""
+        if self._catalog.built_with() is not None:
+            self.open()
+            return
+        state = self._first_state()
+        with Collection(self.address, state.collection, self._mark(state)) as collection:
+            self._stands(collection, state)
+
     def close(self) -> None:
         if self._collection is not None:
             self._collection.close()
@@ -71,14 +80,17 @@ class Place:
 
     def _claim(self) -> StoreState:
         """The name of this index and of its collection, durable before the collection is made."""
+        state = self._first_state()
+        with self._catalog.transaction():
+            self._catalog.ledger.set_store_owner(state.owner)
+            self.set_state(state)
+        return state
+
+    def _first_state(self) -> StoreState:
         owner = self._catalog.ledger.store_owner() or os.urandom(16).hex()
         generation = self._catalog.generation()
         name = self.address.collection + (f"__g{generation}" if generation > 1 else "")
-        state = StoreState(owner, name, cleared=self._catalog.commits())
-        with self._catalog.transaction():
-            self._catalog.ledger.set_store_owner(owner)
-            self.set_state(state)
-        return state
+        return StoreState(owner, name, cleared=self._catalog.commits())
 
     def _mark(self, state: StoreState) -> str:
         # in the schema, which every server keeps and nobody can change afterwards

@@ -60,7 +60,7 @@ class VectorStore(Protocol):
         """Make the place for the vectors of an index that begins; raises when it cannot be had."""
 
     def require(self) -> None:
-        """Raise unless vectors could be written now: before a run spends an hour on them."""
+        """Raise unless vectors could be written, or the place for them made: before a run spends an hour on them."""
 
     def write(self, added: Sequence[Entry], dead: Sequence[int]) -> None:
         """Hold ``added`` (ids ascending) durably on return; ``dead`` ids, which no reader needs, may go."""

@@ -95,6 +95,17 @@ class Writer:
             self._store = open_store(self.folder, self.catalog, settings)
         return self._store
 
+    def require_store(self, settings: Settings) -> None:
+        """Raise unless the store of this index, or of one that begins with ``settings``, could be written to now."""
+        if self.settings() is not None:
+            self.store().require()
+            return
+        store = open_store(self.folder, self.catalog, settings)
+        try:
+            store.require()
+        finally:
+            store.close()
+
     def close(self) -> None:
         """Let go of what the store holds open."""
         if self._store is not None:

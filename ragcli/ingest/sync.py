@@ -168,6 +168,8 @@ class _Run:
         changes = compare(self._writer.catalog, roots, self._options.load, [own], self._options.limits)
         self._take_over(changes)
         settings = self._writer.settings() or new_settings(self._options)
+        if changes.due:
+            self._writer.require_store(settings)  # first, because a cluster takes half a minute to start
         with open_source(self._writer.folder, changes.due, roots, settings, self._options, self._report) as read:
             if self._writer.settings() is None:
                 self._writer.start(settings)
@@ -175,7 +177,6 @@ class _Run:
                 # first, so that a stopped run can be taken up without naming them
                 store_roots(self._writer.catalog, roots)
             if changes.due:
-                self._writer.store().require()
                 self._load_and_embed(changes.due, settings, sources, read)
         self._batch.deleted += changes.gone_documents
         self._batch.forgotten += changes.gone_skipped

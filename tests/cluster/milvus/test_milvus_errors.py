@@ -1,6 +1,7 @@
 """What a server, or what stands there, can do wrong: one line, exit code 2, nothing written."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -50,8 +51,6 @@ def test_no_server(ragcli, documents, tmp_path):
 
 
 def test_a_server_that_takes_calls_and_never_answers(ragcli, documents):
-    import socket
-
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
@@ -59,6 +58,16 @@ def test_a_server_that_takes_calls_and_never_answers(ragcli, documents):
         started = time.monotonic()
         refused(ragcli("index", "--store", uri, str(documents)), "does not answer")
         assert time.monotonic() - started < 60
+
+
+def test_no_server_is_told_of_before_a_cluster_is_asked_for_anything(ragcli, documents):
+    pytest.importorskip("ray", reason="needs ray: make test-cluster installs it")
+    with socket.create_server(("127.0.0.1", 0)) as stranger:  # would be waited for, for 45 s, and then be what is said
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+        uri = f"milvus://127.0.0.1:{free_port()}/docs"
+        refused(
+            ragcli("index", "--engine", "ray", "--address", address, "--store", uri, str(documents)), "does not answer"
+        )
 
 
 @pytest.mark.parametrize(
