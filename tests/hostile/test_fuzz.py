@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fuzz
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError
@@ -31,7 +31,7 @@ def test_no_loader_dies_of_a_file_that_is_almost_right():
 
 
 @pytest.mark.parametrize("suffix", sorted(SEEDS))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 @given(data=st.data())
 def test_a_loader_gives_a_document_or_a_reason(suffix, data):
     rng = data.draw(st.randoms(use_true_random=False))
@@ -41,7 +41,7 @@ def test_a_loader_gives_a_document_or_a_reason(suffix, data):
 
 
 @pytest.mark.parametrize("suffix", sorted(SEEDS))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(content=st.binary(max_size=300) | st.text(max_size=100).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_a_document_or_a_reason(suffix, content):
     with suppress(LoadError):

@@ -216,7 +216,7 @@ def make_hit(body: str, name: str, heading: str) -> Hit:
     return Hit(chunk, -1.5, Snippet(0, len(text), text, 1, None, ()), ())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(body=ANY, name=NAME, heading=ANY, reason=ANY)
 def test_an_answer_shows_nothing_raw(body, name, heading, reason):
     chunk = make_hit(body, name, heading).chunk
@@ -232,7 +232,7 @@ def test_an_answer_shows_nothing_raw(body, name, heading, reason):
             assert not raw(OURS.sub("", out.getvalue()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(ANY, ANY), max_size=4))
 def test_a_table_shows_nothing_raw_and_one_line_a_row(rows):
     out = io.StringIO()
@@ -241,7 +241,7 @@ def test_a_table_shows_nothing_raw_and_one_line_a_row(rows):
     assert out.getvalue().count("\n") == len(rows) + 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     body=st.sampled_from(["=", "+", "-", "@", "\t=", "\r=", " =", "\n+", "\u200b="]).flatmap(
         lambda s: ANY.map(s.__add__)

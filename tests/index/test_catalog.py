@@ -70,7 +70,7 @@ def catalog(tmp_path):
     catalog.close()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(documents(), max_size=5, unique_by=lambda new: new.path), st.data())
 def test_documents_and_chunks_come_back_as_they_went_in(tmp_path_factory, news, data):
     folder = tmp_path_factory.mktemp("c")

@@ -114,7 +114,7 @@ def test_nothing_to_search_for(tmp_path):
     assert keywords.search(["unknown"], 5) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.sets(st.integers(1, 30), max_size=8), st.sets(st.integers(1, 30), max_size=8)), max_size=5)
 )

@@ -67,7 +67,7 @@ def worlds(draw):
     return rows, query, draw(st.integers(0, 80)), allowed, draw(some), draw(st.integers(1, 5))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(worlds())
 def test_ties_filters_and_dead_rows_equal_brute_force(tmp_path_factory, world):
     rows, query, k, allowed, dead, pieces = world
@@ -119,7 +119,7 @@ def test_a_query_of_another_dimension_is_named(tmp_path):
         segments.search(unit_rows(1, 5)[0], 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.dictionaries(
         st.integers(1, 2**40), st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3), min_size=1, max_size=40
@@ -136,7 +136,7 @@ def test_rows_come_back_as_float16_holds_them(tmp_path_factory, values, pieces):
         assert np.array_equal(found[i], stored(row))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_rewriting_keeps_the_live_rows_exactly(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("v")
@@ -218,7 +218,7 @@ def test_a_file_of_another_form_never_reaches_faiss(tmp_path):
     assert Segments(tmp_path, [row], 4).ids().tolist() == list(range(1, 21))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=6), st.integers(1, 255))
 def test_flipped_rows_and_ids_can_be_searched_without_a_crash(tmp_path_factory, places, flip):
     folder = tmp_path_factory.mktemp("v")

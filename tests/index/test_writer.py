@@ -129,7 +129,7 @@ class IndexMachine(RuleBasedStateMachine):
 
 
 TestIndexMachine = IndexMachine.TestCase
-TestIndexMachine.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
+TestIndexMachine.settings = settings(max_examples=12, stateful_step_count=12)
 
 
 def test_the_same_text_has_one_vector_and_every_chunk_an_entry(tmp_path):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError, UsageError
@@ -27,8 +27,6 @@ SAMPLE_NAMES = sorted(
     path.name for path in SAMPLES.iterdir() if path.suffix in {".md", ".txt", ".rst", ".html", ".pdf", ".docx"}
 )
 WINDOW = 256
-
-relaxed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +237,6 @@ def uncut_blocks(made: Document) -> list[Block]:
     return found
 
 
-@relaxed
 @given(made=documents(), options=OPTIONS)
 def test_any_document(made: Document, options: ChunkOptions, tokenizer: Tokenizer) -> None:
     chunks = chunk(made, tokenizer, WINDOW, options)
@@ -248,7 +245,6 @@ def test_any_document(made: Document, options: ChunkOptions, tokenizer: Tokenize
     assert_overlaps(made, chunks, tokenizer, options.overlap)
 
 
-@relaxed
 @given(made=documents(), options=OPTIONS, counter=st.sampled_from([Characters(), Bytes()]))
 def test_any_tokenizer(made: Document, options: ChunkOptions, counter: TokenCounter) -> None:
     chunks = chunk(made, counter, WINDOW, options)
@@ -256,7 +252,6 @@ def test_any_tokenizer(made: Document, options: ChunkOptions, counter: TokenCoun
     assert_within_limit(made, chunks, counter, options.size)
 
 
-@relaxed
 @given(made=documents(), options=OPTIONS)
 def test_work_is_linear(made: Document, options: ChunkOptions, tokenizer: Tokenizer) -> None:
     """Nothing longer than a chunk can be is ever counted, and no text more than a few times over."""
@@ -306,7 +301,6 @@ FILE_TEXTS = st.lists(
 ).map("\n".join)
 
 
-@relaxed
 @given(content=FILE_TEXTS, suffix=st.sampled_from([".txt", ".md", ".rst", ".py"]))
 def test_places_are_the_files_own(content: str, suffix: str, tokenizer: Tokenizer) -> None:
     data = content.encode()

@@ -199,7 +199,7 @@ def test_every_kind_of_glob_is_read_as_git_reads_it(tmp_path):
 
 
 @git_only
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(trees, ignore_files, st.lists(patterns, max_size=3))
 def test_ignored_is_what_git_ignores(names, files, info):
     with tempfile.TemporaryDirectory() as scratch:
@@ -214,7 +214,7 @@ def test_ignored_is_what_git_ignores(names, files, info):
 
 
 @git_only
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(trees, ignore_files)
 def test_ignore_files_above_the_root_count(names, files):
     with tempfile.TemporaryDirectory() as scratch:
@@ -230,7 +230,7 @@ def test_ignore_files_above_the_root_count(names, files):
 
 
 @git_only
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(trees, st.lists(patterns, max_size=4), st.lists(patterns, max_size=4))
 def test_ragignore_continues_the_gitignore_beside_it(names, first, second):
     with tempfile.TemporaryDirectory() as scratch:
@@ -244,7 +244,7 @@ def test_ragignore_continues_the_gitignore_beside_it(names, first, second):
 
 
 @git_only
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(trees, st.lists(patterns.filter(lambda p: not p.endswith("\r")), min_size=1, max_size=4))
 def test_globs_of_the_user_are_git_patterns_at_the_root(names, globs):
     with tempfile.TemporaryDirectory() as scratch:

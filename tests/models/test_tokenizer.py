@@ -37,7 +37,7 @@ def test_offsets_count_characters_and_know_no_window(default: ModelFiles) -> Non
     assert open_tokenizer(default).count(["word " * 900]) == [900]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.text(max_size=60), max_size=4))
 def test_spans_are_ordered_slices(texts: list[str]) -> None:
     tokenizer = open_tokenizer(resolve(DEFAULT_MODEL))
@@ -66,7 +66,7 @@ PIECES = ["the", "harbour", "unbelievably", "Straßenbahn", "日本語", "x=y+1;
 WORDS = st.lists(st.sampled_from(PIECES), max_size=60).map(" ".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(query=WORDS, passages=st.lists(WORDS, max_size=3), window=st.integers(8, 64))
 def test_pairs_are_cut_and_joined_as_transformers_does(query: str, passages: list[str], window: int) -> None:
     other = of_transformers()

@@ -42,7 +42,7 @@ def of_the_library() -> Tokenizer:
     return Tokenizer(backend)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(TEXTS)
 def test_short_texts_are_split_as_the_library_does(text: str) -> None:
     found = default_vocabulary().ids(text)

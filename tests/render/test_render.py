@@ -223,7 +223,7 @@ HOSTILE = st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=
 NAMES = HOSTILE.map(lambda s: os.fsdecode(s.encode("utf-8", "surrogatepass")))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(body=HOSTILE, name=NAMES, heading=HOSTILE)
 def test_no_document_reaches_the_terminal_raw(body, name, heading, make_hit):
     hit = make_hit(f"{body} end", f"{body} end", ["end"], path=name, headings=(heading,), title=heading)

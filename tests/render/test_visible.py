@@ -115,7 +115,7 @@ def test_json_refuses_what_is_not_a_number():
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash reads the line back")
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20), max_size=4))
 def test_a_command_line_shows_no_control_and_the_shell_reads_the_same_words(words):
     line = shell_command(words)

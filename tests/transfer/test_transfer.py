@@ -191,7 +191,7 @@ def test_more_than_the_disk_holds_is_refused_before_anything_is_written(exported
     assert "are free" in str(refused(written(members, tmp_path / "x"), tmp_path / "home" / "i"))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_file_with_any_byte_changed_or_cut_off_is_refused_or_the_same_index(exported, tmp_path, data):
     content = bytearray(exported.read_bytes())

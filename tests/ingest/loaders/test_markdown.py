@@ -89,7 +89,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(st.lists(LINES, max_size=12))
 def test_headings_fences_and_items_are_those_of_a_real_parser(lines):
     text = "\n".join(lines)

@@ -141,7 +141,7 @@ LINES = st.one_of(
 
 
 @pytest.mark.parametrize("suffix", TEXT_SUFFIXES)
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(lines=st.lists(LINES, min_size=1, max_size=12))
 def test_text_is_the_file_and_blocks_cover_it(suffix, lines):
     text = "\n".join(lines)

@@ -3,7 +3,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError
@@ -86,7 +86,6 @@ def test_utf_16_as_spreadsheets_write_it():
 CELL = st.text(st.sampled_from('ab1 ,;"\n'), max_size=5)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(CELL, min_size=2, max_size=2), min_size=3, max_size=8))
 def test_line_numbers_are_those_of_the_file(rows):
     rows = [["first", "second"], *rows, ["marker", "end"]]
