@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,10 @@ PROJECT = Path(__file__).resolve().parents[1]
 SAMPLES = PROJECT / "sample_docs"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+# What a shell starts in the background ignores Ctrl-C, and so does all that it starts in turn; some tests send it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
