@@ -23,7 +23,7 @@ HOMES = {
     "pymilvus": ("index/milvus_client.py",),
     "grpc": ("index/milvus_client.py",),
     "tantivy": ("index/keywords.py", "search/terms.py"),
-    "sqlite3": ("index/catalog.py", "index/database.py", "cli/checks.py"),
+    "sqlite3": ("index/catalog.py", "index/database.py", "index/sqlite_errors.py", "cli/checks.py"),
     "sentence_transformers": ("models/",),
     "transformers": ("models/",),
     "tokenizers": ("models/tokenizer.py",),

@@ -30,6 +30,7 @@ from ragcli.index.rows import (
     storable,
 )
 from ragcli.index.settings import Settings
+from ragcli.index.sqlite_errors import damaged
 from ragcli.index.states import FileStates
 from ragcli.types import Chunk, Skipped
 
@@ -161,7 +162,7 @@ class Catalog:
         try:
             return FileStates(documents, skipped)
         except TypeError as error:
-            raise database.damaged(self.path, "a row does not hold what was written") from error
+            raise damaged(self.path, "a row does not hold what was written") from error
 
     def documents(self) -> Iterator[DocumentRow]:
         """Every document in path order."""

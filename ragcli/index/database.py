@@ -1,4 +1,4 @@
-"""The catalog's SQLite file: schema, format version, pragmas, transactions, and SQLite's errors as ours."""
+"""The catalog's SQLite file: schema, format version, pragmas, transactions, checksums."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
 from ragcli.index import sums
 from ragcli.index.layout import CATALOG, VECTORS, refuse_links
+from ragcli.index.sqlite_errors import damaged, translated
 
 FORMAT = 1
 FILE_NAME = CATALOG
@@ -273,37 +274,3 @@ def _check_format(connection: sqlite3.Connection, folder: Path) -> None:
             f"{folder} was written by {writer} (format {found}, this one knows {FORMAT})",
             "upgrade ragcli, or build it anew under another name: ragcli index --index NAME PATH",
         )
-
-
-# What SQLite says, as an OperationalError, of a file whose content is wrong.
-_SIGNS_OF_DAMAGE = ("malformed", "no such table", "no such column", "decode to UTF-8", "unsupported file format")
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as ours, with the next step. Misuse of sqlite3 is a bug and comes out as it is."""
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.IntegrityError):
-        raise
-    except sqlite3.OperationalError as error:
-        message = str(error)
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise RagcliError(
-                f"no space left for {path}", "free some and run the command again; nothing was lost"
-            ) from error
-        if any(sign in message for sign in _SIGNS_OF_DAMAGE):
-            raise damaged(path, message) from error
-        raise RagcliError(f"cannot use {path}: {message}", "check the folder's permissions and the disk") from error
-    except sqlite3.DatabaseError as error:
-        raise damaged(path, str(error)) from error
-    except UnicodeDecodeError as error:  # sqlite3 fails to read even SQLite's message, which quotes the file
-        raise damaged(path, "its schema is not text") from error
-
-
-def damaged(path: Path, fact: str) -> IndexDamaged:
-    """The error for a catalog that is not what was written."""
-    return IndexDamaged(
-        f"the catalog {path} is damaged ({fact})",
-        f"restore it from a backup, or delete the folder {path.parent} and index again",
-    )

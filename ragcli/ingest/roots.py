@@ -10,7 +10,7 @@ from typing import Any
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog import Catalog
-from ragcli.index.database import damaged
+from ragcli.index.sqlite_errors import damaged
 from ragcli.ingest.discover import Rules
 
 
