@@ -42,11 +42,9 @@ it, in passages, and keeps a keyword index. Their best passages stand as the sea
 again, which is what its warm query takes longer for (the last row is without).
 """
 QUALITY = """nDCG@10 is of SciFact's 300 test questions over all its 5,183 abstracts
-(`python -m benchmarks.peers.quality`); ragcli's is of the first ten files, with reranking, as a user gets them.
-"""
-UNMEASURED = """How well each of them ranks was not measured (`python -m benchmarks.peers.quality` does). Those that
-search exactly rank by the cosine of whole abstracts, which on SciFact has an nDCG@10 of 0.645, published and measured
-here; ragcli has 0.742 ([ranking.md](ranking.md)).
+(`python -m benchmarks.peers.quality`), of the first ten files as a user gets them; ragcli's is with reranking. `llm`
+takes one question a process and ranks by the same vectors as the script. txtai goes over to an approximate index at
+5,000 documents; LlamaIndex embeds the path of a file with its text.
 """
 
 
@@ -211,7 +209,8 @@ def peers(found: dict[str, Any]) -> Iterator[str]:
         rest += ["" if ndcg is None else f"{ndcg:.3f}"] if ranked else []
         lines.append(f"| {' | '.join(map(str, [name, size, *cells, *rest]))} |")
     yield "\n".join(lines) + "\n"
-    yield QUALITY if ranked else UNMEASURED
+    if ranked:
+        yield QUALITY
     versions = {p: v for one in figures["installed"].values() for p, v in one["versions"].items()}
     yield "Versions: " + ", ".join(f"{name} {version}" for name, version in sorted(versions.items())) + ".\n"
 
