@@ -38,6 +38,16 @@ def trusted(monkeypatch, tmp_path):
     return lambda uri: trust.trust_store(parse_address(uri).endpoint)
 
 
+@pytest.fixture
+def documents(tmp_path):
+    """Two notes of a sentence each."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("The harbour is deep, and boats lie in it.")
+    (folder / "b.txt").write_text("Bread rises near a warm oven.")
+    return folder
+
+
 def _running(kind, folder):
     from milvus_servers import running  # which needs pymilvus for its answers
 

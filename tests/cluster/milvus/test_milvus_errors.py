@@ -17,15 +17,6 @@ from milvus_servers import free_port, running
 TOKEN = "root:Milvus"
 
 
-@pytest.fixture
-def documents(tmp_path):
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "a.txt").write_text("The harbour is deep, and boats lie in it.")
-    (folder / "b.txt").write_text("Bread rises near a warm oven.")
-    return folder
-
-
 def refused(done, *said):
     """One line that says it, and nothing on stdout."""
     assert done.returncode == 2, done.stderr

@@ -69,15 +69,6 @@ async def _carry(reader, writer):
     writer.close()
 
 
-@pytest.fixture
-def documents(tmp_path):
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    (folder / "a.txt").write_text("The harbour is deep, and boats lie in it.")
-    (folder / "b.txt").write_text("Bread rises near a warm oven.")
-    return folder
-
-
 def test_an_encrypted_server_gives_the_answers_of_files(encrypted, certificate, ragcli, documents):
     known = {ROOTS: str(certificate[0])}
     done = ragcli("index", "-i", "m", "--store", encrypted.uri, str(documents), **known)
