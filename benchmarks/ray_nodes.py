@@ -1,6 +1,6 @@
 """Is the index the same when two Ray nodes make it and one of them is killed half-way?
 
-    python -m benchmarks.ray_nodes [--documents 1000]
+    python -m benchmarks.ray_nodes [--documents N]
 
 SciFact as files, indexed by a local run and by a cluster of two nodes on this machine, with a processor each. When half
 of the tasks were begun, every process of one node gets SIGKILL. Needs `pip install 'ragcli[cluster]'`.
@@ -34,7 +34,7 @@ _FILES_A_TASK = 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--documents", type=int, default=1000)
+    parser.add_argument("--documents", type=int, help="only the first ones, for a shorter run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         figures = compare(Path(temporary), options.documents)
@@ -43,7 +43,7 @@ def main() -> None:
     write_result("ray", figures)
 
 
-def compare(folder: Path, documents: int) -> dict[str, Any]:
+def compare(folder: Path, documents: int | None) -> dict[str, Any]:
     docs = folder / "docs"
     docs.mkdir()
     corpus = list(load("scifact").corpus.items())[:documents]
