@@ -20,8 +20,8 @@ from ragcli.evaluate.calibration import Pair, auroc, expected_calibration_error,
 from ragcli.models.digest import weights_sha256
 from ragcli.models.files import weights
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
+from ragcli.search import DEFAULT_CANDIDATES
 from ragcli.search.calibrate import SIGNALS, Case, logistic, stand_out
-from ragcli.search.judge import DEFAULT_CANDIDATES
 from ragcli.search.rerank import combine, coverage
 from training import develop, statements
 from training.develop import WORK, Row
