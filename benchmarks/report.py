@@ -26,8 +26,8 @@ PICTURE = "![Seconds of a cold query and of a run with nothing to do, ragcli and
 COLD = """The script imports sentence-transformers and faiss, reads the same vectors and prints ten ids. ragcli also
 searches the keywords, fuses, cuts snippets and prints passages. The second script reads the six best again with the
 model that ships with ragcli; ragcli reads them twice, with that model and token by token. Two thirds of such a question
-are matrix products: see Encoding. Three runs of seven rounds and one of fifteen gave, on one day, 1/16.8, 1/19.2,
-1/21.5 and 1/19.8 without reranking and 1/10.7, 1/10.9, 1/11.2 and 1/10.8 with it.
+are matrix products: see Encoding. Five runs on one day gave 1/16.8, 1/19.2, 1/21.5, 1/19.8 and 1/21.1 without
+reranking and 1/10.7, 1/10.9, 1/11.2, 1/10.8 and 1/11.9 with it.
 """
 ENCODING = """ragcli is {wall[median]:.2f} times as fast by the clock ({wall[min]:.2f} to {wall[max]:.2f}) and {cpu:.2f}
 times in processor time. It reaches {share:.0f} % ({least:.0f} to {most:.0f}) of the rate at which one core of this
