@@ -32,6 +32,7 @@ reranking and 1/10.7, 1/10.9, 1/11.2, 1/10.8 and 1/11.9 with it.
 ENCODING = """ragcli is {wall[median]:.2f} times as fast by the clock ({wall[min]:.2f} to {wall[max]:.2f}) and {cpu:.2f}
 times in processor time. It reaches {share:.0f} % ({least:.0f} to {most:.0f}) of the rate at which one core of this
 machine multiplies float32 matrices, so no float32 engine could be more than {limit:.2f} times as fast as it is.
+Seconds are of one round, which encodes one of eight parts of the chunks.
 Overlap of the ten nearest with sentence-transformers: {overlap:.4f}.
 """
 PEERS = """Each in a virtual environment of its own, by its guide (the programs are in `benchmarks/peers/`), with the
