@@ -23,7 +23,7 @@ from ragcli.evaluate.datasets import load_beir
 from ragcli.index.reader import open_index
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.engine import Searcher, SearchOptions
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from ragcli.index.reader import open_index
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import resolve
 from ragcli.search.fuse import fuse, reciprocal_rank_fusion
-from ragcli.search.terms import query_terms
+from ragcli.text.terms import query_terms
 
 Ranked = list[tuple[int, float]]
 DEPTH = 200

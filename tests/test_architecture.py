@@ -22,7 +22,7 @@ HOMES = {
     "faiss": ("index/faiss_files.py", "index/vectors.py", "index/approximate.py"),
     "pymilvus": ("index/milvus_client.py",),
     "grpc": ("index/milvus_client.py",),
-    "tantivy": ("index/keywords.py", "search/terms.py"),
+    "tantivy": ("index/keywords.py", "text/terms.py"),
     "sqlite3": ("index/catalog.py", "index/database.py", "index/sqlite_errors.py", "cli/checks.py"),
     "sentence_transformers": ("models/",),
     "transformers": ("models/",),
@@ -48,10 +48,10 @@ NEIGHBOURS = {
     "models": {"models"},
     "render": {"render"},
     "transfer": {"transfer", "index"},
-    "index": {"index", "search/terms"},
-    "search": {"search", "index", "models"},
-    "answer": {"answer", "search", "index", "models"},
-    "evaluate": {"evaluate", "search", "index", "models", "ingest"},
+    "index": {"index", "text"},
+    "search": {"search", "index", "models", "text"},
+    "answer": {"answer", "search", "index", "models", "text"},
+    "evaluate": {"evaluate", "search", "index", "models", "ingest", "text"},
 }
 
 HEAVY_INSIDE_FUNCTIONS = {"torch", "sentence_transformers", "transformers", "huggingface_hub"}

@@ -21,7 +21,7 @@ from ragcli.index.keywords import Keywords
 from ragcli.models.bert import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.fuse import fuse
-from ragcli.search.terms import query_terms, terms
+from ragcli.text.terms import query_terms, terms
 from training.sources import TRAIN, Pool, pools
 
 WORK = Path(__file__).parent / "work"

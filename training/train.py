@@ -19,7 +19,7 @@ import torch
 from tokenizers import Tokenizer
 
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.terms import query_terms
+from ragcli.text.terms import query_terms
 from training.model import Batch, Student, group_loss
 from training.recipes import RECIPES, Recipe
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ragcli.answer.facts import Evidence, evidence, known_names, missing
 from ragcli.answer.prompt import REFUSAL
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
 from ragcli.types import Chunk, Claim, Span
 
 Supports = Callable[[str, str], float | None]

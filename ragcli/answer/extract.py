@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ragcli.answer.phrase import asked_phrase
 from ragcli.search.engine import Searcher
-from ragcli.search.terms import terms
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
+from ragcli.text.terms import terms
 from ragcli.types import Answer, Citation, Hit, Results, Span
 
 # The probability below which the documents are taken not to hold an answer. It is this low because it was fitted on

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ragcli.search.terms import terms
+from ragcli.text.terms import terms
 
 # Digits in groups of three, or with points and commas; and the word after them that multiplies.
 _NUMBER = re.compile(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ragcli.answer.prompt import Message
-from ragcli.search.terms import query_terms, terms
+from ragcli.text.terms import query_terms, terms
 
 _RULES = """\
 Rewrite the last question of a conversation so that it can be understood without the conversation: put in the names \

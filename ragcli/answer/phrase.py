@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ragcli.search.terms import query_terms, terms
+from ragcli.text.terms import query_terms, terms
 from ragcli.types import Span
 
 _MONTH = (

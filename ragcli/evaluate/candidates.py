@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ragcli.evaluate.task import document_text
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
 from ragcli.types import Chunk
 
 # A longer section is no known item: too much of it answers.

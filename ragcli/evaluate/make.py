@@ -21,7 +21,7 @@ import numpy as np
 from ragcli.errors import UsageError
 from ragcli.evaluate.candidates import definition, prose, sections
 from ragcli.index.reader import Index
-from ragcli.search.terms import query_terms, terms
+from ragcli.text.terms import query_terms, terms
 
 Kind = Literal["heading", "definition", "sentence"]
 

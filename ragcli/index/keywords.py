@@ -1,6 +1,6 @@
-"""BM25 over chunks, by tantivy. The only module that imports it, but for the stemmer in ragcli.search.terms.
+"""BM25 over chunks, by tantivy. The only module that imports it, but for the stemmer in ragcli.text.terms.
 
-What is indexed are the terms of :func:`ragcli.search.terms.terms` (words, parts of identifiers, character pairs of
+What is indexed are the terms of :func:`ragcli.text.terms.terms` (words, parts of identifiers, character pairs of
 scripts without spaces, stemmed), joined by spaces: index and query go through the same analysis, and tantivy only
 splits at white space.
 """

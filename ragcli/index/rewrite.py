@@ -18,7 +18,7 @@ MOST_DEAD = 0.02
 
 def entries(document: int, chunks: Iterable[Chunk]) -> Iterator[tuple[int, int, str]]:
     """(chunk id, document id, terms) as the keyword index takes them: the file name is a keyword, too."""
-    from ragcli.search.terms import terms
+    from ragcli.text.terms import terms
 
     for chunk in chunks:
         yield chunk.id, document, " ".join(terms(f"{chunk.path.name}\n{chunk.embedded}"))

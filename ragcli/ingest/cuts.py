@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
 from ragcli.types import Span
 
 # Words are taken in runs of this many characters, about 20 tokens; short ones are for scripts with tokens smaller than

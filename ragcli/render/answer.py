@@ -10,7 +10,7 @@ from typing import TextIO
 
 from ragcli.render.record import SCHEMA_VERSION, Record, chunk_record
 from ragcli.render.visible import display_path, one_line, visible, visible_lines, visible_name
-from ragcli.sentences import units
+from ragcli.text.sentences import units
 from ragcli.types import Answer, Citation, Claim, Span
 
 UNSUPPORTED = "[?]"  # behind a sentence that is not borne out

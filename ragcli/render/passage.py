@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ragcli.render.visible import one_line, visible
-from ragcli.sentences import sentences, units
+from ragcli.text.sentences import sentences, units
 from ragcli.types import Hit, Span
 
 CUT = "…"

@@ -17,7 +17,7 @@ from ragcli.search.fuse import fuse, scaled
 from ragcli.search.judge import Candidate, Judged, open_judge
 from ragcli.search.rerank import coverage
 from ragcli.search.snippet import make_snippet
-from ragcli.search.terms import query_terms
+from ragcli.text.terms import query_terms
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results, Span
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.search.terms import query_terms, terms
+from ragcli.text.terms import query_terms, terms
 
 if TYPE_CHECKING:
     from ragcli.models.bert import NumpyEncoder

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from ragcli.search.terms import query_terms, term_spans
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
+from ragcli.text.terms import query_terms, term_spans
 from ragcli.types import Chunk, Snippet, Span
 
 SHORT = 80  # a sentence below this says too little by itself

@@ -18,7 +18,7 @@ from ragcli.ingest.loaders import load
 from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
-from ragcli.sentences import sentences
+from ragcli.text.sentences import sentences
 from ragcli.types import Block, BlockKind, Chunk, Document, Reason, embedding_context
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -21,7 +21,7 @@ from ragcli.search.calibrate import save_calibration
 from ragcli.search.engine import Searcher, SearchOptions, search
 from ragcli.search.filters import Filters, select
 from ragcli.search.fuse import fuse
-from ragcli.search.terms import query_terms
+from ragcli.text.terms import query_terms
 from ragcli.types import Chunk
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"

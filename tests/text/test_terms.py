@@ -5,7 +5,7 @@ import tantivy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.search.terms import MAX_TERM, query_terms, term_spans, terms
+from ragcli.text.terms import MAX_TERM, query_terms, term_spans, terms
 
 
 @pytest.mark.parametrize(

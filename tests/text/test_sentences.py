@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.sentences import sentences, units
+from ragcli.text.sentences import sentences, units
 
 # "¦" marks each cut: the cases read as the sentences should.
 CASES = {
