@@ -24,8 +24,8 @@ import pypdfium2
 
 from benchmarks.harness import ROUNDS, spread
 from benchmarks.results import write_result
-from ragcli.ingest import loaders
-from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 
 SAMPLES = Path(__file__).parents[1] / "sample_docs"
 RUN = 4

@@ -22,9 +22,9 @@ from pathlib import Path
 from benchmarks.cold_query import SAMPLES, fill
 from benchmarks.harness import ROUNDS, Task, figures, print_table, run, run_rounds, spread
 from benchmarks.results import write_result
+from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load
 from ragcli.ingest.chunk import ChunkOptions, chunk
-from ragcli.ingest.loaders import load
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 

@@ -76,9 +76,9 @@ def register(app: typer.Typer) -> None:
         Files are skipped for a reason that `ragcli list --not-indexed` shows. Exit code 3: done, but some failed.
         """
         from ragcli.cli import index_run
+        from ragcli.formats.blocks import LoadOptions
         from ragcli.ingest.discover import Rules
         from ragcli.ingest.limits import Limits
-        from ragcli.ingest.loaders.blocks import LoadOptions
         from ragcli.ingest.roots import refuse_broad_root
         from ragcli.ingest.sync import SyncOptions
 

@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
         """
         from ragcli.cli import parse_run
         from ragcli.cli.index_run import chunk_options
-        from ragcli.ingest.loaders.blocks import LoadOptions
+        from ragcli.formats.blocks import LoadOptions
 
         document = parse_run.load_file(file, LoadOptions(password=password, ocr=ocr))
         if text:

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 
 from ragcli.errors import ExitCode, LoadError, UsageError
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.sandbox import Request, Sandbox
 from ragcli.render import write_json
 from ragcli.render.record import chunk_record

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog import Catalog
 from ragcli.index.rows import FileState
 from ragcli.index.states import FileStates
-from ragcli.ingest import loaders
 from ragcli.ingest.discover import Found, Rules, discover
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.types import Reason, Skipped
 
 

@@ -19,8 +19,8 @@ from typing import IO
 
 import ragcli
 from ragcli.errors import RagcliError
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
 from ragcli.types import Document, Reason, Skipped
 

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.reader import Index, open_index
 from ragcli.index.rows import DocumentRow, storable
-from ragcli.ingest import loaders
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.sandbox import Loaded, Request, Sandbox
 from ragcli.types import Chunk, Document
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
 
 __all__ = ["Loaded", "Request", "Sandbox"]

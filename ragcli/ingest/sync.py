@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.lock import OnWait
 from ragcli.index.optimize import is_due
 from ragcli.index.rows import ApproximateRow
 from ragcli.index.settings import Settings
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
-from ragcli.ingest import loaders
 from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.progress import Clock, Progress
 from ragcli.ingest.roots import choose_roots, known_roots, store_roots
 from ragcli.ingest.source import Engine, open_source

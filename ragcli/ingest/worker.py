@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ragcli.errors import LoadError
-from ragcli.ingest import loaders
-from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.types import Block, Document, Reason
 
 Loader = Callable[[Path, bytes, LoadOptions], Document]

@@ -14,9 +14,9 @@ from pathlib import Path
 import hostile_files
 import pytest
 
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.sandbox import Request, Sandbox
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import open_tokenizer

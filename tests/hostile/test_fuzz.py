@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError
-from ragcli.ingest import loaders
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 
 SEEDS = fuzz.seeds()
 LOADERS = sorted({loaders.loader_for(Path(f"a{suffix}"), b"text") or suffix for suffix in loaders.SUPPORTED_SUFFIXES})

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from ragcli.errors import LoadError
-from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.worker import main
 from ragcli.types import Block, Document, Reason
 

@@ -13,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ragcli.errors import LoadError, UsageError
+from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load
 from ragcli.ingest.chunk import ChunkOptions, TokenCounter, chunk
-from ragcli.ingest.loaders import load
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.text.sentences import sentences

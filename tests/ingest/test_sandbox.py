@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import RagcliError
-from ragcli.ingest import loaders
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.sandbox import Loaded, Request, Sandbox
 from ragcli.ingest.worker import pack_document, read_frame, unpack_document, write_frame
 from ragcli.types import Block, Document, Reason, Skipped
@@ -273,7 +273,7 @@ def test_workers_die_with_the_process_that_started_them(tmp_path):
     code = f"""
 import os, sys
 from pathlib import Path
-from ragcli.ingest.loaders.blocks import LoadOptions
+from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.sandbox import Limits, Request, Sandbox
 with Sandbox(1, Limits(), LoadOptions(), module="misbehaving_worker") as sandbox:
     for loaded in sandbox.load([Request(Path({str(tmp_path)!r}, "pid.x"), None)]):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ragcli.errors import EngineUnavailable, RagcliError
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.settings import Settings
 from ragcli.index.staging import staging_folder
 from ragcli.ingest.changes import Due
@@ -23,7 +24,6 @@ from ragcli.ingest.cluster.shards import Group, group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, write_known
 from ragcli.ingest.embed import Cut
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Loaded, Request, environment
 from ragcli.ingest.worker import Frame, read_frame, write_frame
 from ragcli.types import Reason, Skipped

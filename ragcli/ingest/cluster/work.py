@@ -20,13 +20,13 @@ from typing import Any, Self
 import numpy as np
 
 from ragcli.errors import RagcliError
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.faiss_files import Vectors
 from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
 from ragcli.ingest.embed import cut_up, model_files
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
 from ragcli.ingest.worker import HEADER, Frame, pack_frame, unpack_frame
 from ragcli.models.encoder import Encoder, open_index_encoder

@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.rows import chunk_key
 from ragcli.index.settings import Settings
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, Read, ReadAndStore, Store, fault_here, write_known
 from ragcli.ingest.limits import Limits
-from ragcli.ingest.loaders.blocks import LoadOptions
 from ragcli.ingest.parser_process import Request
 from ragcli.ingest.worker import pack_frame
 from ragcli.models.encoder import open_query_encoder

@@ -1,0 +1,122 @@
+"""EPUB: a zip of XHTML files, read in the order of its spine."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+from xml.parsers import expat
+from zipfile import ZipFile
+
+from ragcli.errors import LoadError
+from ragcli.formats.archive import open_archive, read_member
+from ragcli.formats.blocks import LoadOptions, TextBuilder
+from ragcli.formats.decode import decode
+from ragcli.formats.html.loader import html_blocks
+from ragcli.formats.titles import is_title
+from ragcli.types import Document, Reason
+
+NAME = "epub"
+VERSION = 1
+SUFFIXES = (".epub",)
+
+_CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
+_FONT_OBFUSCATION = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
+_MARKUP = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"}
+
+# In XHTML any element may close itself; an HTML parser would take all that follows for its content.
+_SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)/>")
+_VOID = re.compile(r"(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\Z", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    name: str  # without its namespace
+    attributes: dict[str, str]
+    text: list[str]
+
+
+def load(path: Path, data: bytes, options: LoadOptions) -> Document:
+    """Read a book; a block's page is the number of its file in the spine.
+
+    Raises LoadError: EMPTY, ENCRYPTED (DRM) or DAMAGED. A chapter that is missing or damaged becomes a warning.
+    """
+    del options
+    builder = TextBuilder()
+    warnings = []
+    with open_archive(data, ".epub") as archive:
+        _refuse_drm(archive)
+        title, chapters = _read_package(archive)
+        for number, name in enumerate(chapters, start=1):
+            try:
+                markup, _ = decode(read_member(archive, name))
+            except LoadError as error:
+                warnings.append(f"part {number}: {error.detail}")
+                continue
+            html_blocks(builder, _SELF_CLOSED.sub(_open_and_close, markup), number)
+    if len(warnings) == len(chapters):
+        raise LoadError(Reason.DAMAGED, warnings[0] if warnings else "the spine names no text")
+    return builder.build(path, title if is_title(title, path) else "", NAME, tuple(warnings))
+
+
+def _refuse_drm(archive: ZipFile) -> None:
+    if _ENCRYPTION not in archive.namelist():
+        return
+    methods = {
+        element.attributes.get("Algorithm", "")
+        for element in _elements(read_member(archive, _ENCRYPTION), _ENCRYPTION)
+        if element.name == "EncryptionMethod"
+    }
+    if not methods <= _FONT_OBFUSCATION:
+        raise LoadError(Reason.ENCRYPTED, "the book has DRM")
+
+
+def _read_package(archive: ZipFile) -> tuple[str, list[str]]:
+    """The title of the book and the names of its text files in reading order."""
+    container = _elements(read_member(archive, _CONTAINER), _CONTAINER)
+    package = next((e.attributes.get("full-path", "") for e in container if e.name == "rootfile"), "")
+    elements = _elements(read_member(archive, package), package)
+    title = next((" ".join("".join(e.text).split()) for e in elements if e.name == "title"), "")
+    items = {e.attributes.get("id", ""): e.attributes for e in elements if e.name == "item"}
+    folder = posixpath.dirname(package)
+    chapters = []
+    for reference in (e.attributes.get("idref", "") for e in elements if e.name == "itemref"):
+        item = items.get(reference, {})
+        is_contents = "nav" in item.get("properties", "").split()
+        if item.get("media-type", "") in _MARKUP and not is_contents:
+            href = unquote(item.get("href", "").partition("#")[0])
+            chapters.append(posixpath.normpath(posixpath.join(folder, href)))
+    return title, chapters
+
+
+def _elements(data: bytes, name: str) -> list[_Element]:
+    """The elements of an XML file in document order; LoadError(DAMAGED) when it is not well-formed or has entities."""
+    elements: list[_Element] = []
+    parser = expat.ParserCreate(namespace_separator=" ")
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        elements.append(_Element(tag.rpartition(" ")[2], attributes, []))
+
+    def text(characters: str) -> None:
+        if elements:
+            elements[-1].text.append(characters)
+
+    def refuse(*_: object) -> None:
+        raise LoadError(Reason.DAMAGED, f"{name} declares XML entities")
+
+    parser.StartElementHandler = start
+    parser.CharacterDataHandler = text
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise LoadError(Reason.DAMAGED, f"{name}: {error}") from error
+    return elements
+
+
+def _open_and_close(match: re.Match[str]) -> str:
+    name, attributes = match.groups()
+    return match[0] if _VOID.match(name) else f"<{name}{attributes}></{name}>"

@@ -1,0 +1,1 @@
+"""HTML, also as it stands in EPUB and mail."""

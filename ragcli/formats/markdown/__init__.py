@@ -1,0 +1,1 @@
+"""Markdown: headings, lists, tables and code as blocks of the file's own text."""

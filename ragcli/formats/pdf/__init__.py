@@ -1,0 +1,1 @@
+"""PDF: pdfium reads it, pypdf where pdfium cannot."""

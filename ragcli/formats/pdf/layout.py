@@ -1,0 +1,190 @@
+"""From the lines of a page to its paragraphs, by where the lines stand; no PDF library in here."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from itertools import pairwise
+from typing import NamedTuple
+
+from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
+from ragcli.types import BlockKind
+
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_NOTHING = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0x200B, 0xFEFF, 0xFFFE, *range(0xD800, 0xE000)])
+_CLEAN = {**_NOTHING, **_LIGATURES}
+_LEADERS = re.compile(r"(?: ?[.…]){5,}")  # the dots between a table of contents entry and its page number
+_INNER_SOFT_HYPHEN = re.compile("\u00ad(?=.)")
+
+_SENTENCE_END = re.compile(r"[.!?:;。！？][\"'”’)\]]*\Z")
+_BULLET = re.compile(r"[•●▪■◦‣⁃∙○◆➢✓*–-] |[•●▪■◦‣∙○◆➢✓]")
+_NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)] ")
+
+_EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
+_EM_OF_SPREAD = 0.75
+
+
+class Line(NamedTuple):
+    """One line of a page; lengths in points, ``baseline`` grows upward."""
+
+    text: str
+    left: float
+    right: float
+    baseline: float
+    size: float
+
+
+class Paragraph(NamedTuple):
+    """Text that reads on; ``size`` is that of its first line."""
+
+    text: str
+    kind: BlockKind
+    size: float
+
+
+def clean_line(text: str) -> str:
+    """``text`` with ligatures written out, no soft hyphen but one at the end, no control characters, single spaces."""
+    text = text.strip()
+    if not (text.isascii() and text.isprintable()):  # most lines are, and have nothing to clean
+        text = _INNER_SOFT_HYPHEN.sub("", " ".join(text.translate(_CLEAN).split()))
+    elif "  " in text:
+        text = " ".join(text.split())
+    return _LEADERS.sub(" ...", text) if ".." in text or ". ." in text or "…" in text else text
+
+
+def plain_lines(text: str) -> list[Line]:
+    """Lines for text that comes without positions: each character half as wide as it is high, blank lines kept open."""
+    lines = []
+    baseline = 0.0
+    for raw in text.splitlines():
+        cleaned = clean_line(raw)
+        baseline -= 1.2 if cleaned else 2.4
+        if cleaned:
+            left = 0.5 * (len(raw) - len(raw.lstrip()))
+            lines.append(Line(cleaned, left, left + 0.5 * len(cleaned), baseline, 1.0))
+    return lines
+
+
+def merge_segments(segments: list[Line]) -> list[Line]:
+    """Put pieces of one printed line together (a raised number, a change of font), in reading order."""
+    lines: list[Line] = []
+    for piece in segments:
+        if lines and _on_one_line(lines[-1], piece):
+            before = lines[-1]
+            space = "" if piece.left - before.right < 0.15 * min(before.size, piece.size) else " "
+            # A raised number does not set the height of the line.
+            main = piece if piece.size > before.size else before
+            text = before.text + space + piece.text
+            lines[-1] = Line(text, before.left, max(before.right, piece.right), main.baseline, main.size)
+        else:
+            lines.append(piece)
+    return lines
+
+
+def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
+    """Group the lines of a page (or of a part of it) into paragraphs of running text.
+
+    A line that had room for the next word and still ended there keeps its line break: an address, a table row, verse.
+    ``words`` is the document's vocabulary for words broken over lines.
+    """
+    pitch = _pitches(lines)
+    edges = _right_edges(lines)
+    groups: list[list[int]] = []
+    for number in range(len(lines)):
+        if groups and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    found = []
+    for group in groups:
+        text = lines[group[0]].text
+        for above, below in pairwise(group):
+            text = _append(text, lines[above], lines[below], edges[above], words)
+        kind: BlockKind = "list" if _is_item(lines[group[0]].text) else "paragraph"
+        found.append(Paragraph(text.rstrip("\u00ad"), kind, lines[group[0]].size))
+    return found
+
+
+def reads_on(above: str, below: str) -> bool:
+    """True when ``below`` goes on with the sentence that ``above`` broke off."""
+    return ends_broken(above) or (not _SENTENCE_END.search(above) and below[:1].islower())
+
+
+def _on_one_line(line: Line, piece: Line) -> bool:
+    size = max(line.size, piece.size)
+    height = abs(line.baseline - piece.baseline)
+    # A lower index stands under the upper one before it, so it begins left of where the line has come to.
+    overlap = 1.2 if height > 0.1 * size else 0.3
+    return height < 0.6 * size and piece.left >= line.right - overlap * size
+
+
+def _pitches(lines: list[Line]) -> dict[int, float]:
+    """The usual distance of two lines for each font size (rounded)."""
+    gaps: dict[int, list[float]] = {}
+    for above, below in pairwise(lines):
+        gap = above.baseline - below.baseline
+        if _same_size(above, below) and 0 < gap < 3 * below.size:
+            gaps.setdefault(round(below.size), []).append(gap)
+    return {size: statistics.median(found) for size, found in gaps.items()}
+
+
+def _right_edges(lines: list[Line]) -> list[float]:
+    """For each line the right edge of its column, judged by its neighbours that start near the same place."""
+    edges = []
+    for number, line in enumerate(lines):
+        left, size, edge = line.left, line.size, line.right
+        for near in lines[max(0, number - 5) : number + 6]:
+            # right first: it decides most often, and this is the innermost loop of reading a PDF
+            if near.right > edge and abs(near.left - left) < 3 * size and _same_size(near, line):
+                edge = near.right
+        edges.append(edge)
+    return edges
+
+
+def _same_size(one: Line, other: Line) -> bool:
+    return abs(one.size - other.size) <= 0.15 * max(one.size, other.size)
+
+
+def _starts_paragraph(
+    lines: list[Line], edges: list[float], group: list[int], number: int, pitch: dict[int, float]
+) -> bool:
+    above, below, first = lines[group[-1]], lines[number], lines[group[0]]
+    broke_off = reads_on(above.text, below.text)
+    if not _same_size(above, below) or _BULLET.match(below.text):
+        return not ends_broken(above.text)
+    gap = above.baseline - below.baseline
+    if gap <= 0.3 * below.size:  # another column, or a box elsewhere on the page
+        return not broke_off
+    if gap > 1.35 * pitch.get(round(below.size), 1.3 * below.size):
+        return not broke_off or gap > 3 * below.size
+    ended = _SENTENCE_END.search(above.text) is not None
+    if _NUMBERED.match(below.text) and (ended or _is_item(first.text)):
+        return True
+    indented = below.left > above.left + 0.7 * below.size and not (_is_item(above.text) and len(group) == 1)
+    dedented = len(group) > 1 and below.left < above.left - 0.7 * below.size
+    return ended and (indented or dedented or _has_room(above, below, edges[group[-1]]))
+
+
+def _has_room(above: Line, below: Line, edge: float) -> bool:
+    """True when the first word of ``below`` would have fitted on ``above``: the line was ended on purpose."""
+    if is_cjk(below.text[0]):
+        return edge - above.right > 2 * above.size
+    word = len(below.text.split(" ", 1)[0]) + 1
+    return edge - above.right > word * _EM_PER_CHARACTER * above.size
+
+
+def _is_spread(line: Line) -> bool:
+    """True for the cells of a table row, whose gaps make the line far longer than its text."""
+    width = (line.right - line.left) / len(line.text)
+    return len(line.text) > 3 and width > _EM_OF_SPREAD * line.size and not any(map(is_cjk, line.text))
+
+
+def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
+    on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
+    if on_purpose and not ends_broken(above.text) and not below.text[0].islower():
+        return f"{text}\n{below.text}"
+    return join_lines(text, below.text, words)
+
+
+def _is_item(text: str) -> bool:
+    return _BULLET.match(text) is not None or _NUMBERED.match(text) is not None

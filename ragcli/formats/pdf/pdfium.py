@@ -1,0 +1,196 @@
+"""The first reader of PDFs, pdfium: lines with their places, the outline, page images."""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+
+from ragcli.errors import LoadError
+from ragcli.formats.pdf.layout import Line, clean_line, merge_segments
+from ragcli.formats.pdf.outline import Entry
+from ragcli.types import Reason
+
+_LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
+_MAX_ENTRIES = 10_000
+_TOP = 0.85  # of the page's height
+_DPI = 300
+_MAX_PIXELS = 40_000_000  # an A3 page at 300 dpi has 17 million; a page can claim to be a mile wide
+
+# A circular outline is reported to the library's logger, which without a handler prints to stderr.
+logging.getLogger("pypdfium2").addHandler(logging.NullHandler())
+
+
+@contextmanager
+def open_pdf(data: bytes, password: str | None) -> Iterator[pypdfium2.PdfDocument]:
+    """Open a PDF for the length of a ``with``.
+
+    Raises LoadError: ENCRYPTED when the password is missing or wrong, or the encryption is unknown; DAMAGED otherwise.
+    """
+    try:
+        document = pypdfium2.PdfDocument(data, password=password)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == pdfium.FPDF_ERR_PASSWORD:
+            raise LoadError(Reason.ENCRYPTED, "wrong password" if password else "needs a password") from error
+        if error.err_code == pdfium.FPDF_ERR_SECURITY:
+            raise LoadError(Reason.ENCRYPTED, "an unknown kind of encryption") from error
+        raise LoadError(Reason.DAMAGED, str(error)) from error
+    try:
+        yield document
+    finally:
+        document.close()
+
+
+def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line], bool]:
+    """The lines of a page (0-based) in reading order, and whether anything is drawn on it at all.
+
+    Raises LoadError(DAMAGED) when the page cannot be read.
+    """
+    try:
+        page = document[index]
+    except pypdfium2.PdfiumError as error:
+        raise LoadError(Reason.DAMAGED, str(error)) from error
+    try:
+        text_page = page.get_textpage()
+        lines = merge_segments(_segments(text_page))
+        return lines, bool(lines) or pdfium.FPDFPage_CountObjects(page) > 0
+    except pypdfium2.PdfiumError as error:
+        raise LoadError(Reason.DAMAGED, str(error)) from error
+    finally:
+        page.close()
+
+
+def outline(document: pypdfium2.PdfDocument) -> list[Entry]:
+    """The outline entries that have a title and point to a page, in their own order; at most 10,000."""
+    entries = []
+    for number, bookmark in enumerate(document.get_toc()):
+        if number == _MAX_ENTRIES:
+            break
+        target = bookmark.get_dest()
+        index = target.get_index() if target else None
+        title = _read_text(bookmark.get_title)
+        if title and index is not None and index < len(document):
+            entries.append(Entry(title, bookmark.level + 1, index + 1, _points_to_top(document, target, index)))
+    return entries
+
+
+def metadata_title(document: pypdfium2.PdfDocument) -> str:
+    """The title in the document's metadata, "" when there is none."""
+    return _read_text(lambda: document.get_metadata_value("Title"))
+
+
+def page_image(document: pypdfium2.PdfDocument, index: int) -> bytes:
+    """A page (0-based) as a grey PNG at 300 dpi, or less where that would be more than 40 million pixels.
+
+    Raises LoadError(DAMAGED) when the page cannot be drawn.
+    """
+    try:
+        page = document[index]
+        width, height = page.get_size()
+        scale = min(_DPI / 72, math.sqrt(_MAX_PIXELS / max(1.0, width * height)))
+        image = page.render(scale=scale, grayscale=True).to_pil()
+        page.close()
+    except (pypdfium2.PdfiumError, ValueError, OSError) as error:
+        raise LoadError(Reason.DAMAGED, f"the page cannot be drawn: {error}") from error
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _read_text(read: Callable[[], str]) -> str:
+    try:
+        return clean_line(read())
+    except UnicodeDecodeError:  # pypdfium2 decodes strictly what a file may hold in any form
+        return ""
+
+
+def _points_to_top(document: pypdfium2.PdfDocument, target: pypdfium2.PdfDest, index: int) -> bool:
+    mode, position = target.get_view()
+    if mode == pdfium.PDFDEST_VIEW_XYZ and len(position) > 1:
+        height = position[1]
+    elif mode == pdfium.PDFDEST_VIEW_FITH and position:
+        height = position[0]
+    else:  # the whole page
+        return True
+    return bool(height > _TOP * document.get_page_size(index)[1])
+
+
+def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
+    """The lines of pdfium, which end wherever the font's position changes, with their places."""
+    count = text_page.count_chars()
+    if count <= 0:
+        return []
+    handle = text_page.raw  # unwrapping it anew in each of hundreds of calls takes a tenth of the time
+    # The text has one UTF-16 unit for each character that pdfium counts, which is what its positions refer to.
+    buffer = (ctypes.c_ushort * (count + 1))()
+    length = pdfium.FPDFText_GetText(handle, 0, count, buffer)
+    text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
+    segments = []
+    measures = _Measures()
+    position = 0
+    for part in text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n").split("\n"):
+        units = len(part) if part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
+        segment = _segment(handle, part, position, units, measures)
+        if segment is not None:
+            segments.append(segment)
+        position += units + (not part.endswith(_LINE_END_HYPHEN))
+    return segments
+
+
+class _Measures:
+    """What pdfium writes the place of a character into, made once a page."""
+
+    __slots__ = ("end", "into", "matrix", "start", "x", "y")
+
+    def __init__(self) -> None:
+        self.x, self.y = ctypes.c_double(), ctypes.c_double()
+        self.start, self.end, self.matrix = pdfium.FS_RECTF(), pdfium.FS_RECTF(), pdfium.FS_MATRIX()
+        self.into = tuple(ctypes.byref(part) for part in (self.x, self.y, self.start, self.end, self.matrix))
+
+
+def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int, measures: _Measures) -> Line | None:
+    text = clean_line(part.replace(_LINE_END_HYPHEN, "-"))
+    if not text:
+        return None
+    body = part.rstrip("\r\n\t \u00a0")
+    lead = len(part) - len(part.lstrip())
+    first = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + lead)
+    last = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + units - (len(part) - len(body)) - 1)
+    x, y, start, end, matrix = measures.into
+    pdfium.FPDFText_GetCharOrigin(handle, first, x, y)
+    pdfium.FPDFText_GetLooseCharBox(handle, first, start)
+    pdfium.FPDFText_GetLooseCharBox(handle, last, end)
+    pdfium.FPDFText_GetMatrix(handle, first, matrix)
+    # A line that begins with a raised number is as high as its last character.
+    size = max(pdfium.FPDFText_GetFontSize(handle, first), pdfium.FPDFText_GetFontSize(handle, last))
+    turned = measures.matrix
+    size *= math.hypot(turned.c, turned.d)
+    slant = turned.b
+    quarter = round(math.atan2(slant, turned.a) / (math.pi / 2)) % 4 if slant or turned.a < 0 else 0
+    place = measures.x.value, measures.y.value
+    return _upright(text, size or 1.0, place, (measures.start, measures.end), quarter)
+
+
+def _upright(
+    text: str,
+    size: float,
+    origin: tuple[float, float],
+    boxes: tuple[pdfium.FS_RECTF, pdfium.FS_RECTF],
+    quarter: int,
+) -> Line:
+    """A line as if it ran from left to right; ``boxes``: its first and last character, ``quarter``: its left turns."""
+    (x, y), (start, end) = origin, boxes
+    if quarter == 0:
+        left, right, last_left, last_right = start.left, start.right, end.left, end.right
+        return Line(text, min(left, last_left), max(right, last_right), y, size)
+    if quarter == 1:
+        return Line(text, min(start.bottom, end.bottom), max(start.top, end.top), -x, size)
+    if quarter == 2:
+        return Line(text, -max(start.right, end.right), -min(start.left, end.left), -y, size)
+    return Line(text, -max(start.top, end.top), -min(start.bottom, end.bottom), x, size)

@@ -1,0 +1,74 @@
+"""Data and configuration files, read as the text they are: JSON, JSON lines, YAML, TOML, INI, XML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.decode import decode
+from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
+from ragcli.types import Document
+
+NAME = "structured"
+VERSION = 1
+SUFFIXES = (
+    *(".json", ".jsonl", ".ndjson", ".geojson", ".json5", ".yaml", ".yml", ".toml", ".xml", ".xsl", ".xsd"),
+    *(".rss", ".atom", ".opml", ".ini", ".cfg", ".conf", ".properties"),
+)
+
+_RECORDS = frozenset((".jsonl", ".ndjson"))
+_SECTIONED = frozenset((".toml", ".ini", ".cfg", ".conf", ".properties"))
+_NESTED = frozenset((".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml"))
+_SECTION = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*(?:[#;].*)?")
+_CLOSERS = (")", "]", "}", "</")
+
+
+def load(path: Path, data: bytes, options: LoadOptions) -> Document:
+    """The decoded file, one block for each entry at its top level; damaged syntax is still text."""
+    del options
+    text, warnings = decode(data)
+    lines = split_lines(text)
+    suffix = path.suffix.lower()
+    blocks = Blocks()
+    if suffix in _RECORDS:
+        for line in lines:
+            blocks.add([line], "row")
+    elif suffix in _SECTIONED:
+        _add_sections(blocks, lines)
+    else:
+        _add_entries(blocks, lines, _top_indentation(lines, nested=suffix in _NESTED))
+    return document(path, text, blocks.found, NAME, warnings=warnings)
+
+
+def _add_sections(blocks: Blocks, lines: Sequence[Line]) -> None:
+    begin = 0
+    for number, line in enumerate(lines):
+        if match := _SECTION.fullmatch(line.content):
+            blocks.add(lines[begin:number], "code")
+            blocks.headings.push(match[1].strip(), 1)
+            begin = number
+    blocks.add(lines[begin:], "code")
+
+
+def _add_entries(blocks: Blocks, lines: Sequence[Line], top: int) -> None:
+    """Cut before every line at the indentation ``top`` or less that opens something."""
+    begin = 0
+    for number, line in enumerate(lines):
+        content = line.content.lstrip()
+        is_entry = bool(content) and indentation(line.content) <= top and not content.startswith(_CLOSERS)
+        # A bracket alone says nothing, and stays with its first entry.
+        if is_entry and any(character.isalnum() for before in lines[begin:number] for character in before.content):
+            blocks.add(lines[begin:number], "code")
+            begin = number
+    blocks.add(lines[begin:], "code")
+
+
+def _top_indentation(lines: Sequence[Line], *, nested: bool) -> int:
+    """The columns at which the entries begin: those of the second level where one element or bracket holds them all."""
+    filled = [line for line in lines if line.content.strip() not in ("", "---", "...")]
+    levels = sorted({indentation(line.content) for line in filled})
+    first = filled[0].content.lstrip() if filled else ""
+    is_wrapped = nested or first.startswith(("{", "["))
+    return levels[1] if is_wrapped and len(levels) > 1 else levels[0] if levels else 0

@@ -1,0 +1,195 @@
+from pathlib import Path
+
+import pytest
+
+from ragcli.errors import LoadError
+from ragcli.formats.blocks import LoadOptions, TextBuilder
+from ragcli.formats.html import loader as html
+from ragcli.formats.html.loader import html_blocks
+from ragcli.types import Reason
+
+SHARED_DOCS = Path(__file__).resolve().parents[3] / "shared" / "docs"
+LONG = "This sentence is long enough to be what the page is about. " * 5
+
+
+def load(markup: str | bytes):
+    return html.load(Path("a.html"), markup.encode() if isinstance(markup, str) else markup, LoadOptions())
+
+
+def blocks(markup: str) -> list[tuple[str, str]]:
+    document = load(markup)
+    return [(document.text[b.start : b.end], b.kind) for b in document.blocks]
+
+
+def texts(markup: str) -> list[str]:
+    return [text for text, _ in blocks(markup)]
+
+
+def test_headings_lists_code_and_line_breaks():
+    document = load(
+        "<title> A &amp; B </title><h1>Guide<a href='#x'>¶</a></h1><p>One <b>bold</b>\n word,<br>next line<p>two"
+        "<h2>Use</h2><ol><li>first<li>second<ul><li>inner</ul></ol><pre>\n  x = 1\n\n  y</pre><p>a&nbsp;&eacute;"
+    )
+    assert [(document.text[b.start : b.end], b.kind, b.headings) for b in document.blocks] == [
+        ("Guide", "heading", ("Guide",)),
+        ("One bold word,\nnext line", "paragraph", ("Guide",)),
+        ("two", "paragraph", ("Guide",)),
+        ("Use", "heading", ("Guide", "Use")),
+        ("1. first", "list", ("Guide", "Use")),
+        ("2. second", "list", ("Guide", "Use")),
+        ("- inner", "list", ("Guide", "Use")),
+        ("  x = 1\n\n  y", "code", ("Guide", "Use")),
+        ("a é", "paragraph", ("Guide", "Use")),
+    ]
+    assert document.title == "A & B"
+    assert "1. first\n2. second\n- inner\n\n" in document.text
+
+
+@pytest.mark.parametrize(
+    "chrome",
+    [
+        "<script>chrome()</script>",
+        "<style>.chrome{}</style>",
+        "<noscript>chrome</noscript>",
+        "<template><p>chrome</p></template>",
+        "<nav><ul><li>chrome</ul></nav>",
+        "<header><h1>chrome</h1></header>",
+        "<footer>chrome</footer>",
+        "<aside>chrome</aside>",
+        "<form><label>chrome</label><input></form>",
+        "<button>chrome</button>",
+        "<select><option>chrome</select>",
+        "<!-- chrome -->",
+        "<div role=navigation>chrome</div>",
+        "<div hidden>chrome</div>",
+        "<div style='color:red; display: none'>chrome</div>",
+        "<span aria-hidden=true>chrome</span>",
+        "<svg><title>chrome</title></svg>",
+        "<img alt=chrome>",
+    ],
+)
+def test_chrome_is_left_out(chrome):
+    assert texts(f"<body>{chrome}<p>{LONG}</p>{chrome}") == [LONG.strip()]
+
+
+def test_the_header_of_an_article_is_content():
+    assert texts(f"<header>Site</header><article><header><h1>Story</h1></header>{LONG}</article>")[0] == "Story"
+
+
+@pytest.mark.parametrize("tag", ["main", "article", "div role=main"])
+def test_the_main_element_is_the_page_when_it_holds_most_of_the_text(tag):
+    close = tag.split()[0]
+    assert texts(f"<div>Related: cats</div><{tag}><p>{LONG}</p></{close}><div>Cookies?</div>") == [LONG.strip()]
+    assert texts(f"<{tag}><p>Short.</p></{close}><p>{LONG}</p>") == ["Short.", LONG.strip()]
+
+
+def test_a_page_in_a_form_is_content():
+    assert texts(f"<form><p>{LONG}</p><input></form>") == [LONG.strip()]
+
+
+def test_a_page_of_chrome_alone_keeps_its_text():
+    assert texts("<header><p>Under construction</p></header>") == ["Under construction"]
+
+
+def test_a_page_without_text_is_empty():
+    with pytest.raises(LoadError) as caught:
+        load("<html><head><title>t</title></head><body><script>x</script></body></html>")
+    assert caught.value.reason is Reason.EMPTY
+
+
+def test_table_rows_name_their_columns():
+    markup = """<table><caption>Cups</caption>
+      <thead><tr><th>Team<th colspan=2>Score<th>Cup</thead>
+      <tr><td rowspan=2>Blues<td>1<td>2<td><p>yes</p><p>really</p>
+      <tr><td>3<td>4<td>
+      <tr><td colspan=4>All of them</table>after"""
+    assert blocks(markup) == [
+        ("Cups", "paragraph"),
+        ("Team | Score | Cup", "row"),
+        ("Team: Blues | Score: 1 | Score: 2 | Cup: yes really", "row"),
+        ("Team: Blues | Score: 3 | Score: 4", "row"),
+        ("All of them", "row"),
+        ("after", "paragraph"),
+    ]
+
+
+def test_tables_with_row_names_or_without_headers():
+    assert texts("<table><tr><th>Born<td>1815<tr><th>Died<td>1852</table>") == ["Born: 1815", "Died: 1852"]
+    assert texts("<table><tr><td>a<td>b<tr><td>c<td></table>") == ["a | b", "c"]
+
+
+def test_tables_that_arrange_a_page_are_no_tables():
+    inner = "<table><tr><td>1<td>2</table>"
+    assert blocks(f"<table><tr><td><h2>News</h2>text<td>{inner}</table>") == [
+        ("News", "heading"),
+        ("text", "paragraph"),
+        ("1 | 2", "row"),
+    ]
+    assert blocks("<table><tr><td>one<br><br>two</table>") == [("one", "paragraph"), ("two", "paragraph")]
+
+
+def test_a_text_document_in_pre_is_paragraphs():
+    lines = "\n\n".join(f"Paragraph {number} of the law,\nwith two lines." for number in range(400))
+    found = blocks(f"<pre>{lines}</pre>")
+    assert found[1] == ("Paragraph 1 of the law,\nwith two lines.", "paragraph")
+    assert len(found) == 400
+
+
+def test_the_title_falls_back_to_the_first_h1():
+    assert load("<h2>Sub</h2><h1>Main <i>title</i></h1>").title == "Main title"
+    assert load("<p>text").title == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "text", "warnings"),
+    [
+        ("<meta charset=iso-8859-1><p>caf\u00e9 \u201cquoted\u201d".encode("cp1252"), "café “quoted”", 0),
+        ('<meta http-equiv=x content="text/html; charset=koi8-r"><p>Привет'.encode("koi8-r"), "Привет", 0),
+        ('<?xml version="1.0" encoding="shift_jis"?><p>日本語</p>'.encode("shift_jis"), "日本語", 0),
+        ("<meta charset=koi8-r><p>é".encode("utf-8-sig"), "é", 0),
+        ("<p>日本".encode("utf-16"), "日本", 0),
+        ("<meta charset=none-such><p>é".encode(), "é", 0),
+        ("<meta charset=utf-8><p>été à la plage, naïve".encode("cp1252"), "été à la plage, naïve", 1),
+    ],
+)
+def test_the_charset_is_what_the_page_declares(data, text, warnings):
+    document = load(data)
+    assert document.text == text
+    assert len(document.warnings) == warnings
+
+
+@pytest.mark.parametrize(
+    ("tag", "depth"),
+    [("div", 100_000), ("span", 100_000), ("blockquote", 100_000), ("ul><li", 20_000), ("table><tr><td", 20_000)],
+)
+def test_deep_nesting_is_survived(tag, depth):
+    # A recursive walk would overflow, and for 100,000 divs the parser alone would take half a minute.
+    assert load(f"<{tag}>" * depth + "bottom").text.removeprefix("- ") == "bottom"
+
+
+def test_elements_that_are_never_closed_do_not_count_as_deep():
+    items = "".join(f"<dt>term {number}<dd>text {number}<p>more" for number in range(10_000))
+    assert blocks(f"<dl>{items}</dl><h2>After</h2>")[-1] == ("After", "heading")
+
+
+def test_fragments_go_into_a_given_builder():
+    builder = TextBuilder()
+    builder.heading("Mail", 1, page=7)
+    assert html_blocks(builder, "<h2>Hello</h2><p>text", page=7) == ""
+    document = builder.build(Path("a.eml"), "", "mail")
+    assert [(b.kind, b.page, b.headings) for b in document.blocks] == [
+        ("heading", 7, ("Mail",)),
+        ("heading", 7, ("Mail", "Hello")),
+        ("paragraph", 7, ("Mail", "Hello")),
+    ]
+
+
+@pytest.mark.skipif(not SHARED_DOCS.exists(), reason="the shared documents are not beside the project")
+def test_a_real_news_page_is_its_article():
+    document = load(next(SHARED_DOCS.rglob("example-with-scripts.html")).read_bytes())
+    title = "Russian Offensive Campaign Assessment, December 13"
+    assert document.text.startswith(title)
+    assert document.title.startswith(title)
+    assert all(block.headings[0] == title for block in document.blocks)
+    for chrome in ("function(", "Skip to main content", "Search form", "$("):
+        assert chrome not in document.text

@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ragcli.formats import structured
+from ragcli.formats.blocks import LoadOptions
+
+
+def blocks(name: str, content: str) -> list[tuple[str, tuple[str, ...]]]:
+    document = structured.load(Path(name), content.encode(), LoadOptions())
+    assert document.text == content
+    return [(document.text[b.start : b.end], b.headings) for b in document.blocks]
+
+
+@pytest.mark.parametrize("indent", [1, 2, 4, "\t"])
+def test_json_entries_are_blocks(indent):
+    records = [{"name": f"n{number}", "tags": ["x", {"y": 1}]} for number in range(3)]
+    found = [content for content, _ in blocks("a.json", json.dumps(records, indent=indent))]
+    assert len(found) == 3
+    for content, record in zip(found, records, strict=True):
+        assert json.loads(content.strip().strip("[],")) == record
+
+
+def test_a_json_object_is_cut_at_its_keys():
+    text = '{\n  "a": 1,\n  "b": {\n    "c": [2]\n  },\n  "d": 3\n}\n'
+    assert [content for content, _ in blocks("a.json", text)] == [
+        '{\n  "a": 1,',
+        '  "b": {\n    "c": [2]\n  },',
+        '  "d": 3\n}',
+    ]
+
+
+def test_minified_json_is_one_block():
+    text = json.dumps([{"n": number} for number in range(10_000)])
+    assert blocks("a.json", text) == [(text, ())]
+
+
+def test_json_lines_are_rows():
+    document = structured.load(Path("a.jsonl"), b'{"a": 1}\n\n{"b": 2}\n', LoadOptions())
+    assert [(document.text[b.start : b.end], b.kind) for b in document.blocks] == [
+        ('{"a": 1}', "row"),
+        ('{"b": 2}', "row"),
+    ]
+
+
+def test_yaml_is_cut_at_its_top_keys():
+    text = "---\n# settings\na: 1\nb:\n  c: 2\n\n  d: 3\n- e\n"
+    assert [content for content, _ in blocks("a.yaml", text)] == [
+        "---\n# settings",
+        "a: 1",
+        "b:\n  c: 2\n\n  d: 3",
+        "- e",
+    ]
+
+
+def test_sections_of_toml_and_ini_are_headings():
+    text = "a = 1\n\n[tool.x]  # comment\nb = [\n  2,\n]\n[[list]]\nc = 3\n"
+    assert blocks("a.toml", text) == [
+        ("a = 1", ()),
+        ("[tool.x]  # comment\nb = [\n  2,\n]", ("tool.x",)),
+        ("[[list]]\nc = 3", ("list",)),
+    ]
+
+
+def test_xml_is_cut_below_its_root():
+    text = '<?xml version="1.0"?>\n<root>\n  <a>\n    <b/>\n  </a>\n  <c/>\n</root>\n'
+    assert [content for content, _ in blocks("a.xml", text)] == [
+        '<?xml version="1.0"?>',
+        "<root>",
+        "  <a>\n    <b/>\n  </a>",
+        "  <c/>\n</root>",
+    ]
+
+
+def test_damaged_json_is_still_text():
+    assert blocks("a.json", '{\n  "a": 1,\n  "b"') == [('{\n  "a": 1,', ()), ('  "b"', ())]

@@ -1,0 +1,135 @@
+import datetime as dt
+import io
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from ragcli.errors import LoadError
+from ragcli.formats import xlsx
+from ragcli.formats.blocks import LoadOptions
+from ragcli.types import Document, Reason
+
+
+def saved(book: openpyxl.Workbook) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def book_of(*sheets: tuple[str, list[list[object]]]) -> openpyxl.Workbook:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets:
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    return book
+
+
+def read(source) -> Document:
+    data = source if isinstance(source, bytes) else saved(source)
+    return xlsx.load(Path("x.xlsx"), data, LoadOptions())
+
+
+def test_sheets_are_pages_and_rows_carry_their_headers():
+    document = read(
+        book_of(
+            ("Cities", [["City", "People"], ["Bern", 134_000]]),
+            ("Nothing", []),
+            ("Numbers", [[1, 2], [3, 4]]),
+        )
+    )
+    found = [(b.page, b.kind, b.headings, document.text[b.start : b.end]) for b in document.blocks]
+    assert found == [
+        (1, "heading", ("Cities",), "Cities"),
+        (1, "row", ("Cities",), "City | People"),
+        (1, "row", ("Cities",), "City: Bern | People: 134000"),
+        (3, "heading", ("Numbers",), "Numbers"),
+        (3, "row", ("Numbers",), "1 | 2"),
+        (3, "row", ("Numbers",), "3 | 4"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.1 + 0.2, "0.3"),
+        (3.0, "3"),
+        (1e-7, "1e-07"),
+        (True, "TRUE"),
+        (dt.datetime(2024, 2, 29), "2024-02-29"),
+        (dt.datetime(2024, 2, 29, 13, 5), "2024-02-29 13:05:00"),
+        (dt.time(13, 5), "13:05:00"),
+        ("two\nlines", "two lines"),
+        ("grüße 😀", "grüße 😀"),
+    ],
+)
+def test_values_are_written_as_people_write_them(value, shown):
+    assert read(book_of(("S", [[value, "end"]]))).text == f"S\n\n{shown} | end"
+
+
+def test_error_codes_are_left_out():
+    assert "#DIV" not in read(book_of(("S", [["#DIV/0!", "kept"]]))).text
+
+
+def test_a_wrong_size_in_the_file_does_not_cut_the_sheet():
+    data = saved(book_of(("S", [[f"row {number}", number] for number in range(50)])))
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'<dimension ref="A1:B50"', b'<dimension ref="A1:A1"'))
+    assert "row 49 | 49" in read(out.getvalue()).text
+
+
+def test_rows_beyond_the_bound_are_cut_and_a_warning_says_so(monkeypatch):
+    monkeypatch.setattr(xlsx, "MAX_CELLS", 10)
+    document = read(book_of(("S", [[f"a{number}", f"b{number}"] for number in range(50)]), ("T", [["never read", 1]])))
+    assert document.warnings == ("only the first 10 cells were read",)
+    assert "a4" in document.text
+    assert "a5" not in document.text
+    assert "never read" not in document.text
+
+
+def test_a_row_number_out_of_this_world_ends_the_sheet():
+    data = saved(book_of(("S", [["first", 1], ["last", 2]])))
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            content = old.read(name).replace(b'<row r="2"', b'<row r="2000000000"')
+            new.writestr(name, content.replace(b'r="A2"', b'r="A2000000000"').replace(b'r="B2"', b'r="B2000000000"'))
+    document = read(out.getvalue())
+    assert "first" in document.text
+    assert "last" not in document.text
+
+
+def test_the_title_comes_from_the_properties():
+    book = book_of(("S", [["x", 1]]))
+    book.properties.title = "Budget of the year"
+    assert read(book).title == "Budget of the year"
+
+
+def test_an_empty_workbook_is_empty():
+    with pytest.raises(LoadError) as caught:
+        read(openpyxl.Workbook())
+    assert caught.value.reason is Reason.EMPTY
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9])
+def test_a_cut_file_is_damaged(cut):
+    data = saved(book_of(("S", [["x", 1]])))
+    with pytest.raises(LoadError) as caught:
+        read(data[: int(len(data) * cut)])
+    assert caught.value.reason is Reason.DAMAGED
+
+
+def test_a_sheet_that_is_no_xml_is_damaged():
+    data = saved(book_of(("S", [["x", 1]])))
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"<worksheet" if "sheet1" in name else old.read(name))
+    with pytest.raises(LoadError) as caught:
+        read(out.getvalue())
+    assert caught.value.reason is Reason.DAMAGED
