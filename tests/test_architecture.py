@@ -14,6 +14,7 @@ from ragcli.cli.app import COMMANDS, command_tree
 
 PACKAGE = Path(__file__).resolve().parents[1] / "ragcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+FOLDERS = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()} - {"transfer", "text"}
 
 # library -> the modules or folders that may import it
 HOMES = {
