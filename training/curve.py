@@ -12,10 +12,10 @@ import json
 import statistics
 from itertools import pairwise
 
-from ragcli.models import late
-from ragcli.models.bert import NumpyEncoder
-from ragcli.models.cross import NumpyCrossEncoder
 from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.numpy import late
+from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
+from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.rerank import score

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ragcli.models.bert import NumpyEncoder
-from ragcli.models.cross import NumpyCrossEncoder
 from ragcli.models.files import ModelFiles
-from ragcli.models.late import compare
+from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
+from ragcli.models.numpy.encoder import NumpyEncoder
+from ragcli.models.numpy.late import compare
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.rerank import combine
 from training.export import export

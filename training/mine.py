@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ragcli.index.keywords import Keywords
-from ragcli.models.bert import NumpyEncoder
+from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.fuse import fuse
 from ragcli.text.terms import query_terms, terms

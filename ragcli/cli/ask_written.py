@@ -92,7 +92,7 @@ class Writer:
         """The open model; LlmUnavailable, ModelUnavailable, UsageError."""
         options = self._options
         if options.local:
-            from ragcli.models.generate import open_generator
+            from ragcli.models.torch.generator import open_generator
 
             generator = open_generator(options.local, offline=self._env.offline)
             return lambda messages, note: generator.stream([asdict(message) for message in messages], note)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ragcli.models import bert
 from ragcli.models.files import Kind, ModelFiles
+from ragcli.models.numpy import encoder as bert
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +82,6 @@ def _may_have_gpu() -> bool:
 
 
 def _sentence_encoder(files: ModelFiles) -> Encoder:
-    from ragcli.models.sentence import SentenceEncoder
+    from ragcli.models.torch.encoder import SentenceEncoder
 
     return SentenceEncoder(files)

@@ -63,7 +63,7 @@ def open_reranker(files: ModelFiles) -> Reranker:
 
     ModelUnavailable when the weights are damaged or would not fit into the memory that is free.
     """
-    from ragcli.models import cross  # loads numpy, which finding a model does not need
+    from ragcli.models.numpy import cross_encoder as cross  # loads numpy, which finding a model does not need
 
     _check_memory(files)
     if cross.supports(files.folder):
@@ -74,7 +74,7 @@ def open_reranker(files: ModelFiles) -> Reranker:
         "the numpy runtime does not know the architecture of %s: loading sentence-transformers, which takes seconds",
         files.name,
     )
-    from ragcli.models.sentence_cross import SentenceCrossEncoder
+    from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
 
     return SentenceCrossEncoder(files)
 

@@ -9,7 +9,7 @@ import pytest
 from tiny_llama import INVENTED, REPLY, TRUE
 
 from ragcli.errors import ExitCode, ModelUnavailable, UsageError
-from ragcli.models.generate import open_generator
+from ragcli.models.torch.generator import open_generator
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "how often?"}]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragcli.models.bert import NumpyEncoder, supports
+from ragcli.models.numpy.encoder import NumpyEncoder, supports
 from ragcli.models.resolve import ModelFiles, resolve
-from ragcli.models.sentence import SentenceEncoder
+from ragcli.models.torch.encoder import SentenceEncoder
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
 

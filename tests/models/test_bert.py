@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.bert import NumpyEncoder, supports
+from ragcli.models.numpy.encoder import NumpyEncoder, supports
+from ragcli.models.numpy.transformer import _gelu
 from ragcli.models.resolve import ModelFiles
-from ragcli.models.transformer import _gelu
 
 
 def test_gelu_is_the_exact_one_in_float32() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.cross import NumpyCrossEncoder, supports
+from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder, supports
 from ragcli.models.reranker import open_reranker, resolve_reranker
 
 WORDS = """

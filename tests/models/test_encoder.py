@@ -13,7 +13,7 @@ import pytest
 from ragcli.errors import ModelUnavailable
 from ragcli.models.encoder import open_index_encoder, open_query_encoder
 from ragcli.models.resolve import ModelFiles, resolve
-from ragcli.models.sentence import SentenceEncoder
+from ragcli.models.torch.encoder import SentenceEncoder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -83,7 +83,7 @@ sys.addaudithook(refuse)
 import os
 import huggingface_hub
 from ragcli.models.resolve import resolve
-from ragcli.models.sentence import SentenceEncoder
+from ragcli.models.torch.encoder import SentenceEncoder
 rows = SentenceEncoder(resolve(os.environ["MODEL"])).encode(["the fox", ""])
 print(rows.shape, huggingface_hub.constants.HF_HUB_OFFLINE, os.environ.get("HF_HUB_OFFLINE"))
 """,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ragcli.models.bert import NumpyEncoder
-from ragcli.models.late import WINDOW, compare, cover
+from ragcli.models.numpy.encoder import NumpyEncoder
+from ragcli.models.numpy.late import WINDOW, compare, cover
 from ragcli.models.resolve import ModelFiles
 
 QUERIES = ["how often are logs rotated?", "sun", "", "a\ud800 lone surrogate", "clock " * 300]

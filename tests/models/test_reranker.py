@@ -16,7 +16,7 @@ from ragcli.errors import ModelUnavailable
 from ragcli.models import library
 from ragcli.models.files import DEFAULT_RERANKER, ModelFiles
 from ragcli.models.reranker import open_reranker, resolve_reranker
-from ragcli.models.sentence_cross import SentenceCrossEncoder
+from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
 
 SHIPPED = resolve_reranker(DEFAULT_RERANKER)
 WORDS = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.weights import Weights, _float8_values, float32
+from ragcli.models.numpy.weights import Weights, _float8_values, float32
 
 
 def test_every_float8_means_what_torch_reads() -> None:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import CalibrationMissing, ModelUnavailable
-from ragcli.models.bert import NumpyEncoder
 from ragcli.models.files import ModelFiles
-from ragcli.models.late import compare, cover
+from ragcli.models.numpy.encoder import NumpyEncoder
+from ragcli.models.numpy.late import compare, cover
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.calibrate import Calibration, save_calibration

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.models.bert import NumpyEncoder
 from ragcli.models.files import ModelFiles
+from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.rerank import combine, coverage, score
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ragcli.models.bert import NumpyEncoder
-from ragcli.models.weights import Array
+from ragcli.models.numpy.encoder import NumpyEncoder
+from ragcli.models.numpy.weights import Array
 
 # Tokens of a passage that are compared: what most passages have, and the rest costs time. See docs/ranking.md.
 WINDOW = 128

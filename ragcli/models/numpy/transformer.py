@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ragcli.models.files import read_json
-from ragcli.models.weights import Array, Weights, float32
+from ragcli.models.numpy.weights import Array, Weights, float32
 
 _ONE_BLAS_THREAD = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import ModelFiles
-from ragcli.models.sentence import quiet_and_offline
 from ragcli.models.tokenizer import encodable
+from ragcli.models.torch.encoder import quiet_and_offline
 
 _BATCH = 8
 _LONGEST = 8192  # tokens; what a model without any limit is taken to read

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import Kind, ModelFiles, modules, prompt, read_json, transformer_folder, window
+from ragcli.models.numpy.transformer import Transformer, in_packs, known, unit
 from ragcli.models.tokenizer import open_tokenizer
-from ragcli.models.transformer import Transformer, in_packs, known, unit
 
 # isort: split
 # after the transformer, which sets what OpenBLAS reads when numpy is loaded
 import numpy as np
 
-from ragcli.models.weights import Array
+from ragcli.models.numpy.weights import Array
 
 _POOLINGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max"}
 # Values of sentence_bert_config.json under which the module does nothing but run the transformer on text.

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import ModelFiles, is_cross_encoder, modules, read_json, transformer_folder, window
+from ragcli.models.numpy.transformer import Transformer, in_packs, known
 from ragcli.models.tokenizer import open_tokenizer
-from ragcli.models.transformer import Transformer, in_packs, known
 
 # isort: split
 # after the transformer, which sets what OpenBLAS reads when numpy is loaded
 import numpy as np
 
-from ragcli.models.weights import Array, float32
+from ragcli.models.numpy.weights import Array, float32
 
 
 class NumpyCrossEncoder:

@@ -24,7 +24,7 @@ class Generator:
     def __init__(self, name: str, folder: Path) -> None:
         """Load from ``folder`` alone; ModelUnavailable when it holds no text generation model that will load."""
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as for encoders: spinning threads disturb each other
-        from ragcli.models.sentence import quiet_and_offline
+        from ragcli.models.torch.encoder import quiet_and_offline
 
         with quiet_and_offline():
             from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -71,7 +71,7 @@ class Generator:
         def write() -> None:
             import torch
 
-            from ragcli.models.sentence import quiet_and_offline
+            from ragcli.models.torch.encoder import quiet_and_offline
 
             try:
                 with quiet_and_offline(), torch.inference_mode():

@@ -1,0 +1,1 @@
+"""The runtime of questions and of bulk work on a CPU: numpy alone, no torch."""
