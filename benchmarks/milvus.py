@@ -25,10 +25,10 @@ from benchmarks.harness import ROUNDS, Task, figures, print_table, run_rounds
 from benchmarks.results import write_result
 from ragcli import trust
 from ragcli.index.layout import VECTORS
-from ragcli.index.milvus_client import Collection
+from ragcli.index.milvus.client import Collection
 from ragcli.index.reader import Index, open_index
 from ragcli.index.store import Address, parse_address
-from ragcli.index.vectors import Segments, Vectors
+from ragcli.index.vectors.segments import Segments, Vectors
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve

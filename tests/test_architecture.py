@@ -20,11 +20,11 @@ FOLDERS = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py
 HOMES = {
     "typer": ("cli/",),
     "rich": ("render/", "cli/"),
-    "faiss": ("index/faiss_files.py", "index/vectors.py", "index/approximate.py"),
-    "pymilvus": ("index/milvus_client.py",),
-    "grpc": ("index/milvus_client.py",),
-    "tantivy": ("index/keywords.py", "text/terms.py"),
-    "sqlite3": ("index/catalog.py", "index/database.py", "index/sqlite_errors.py", "cli/checks.py"),
+    "faiss": ("index/vectors/",),
+    "pymilvus": ("index/milvus/client.py",),
+    "grpc": ("index/milvus/client.py",),
+    "tantivy": ("index/keywords/", "text/terms.py"),
+    "sqlite3": ("index/catalog/", "cli/checks.py"),
     "sentence_transformers": ("models/",),
     "transformers": ("models/",),
     "tokenizers": ("models/tokenizer.py",),
@@ -157,7 +157,7 @@ def test_the_table_of_commands_is_that_of_the_modules():
 
 def test_a_query_loads_no_torch(sample_home):
     names = ["torch", "sentence_transformers", "transformers", "huggingface_hub", "rich", "pypdf", "docx", "pymilvus"]
-    names += ["ragcli.index.store", "ragcli.index.milvus_search"]
+    names += ["ragcli.index.store", "ragcli.index.milvus"]
     argv = ["query", "--home", str(sample_home), "--index", "samples", "what is attention", "--format", "plain"]
     assert loaded_by(argv, names) == "[]"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ragcli.index.keywords import Keywords
+from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.search.fuse import fuse

@@ -10,8 +10,8 @@ from pathlib import Path
 from ragcli.errors import UsageError
 from ragcli.evaluate.collection import document_number
 from ragcli.evaluate.datasets import Dataset, Qrels, Question, QuestionSet
+from ragcli.index.catalog.rows import DocumentRow
 from ragcli.index.reader import Index
-from ragcli.index.rows import DocumentRow
 from ragcli.types import Chunk, Hit
 
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.catalog import Catalog
-from ragcli.index.faiss_files import Vectors
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import SegmentRow
 from ragcli.index.layout import VECTORS
-from ragcli.index.rows import SegmentRow
-from ragcli.index.vectors import Segments, check_segment, write_segment
+from ragcli.index.vectors.faiss_files import Vectors
+from ragcli.index.vectors.segments import Segments, check_segment, write_segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexBusy, IndexDamaged, IndexNotFound
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import VECTORS
-from ragcli.index.settings import Settings
 from ragcli.types import Chunk, Mode
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Ids, Vectors
-    from ragcli.index.keywords import Keywords
+    from ragcli.index.keywords.tantivy_index import Keywords
     from ragcli.index.store import Searchable
-    from ragcli.index.vectors import Segments
+    from ragcli.index.vectors.faiss_files import Ids, Vectors
+    from ragcli.index.vectors.segments import Segments
 
 # A writer that commits between our reading the catalog and our opening the files makes us start over; a commit takes
 # far longer than opening, so that one try in many fails.
@@ -141,15 +141,15 @@ def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index,
     segments = keywords = store = None
     try:
         if mode in {"hybrid", "dense"} and settings.store:
-            from ragcli.index.milvus_search import MilvusSearch
+            from ragcli.index.milvus.search import MilvusSearch
 
             store = MilvusSearch(folder, catalog, settings)
         elif mode in {"hybrid", "dense"}:
-            from ragcli.index.vectors import Segments
+            from ragcli.index.vectors.segments import Segments
 
             segments = Segments(folder / VECTORS, rows, settings.dimension, approximate)
         if mode in {"hybrid", "keyword"}:
-            from ragcli.index.keywords import Keywords
+            from ragcli.index.keywords.tantivy_index import Keywords
 
             keywords = Keywords(keywords_folder)
     except IndexDamaged:

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.durable import sync_folder
 from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS
 

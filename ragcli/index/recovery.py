@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ragcli.errors import UsageError
-from ragcli.index.catalog import Catalog
-from ragcli.index.keyword_files import fingerprint, sweep_files
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.keywords.files import fingerprint, sweep_files
 from ragcli.index.layout import (
     CATALOG,
     REBUILD,
@@ -70,7 +70,7 @@ def purge(folder: Path, catalog: Catalog) -> None:
     if settings is not None:
         with closing(open_store(folder, catalog, settings)) as store:
             store.purge(pending)
-        from ragcli.index.keywords import Keywords
+        from ragcli.index.keywords.tantivy_index import Keywords
 
         keywords = Keywords(folder / catalog.keywords_name())
         # of the ids it holds, not of all between: a catalog from a stranger may say any numbers

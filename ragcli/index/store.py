@@ -17,9 +17,9 @@ from ragcli.errors import UsageError
 from ragcli.types import Span
 
 if TYPE_CHECKING:
-    from ragcli.index.catalog import Catalog
-    from ragcli.index.faiss_files import Vectors
-    from ragcli.index.settings import Settings
+    from ragcli.index.catalog.documents import Catalog
+    from ragcli.index.catalog.settings import Settings
+    from ragcli.index.vectors.faiss_files import Vectors
 
 FILES = "files"  # how the default is named where a store is asked for
 TOKEN_VARIABLE = "RAGCLI_MILVUS_TOKEN"  # noqa: S105 (a name, not a token)
@@ -171,9 +171,9 @@ def owner_of(stored: object) -> str:
 def open_store(folder: Path, catalog: Catalog, settings: Settings) -> VectorStore:
     """The store of the index in ``folder``; nothing is read, imported or asked until it must be."""
     if settings.store:
-        from ragcli.index.milvus import MilvusStore
+        from ragcli.index.milvus.store import MilvusStore
 
         return MilvusStore(folder, catalog, settings)
-    from ragcli.index.segments import SegmentStore
+    from ragcli.index.vectors.store import SegmentStore
 
     return SegmentStore(folder, catalog, settings)

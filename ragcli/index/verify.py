@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.catalog import Catalog
-from ragcli.index.keyword_files import check_files
-from ragcli.index.keywords import Keywords
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import chunk_key
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.keywords.files import check_files
+from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.reader import open_index
 from ragcli.index.recovery import files_other_than_committed
-from ragcli.index.rows import chunk_key
-from ragcli.index.settings import Settings
 from ragcli.index.store import VectorStore, open_store
 
 # A commit while we look removes files that we still expect: look again.

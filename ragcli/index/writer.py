@@ -19,21 +19,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import IndexDamaged, StoreMismatch, StoreUnavailable, UsageError
-from ragcli.index import rebuild, rewrite
-from ragcli.index.catalog import Catalog
+from ragcli.index import rebuild
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import NewDocument
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.durable import sync_folder
-from ragcli.index.keyword_files import dead_share, fingerprint
+from ragcli.index.keywords import rewrite
+from ragcli.index.keywords.files import dead_share, fingerprint
 from ragcli.index.layout import REBUILD, VECTORS
 from ragcli.index.lock import OnWait, uninterrupted, writer_lock
 from ragcli.index.recovery import files_other_than_committed, purge, refuse_foreign, sweep, sweep_staging
-from ragcli.index.rows import NewDocument
-from ragcli.index.settings import Settings
 from ragcli.index.store import Entry, VectorStore, open_store
 from ragcli.types import Chunk, Document, Skipped
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
-    from ragcli.index.keywords import Keywords
+    from ragcli.index.keywords.tantivy_index import Keywords
+    from ragcli.index.vectors.faiss_files import Vectors
 
 REBUILD_NAME = REBUILD
 
@@ -279,7 +280,7 @@ def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writ
             with suppress(IndexDamaged, StoreUnavailable, StoreMismatch, UsageError):
                 purge(folder, catalog)
             if catalog.ledger.left_over():
-                from ragcli.index.milvus_place import drop_left_over
+                from ragcli.index.milvus.collection import drop_left_over
 
                 drop_left_over(catalog)
             yield writer
@@ -289,6 +290,6 @@ def open_writer(folder: Path, *, on_wait: OnWait | None = None) -> Iterator[Writ
 
 
 def _open_keywords(folder: Path, *, create: bool = False) -> Keywords:
-    from ragcli.index.keywords import Keywords
+    from ragcli.index.keywords.tantivy_index import Keywords
 
     return Keywords(folder, create=create)

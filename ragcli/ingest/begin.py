@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.settings import Settings
 
 if TYPE_CHECKING:
     from ragcli.ingest.sync import SyncOptions

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog import Catalog
-from ragcli.index.rows import FileState
-from ragcli.index.states import FileStates
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import FileState
+from ragcli.index.catalog.states import FileStates
 from ragcli.ingest.discover import Found, Rules, discover
 from ragcli.ingest.limits import Limits
 from ragcli.types import Reason, Skipped

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch
-from ragcli.index.rows import chunk_key
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.rows import chunk_key
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.models.encoder import Encoder, open_index_encoder
@@ -19,7 +19,7 @@ from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
+    from ragcli.index.vectors.faiss_files import Vectors
 
 # Texts handed to the encoder at once: enough to sort by length, few enough to stop within a second or two.
 SLICE = 64

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexNotFound, UsageError
-from ragcli.index import optimize as approximate
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import ApproximateRow
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.lock import OnWait
-from ragcli.index.rows import ApproximateRow
-from ragcli.index.settings import Settings
+from ragcli.index.vectors import optimize as approximate
 from ragcli.index.writer import Writer, open_writer
 from ragcli.ingest.embed import model_files
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
+    from ragcli.index.vectors.faiss_files import Vectors
 
 # Recall is the mean over so many queries: at 0.98 it is known to one part in a hundred.
 _QUERIES = 200

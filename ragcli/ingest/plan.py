@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexNotFound
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import CATALOG
-from ragcli.index.settings import Settings
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.limits import Limits
 from ragcli.ingest.progress import RATE_SETTING

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged, IndexNotFound
-from ragcli.index import mend, optimize
-from ragcli.index.faiss_files import Vectors, check_digest
+from ragcli.index import mend
+from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.keywords.rewrite import rewrite_keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
-from ragcli.index.rewrite import rewrite_keywords
-from ragcli.index.rows import ApproximateRow, SegmentRow
-from ragcli.index.settings import Settings
-from ragcli.index.vectors import Segments
+from ragcli.index.vectors import optimize
+from ragcli.index.vectors.faiss_files import Vectors, check_digest
+from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import catalog_faults, keyword_faults
 from ragcli.index.writer import Writer, open_writer
 from ragcli.ingest.embed import SLICE, model_files
@@ -24,7 +25,7 @@ from ragcli.ingest.optimize import make as optimize_again
 from ragcli.models.encoder import Encoder, open_index_encoder
 
 if TYPE_CHECKING:
-    from ragcli.index.milvus import MilvusStore
+    from ragcli.index.milvus.store import MilvusStore
 
 # What is embedded is kept after so many chunks, however the run ends.
 _COMMIT_CHUNKS = 2_000
@@ -110,7 +111,7 @@ class _Vectors:
             self._replace(one)
 
     def _repair_server(self) -> None:
-        from ragcli.index.milvus import MilvusStore
+        from ragcli.index.milvus.store import MilvusStore
 
         self._server = MilvusStore(self._folder, self._catalog, self._settings)
         try:

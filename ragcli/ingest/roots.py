@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.errors import UsageError
-from ragcli.index.catalog import Catalog
-from ragcli.index.sqlite_errors import damaged
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.sqlite_errors import damaged
 from ragcli.ingest.discover import Rules
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.settings import Settings
 from ragcli.ingest.changes import Due
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.limits import Limits

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from ragcli.errors import UsageError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.index.catalog.rows import ApproximateRow
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.lock import OnWait
-from ragcli.index.optimize import is_due
-from ragcli.index.rows import ApproximateRow
-from ragcli.index.settings import Settings
+from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ragcli.errors import UsageError
-from ragcli.index.rows import DocumentRow
+from ragcli.index.catalog.rows import DocumentRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError, UsageError
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.layout import CATALOG, VECTORS
 from ragcli.index.writer import open_writer
 from ragcli.transfer import manifest as manifests

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged, RagcliError, UsageError
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.durable import sync_folder
 from ragcli.index.lock import LOCK_FILES, writer_lock
 from ragcli.index.verify import verify

@@ -15,7 +15,7 @@ import numpy as np
 from nodes import ACCESS
 
 from ragcli.index.reader import open_index
-from ragcli.index.vectors import Segments
+from ragcli.index.vectors.segments import Segments
 
 PROJECT = Path(__file__).resolve().parents[2]
 WORKER = "ray::MapWorker"  # how the title of a worker's process begins

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ragcli.errors import RagcliError
-from ragcli.index import rewrite
+from ragcli.index.keywords import rewrite
 from ragcli.index.reader import open_index
-from ragcli.index.vectors import Segments
+from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import verify
 from ragcli.ingest.forget import forget
 from ragcli.ingest.repair import repair

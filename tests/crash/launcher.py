@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import syscalls
 
 from ragcli.__main__ import main
-from ragcli.index import rewrite
+from ragcli.index.keywords import rewrite
 from ragcli.ingest import embed, sync
 
 # so that a short run has many commits, and what is written anew at times is written anew each time

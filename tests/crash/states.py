@@ -9,9 +9,9 @@ import numpy as np
 from corpus import QUESTIONS
 
 from ragcli.errors import IndexNotFound
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
-from ragcli.index.vectors import Segments
+from ragcli.index.vectors.segments import Segments
 from ragcli.search.engine import Searcher, SearchOptions
 
 TOLERANCE = 1e-6

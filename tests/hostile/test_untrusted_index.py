@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ragcli.errors import RagcliError, UsageError
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer

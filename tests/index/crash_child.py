@@ -32,7 +32,7 @@ from small_index import (
 )
 
 from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError
-from ragcli.index.keywords import Keywords
+from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.reader import open_index
 from ragcli.index.writer import REBUILD_NAME, open_writer
 

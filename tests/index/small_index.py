@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ragcli.index.catalog.rows import chunk_key
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.reader import open_index
-from ragcli.index.rows import chunk_key
-from ragcli.index.settings import Settings
 from ragcli.index.verify import verify
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.types import Block, Chunk, Document

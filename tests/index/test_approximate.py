@@ -12,10 +12,10 @@ import pytest
 from small_index import SETTINGS, change, commit, nearest, stored, vector_of
 
 from ragcli.errors import IndexDamaged
-from ragcli.index import optimize as optimizing
-from ragcli.index.approximate import Approximate, lists_for
-from ragcli.index.optimize import is_due, optimize, search_exactly
 from ragcli.index.reader import open_index
+from ragcli.index.vectors import optimize as optimizing
+from ragcli.index.vectors.approximate import Approximate, lists_for
+from ragcli.index.vectors.optimize import is_due, optimize, search_exactly
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer
 from ragcli.ingest.repair import repair
@@ -230,8 +230,8 @@ def test_a_file_that_lies_about_itself_is_damage(folder, name):
 LIE = """
 import sys
 from pathlib import Path
-from ragcli.index.approximate import Approximate
-from ragcli.index.rows import ApproximateRow
+from ragcli.index.vectors.approximate import Approximate
+from ragcli.index.catalog.rows import ApproximateRow
 import numpy as np
 row = ApproximateRow(*[type(v)(a) for v, a in zip(("", "", 0, 0, 0, 0, 0.0, 0), sys.argv[2:10])])
 Approximate(Path(sys.argv[1]), row, 8).search(np.ones((1, 8), np.float32), 10, None)
@@ -275,7 +275,7 @@ import sys; sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 import numpy as np
 from small_index import vector_of
-from ragcli.index.optimize import optimize
+from ragcli.index.vectors.optimize import optimize
 from ragcli.index.writer import open_writer
 folder = Path(sys.argv[1])
 queries = np.stack([vector_of(str(n)) for n in range(20)])

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from small_index import SETTINGS, new_file
 
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
-from ragcli.index.catalog import Catalog
-from ragcli.index.rows import FileState, NewDocument, SegmentRow, chunk_key
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import FileState, NewDocument, SegmentRow, chunk_key
 from ragcli.types import Chunk, Reason, Skipped
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)  # NUL and all other controls among them
@@ -436,7 +436,7 @@ def test_a_log_that_a_killed_writer_left_is_read_or_refused_but_never_overlooked
     code = f"""
         import os
         from pathlib import Path
-        from ragcli.index.catalog import Catalog
+        from ragcli.index.catalog.documents import Catalog
         catalog = Catalog.create(Path({str(tmp_path)!r}))
         with catalog.transaction():
             catalog.set("late", 1)
@@ -455,7 +455,7 @@ def as_nobody(folder, code):
     script = f"""
         import os
         from pathlib import Path
-        from ragcli.index.catalog import Catalog
+        from ragcli.index.catalog.documents import Catalog
         if os.getuid() == 0:
             os.setgid(65534)
             os.setuid(65534)
@@ -481,7 +481,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
         import resource, signal
         from pathlib import Path
         from ragcli.errors import RagcliError
-        from ragcli.index.catalog import Catalog
+        from ragcli.index.catalog.documents import Catalog
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         catalog = Catalog.create(Path({str(tmp_path)!r}))
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))

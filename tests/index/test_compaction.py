@@ -3,8 +3,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.index.compaction import MOST_DEAD, to_rewrite
-from ragcli.index.rows import SegmentRow
+from ragcli.index.catalog.rows import SegmentRow
+from ragcli.index.vectors.compaction import MOST_DEAD, to_rewrite
 
 steps = st.lists(
     st.tuples(st.integers(0, 60), st.floats(0, 1), st.randoms(use_true_random=False)), min_size=1, max_size=40

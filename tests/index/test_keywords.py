@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import IndexDamaged, RagcliError
-from ragcli.index.keyword_files import check_files
-from ragcli.index.keywords import Keywords
+from ragcli.index.keywords.files import check_files
+from ragcli.index.keywords.tantivy_index import Keywords
 
 K1, B = 1.2, 0.75
 
@@ -224,7 +224,7 @@ def test_an_index_that_cannot_be_written_can_be_read(tmp_path):
     code = f"""
         import os, tempfile
         from pathlib import Path
-        from ragcli.index.keywords import Keywords
+        from ragcli.index.keywords.tantivy_index import Keywords
         if os.getuid() == 0:
             os.setgid(65534)
             os.setuid(65534)
@@ -266,7 +266,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
         import resource, signal
         from pathlib import Path
         from ragcli.errors import RagcliError
-        from ragcli.index.keywords import Keywords
+        from ragcli.index.keywords.tantivy_index import Keywords
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         keywords = Keywords(Path({str(tmp_path)!r}))
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))

@@ -11,15 +11,16 @@ import pytest
 from small_index import SETTINGS, begin, change, commit, contents, vector_of
 
 from ragcli.errors import IndexBusy, IndexDamaged, IndexFormat, IndexNotFound
-from ragcli.index import database, reader
-from ragcli.index.catalog import Catalog
+from ragcli.index import reader
+from ragcli.index.catalog import database
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
 from ragcli.index.writer import open_writer
 
 BUSY_WRITER = """
 import sys; sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-import numpy.random, ragcli.index.vectors
+import numpy.random, ragcli.index.vectors.segments
 from small_index import commit
 from ragcli.index.writer import open_writer
 with open_writer(Path(sys.argv[1])) as writer:
@@ -106,7 +107,7 @@ def test_entries_of_a_commit_in_progress_are_not_shown(tmp_path):
     with open_writer(folder) as writer:
         with writer.catalog.transaction():
             first = writer.catalog.ledger.reserve(200)
-        from ragcli.index.keywords import Keywords
+        from ragcli.index.keywords.tantivy_index import Keywords
 
         Keywords(folder / "keywords").update([(first + n, first, "apple appl") for n in range(200)], [])
         with open_index(folder) as index:
@@ -193,7 +194,7 @@ def test_an_index_on_a_read_only_place_is_searched(tmp_path):
     code = """
 import os, sys, tempfile; sys.path.insert(0, sys.argv[2])  # all imports before we are nobody
 from pathlib import Path
-import numpy.random, ragcli.index.vectors
+import numpy.random, ragcli.index.vectors.segments
 from small_index import contents, vector_of
 from ragcli.errors import RagcliError
 from ragcli.index.reader import open_index

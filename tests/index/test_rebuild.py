@@ -3,7 +3,7 @@ import shutil
 import pytest
 from small_index import SETTINGS, assert_sound, change, commit, contents, ids_by_text, vector_of
 
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import REBUILD_NAME, open_writer

@@ -4,9 +4,9 @@ import pytest
 from small_index import assert_sound, change, commit
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.catalog import Catalog
-from ragcli.index.keyword_files import check_files, dead_share, fingerprint, sweep_files
-from ragcli.index.keywords import Keywords
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.keywords.files import check_files, dead_share, fingerprint, sweep_files
+from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.reader import open_index
 from ragcli.index.writer import open_writer
 

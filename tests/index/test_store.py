@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from small_index import SETTINGS, begin, change, vector_of
 
 from ragcli.errors import RagcliError, UsageError
-from ragcli.index.milvus import digest
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.milvus.store import digest
 from ragcli.index.reader import open_index
-from ragcli.index.settings import Settings
 from ragcli.index.store import Address, StoreState, parse_address, stored_form
-from ragcli.index.vectors import Segments, as_stored, exact_scores, write_segment
+from ragcli.index.vectors.segments import Segments, as_stored, exact_scores, write_segment
 from ragcli.index.writer import open_writer
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,40}", fullmatch=True)

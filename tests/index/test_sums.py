@@ -4,7 +4,7 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.index import sums
+from ragcli.index.catalog import checksums as sums
 
 CELLS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(st.characters(codec="utf-8")), st.binary())
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from small_index import nearest, stored
 
 from ragcli.errors import IndexDamaged, RagcliError
-from ragcli.index.vectors import Segments, check_segment, write_segment
+from ragcli.index.vectors.segments import Segments, check_segment, write_segment
 
 
 def unit_rows(count, dimension, seed=0):

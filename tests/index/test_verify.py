@@ -7,8 +7,8 @@ import pytest
 from small_index import change
 
 from ragcli.errors import IndexDamaged, IndexNotFound
-from ragcli.index.keyword_files import fingerprint
-from ragcli.index.keywords import Keywords
+from ragcli.index.keywords.files import fingerprint
+from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer
 

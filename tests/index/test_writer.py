@@ -27,8 +27,8 @@ from small_index import (
 )
 
 from ragcli.errors import IndexDamaged, UsageError
+from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.reader import open_index
-from ragcli.index.rows import chunk_key
 from ragcli.index.verify import verify
 from ragcli.index.writer import Batch, NotIndexed, open_writer
 from ragcli.types import Reason, Skipped

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragcli.errors import UsageError
-from ragcli.index.rows import DocumentRow
+from ragcli.index.catalog.rows import DocumentRow
 from ragcli.search.filters import Filters, parse_date, select
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ragcli.errors import RagcliError
-from ragcli.index.faiss_files import Vectors
+from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.embed import Cut
 from ragcli.ingest.parser_process import Loaded, Request
 from ragcli.ingest.worker import HEADER, Frame, pack_document, pack_frame, unpack_document, unpack_frame

@@ -21,9 +21,9 @@ import numpy as np
 
 from ragcli.errors import RagcliError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.faiss_files import Vectors
-from ragcli.index.rows import chunk_key
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.rows import chunk_key
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
 from ragcli.ingest.embed import cut_up, model_files
 from ragcli.ingest.limits import Limits

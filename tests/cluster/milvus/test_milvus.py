@@ -285,8 +285,8 @@ def test_thousands_of_strangers_are_damage_not_an_empty_answer(server, tmp_path,
 
 def test_what_is_held_is_read_piece_by_piece(server, twins, monkeypatch):
     change_both(twins, {f"/d/{i}.txt": texts(f"d{i}", 7) for i in range(6)})
-    monkeypatch.setattr("ragcli.index.milvus._IDS", 5)
-    monkeypatch.setattr("ragcli.index.milvus._NUMBERS", 4 * DIMENSION)
+    monkeypatch.setattr("ragcli.index.milvus.store._IDS", 5)
+    monkeypatch.setattr("ragcli.index.milvus.store._NUMBERS", 4 * DIMENSION)
     assert verify(twins[1]).faults == ()
     client, name = server.client(), collection(twins[1])
     ids = held(server, twins[1])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.errors import RagcliError
-from ragcli.index.rows import chunk_key
+from ragcli.index.catalog.rows import chunk_key
 from ragcli.ingest.chunk import ChunkOptions, chunk
 from ragcli.ingest.cluster.shards import (
     ReadFile,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.rows import chunk_key
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.rows import chunk_key
+from ragcli.index.catalog.settings import Settings
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, Read, ReadAndStore, Store, fault_here, write_known
 from ragcli.ingest.limits import Limits

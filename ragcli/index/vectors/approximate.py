@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import faiss
 import numpy as np
 
-from ragcli.index.faiss_files import Ids, Vectors, read_file, search_file, write_file
-from ragcli.index.rows import ApproximateRow
+from ragcli.index.catalog.rows import ApproximateRow
+from ragcli.index.vectors.faiss_files import Ids, Vectors, read_file, search_file, write_file
 
 if TYPE_CHECKING:
-    from ragcli.index.vectors import Segments
+    from ragcli.index.vectors.segments import Segments
 
 # The share of the ten nearest that a search must find, on average over the sampled queries.
 LEAST_RECALL = 0.98

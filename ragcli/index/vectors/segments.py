@@ -17,8 +17,8 @@ import faiss
 import numpy as np
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.faiss_files import Ids, Vectors, check_digest, read_file, search_file, write_file
-from ragcli.index.rows import ApproximateRow, SegmentRow
+from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
+from ragcli.index.vectors.faiss_files import Ids, Vectors, check_digest, read_file, search_file, write_file
 
 # Rows copied at once when segments are written anew: 25 MB of float32 at 384 dimensions.
 _BLOCK = 16_384
@@ -110,7 +110,7 @@ class Segments:
         self._indexes = [_open(folder / row.name, row, dimension, ahead=row.last > self._covered) for row in rows]
         self._approximate = None
         if approximate is not None:
-            from ragcli.index.approximate import Approximate
+            from ragcli.index.vectors.approximate import Approximate
 
             self._approximate = Approximate(folder, approximate, dimension)
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.catalog import Catalog
-from ragcli.index.milvus_client import Entity
-from ragcli.index.milvus_place import Place
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.milvus.client import Entity
+from ragcli.index.milvus.collection import Place
 from ragcli.index.store import Entry, Held
 from ragcli.types import Span
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
+    from ragcli.index.vectors.faiss_files import Vectors
 
 # Rows and ids that are read at once: 8 MiB, where a server sends at most 100.
 _NUMBERS = 1 << 21
@@ -133,7 +133,7 @@ class MilvusStore:
     def _upsert(self, added: Sequence[Entry]) -> None:
         if not added:
             return
-        from ragcli.index.vectors import as_stored
+        from ragcli.index.vectors.segments import as_stored
 
         rows = as_stored(np.stack([row for _, _, row in added]))
         if not np.isfinite(rows).all():

@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from ragcli.index import database, layout
-from ragcli.index.ledger import Ledger
-from ragcli.index.rows import (
+from ragcli.index import layout
+from ragcli.index.catalog import database
+from ragcli.index.catalog.bookkeeping import Ledger
+from ragcli.index.catalog.rows import (
     CHUNK_COLUMNS,
     DOCUMENT_COLUMNS,
     INDEXED_STATE_COLUMNS,
@@ -29,9 +30,9 @@ from ragcli.index.rows import (
     skipped_state_of,
     storable,
 )
-from ragcli.index.settings import Settings
-from ragcli.index.sqlite_errors import damaged
-from ragcli.index.states import FileStates
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.sqlite_errors import damaged
+from ragcli.index.catalog.states import FileStates
 from ragcli.types import Chunk, Skipped
 
 _Value = TypeVar("_Value")

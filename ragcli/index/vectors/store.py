@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged
-from ragcli.index.catalog import Catalog
-from ragcli.index.compaction import to_rewrite
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import SegmentRow
+from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import VECTORS
-from ragcli.index.rows import SegmentRow
-from ragcli.index.settings import Settings
 from ragcli.index.store import Entry, Held
+from ragcli.index.vectors.compaction import to_rewrite
 from ragcli.types import Span
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
-    from ragcli.index.vectors import Segments
+    from ragcli.index.vectors.faiss_files import Vectors
+    from ragcli.index.vectors.segments import Segments
 
 
 class SegmentStore:
@@ -46,7 +46,7 @@ class SegmentStore:
         self._gone, self._new, self._dead = swallowed, [], list(dead)
         if not added and not swallowed:
             return
-        from ragcli.index.vectors import write_segment
+        from ragcli.index.vectors.segments import write_segment
 
         chunks = [(chunk, row) for chunk, _, row in added]
         row = write_segment(self._folder, self._catalog.segment_name(), chunks, swallowed, dead)
@@ -80,8 +80,8 @@ class SegmentStore:
         """Nothing: a segment that no row names is removed as a file (``recovery.sweep``)."""
 
     def held(self) -> Held:
-        from ragcli.index.faiss_files import check_digest
-        from ragcli.index.vectors import Segments
+        from ragcli.index.vectors.faiss_files import check_digest
+        from ragcli.index.vectors.segments import Segments
 
         ledger = self._catalog.ledger
         checked = (check_digest(self._folder / row.name, row.sha256) for row in ledger.vector_files())
@@ -98,7 +98,7 @@ class SegmentStore:
         self._opened = None
 
     def _segments(self) -> Segments:
-        from ragcli.index.vectors import Segments
+        from ragcli.index.vectors.segments import Segments
 
         commits = self._catalog.commits()
         if self._opened is None or self._opened[0] != commits:
@@ -107,7 +107,7 @@ class SegmentStore:
 
     def _check_segments_of(self, ids: Collection[int]) -> None:
         # a vector that is used again would carry damage on under a new checksum
-        from ragcli.index.vectors import require_sound
+        from ragcli.index.vectors.segments import require_sound
 
         for row in self._catalog.ledger.segments():
             if row.name not in self._sound and any(row.first <= i <= row.last for i in ids):

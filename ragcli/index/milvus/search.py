@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from ragcli.errors import IndexBusy, IndexDamaged, UsageError
-from ragcli.index.catalog import Catalog
-from ragcli.index.faiss_files import Vectors
-from ragcli.index.milvus_client import MOST_HITS
-from ragcli.index.milvus_place import Place
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.milvus.client import MOST_HITS
+from ragcli.index.milvus.collection import Place
 from ragcli.index.store import StoreState
-from ragcli.index.vectors import exact_scores
+from ragcli.index.vectors.faiss_files import Vectors
+from ragcli.index.vectors.segments import exact_scores
 
 # More is asked for than wanted, so that rows which tie with the last one are seen and the lower id wins.
 _TIE_ROOM = 8

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import ApproximateRow
 from ragcli.index.layout import VECTORS, approximate_name
 from ragcli.index.lock import uninterrupted
-from ragcli.index.rows import ApproximateRow
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
+    from ragcli.index.vectors.faiss_files import Vectors
 
 # Exact search reads every vector: 11 ms for so many (docs/scale.md), and from here on approximate search is worth
 # having a second copy of them on disk.
@@ -46,8 +46,8 @@ def optimize(folder: Path, catalog: Catalog, dimension: int, queries: Vectors) -
     """
     import numpy as np
 
-    from ragcli.index.approximate import build
-    from ragcli.index.vectors import Segments, require_sound
+    from ragcli.index.vectors.approximate import build
+    from ragcli.index.vectors.segments import Segments, require_sound
 
     rows = catalog.ledger.segments()
     for row in rows:

@@ -7,9 +7,9 @@ import os
 from contextlib import ExitStack
 
 from ragcli.errors import IndexDamaged, RagcliError, StoreMismatch, UsageError
-from ragcli.index.catalog import Catalog
-from ragcli.index.milvus_client import Collection, gone
-from ragcli.index.settings import Settings
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.settings import Settings
+from ragcli.index.milvus.client import Collection, gone
 from ragcli.index.store import Address, StoreState, parse_address
 
 

@@ -22,7 +22,7 @@ from ragcli.index.store import TOKEN_VARIABLE, Address
 from ragcli.offline import is_this_machine, require_reachable
 
 if TYPE_CHECKING:
-    from ragcli.index.faiss_files import Vectors
+    from ragcli.index.vectors.faiss_files import Vectors
 
 MOST_HITS = 16_384  # that a server gives for one question
 

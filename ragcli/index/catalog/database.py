@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ragcli.errors import IndexDamaged, IndexFormat, IndexNotFound, RagcliError
-from ragcli.index import sums
+from ragcli.index.catalog import checksums as sums
+from ragcli.index.catalog.sqlite_errors import damaged, translated
 from ragcli.index.layout import CATALOG, VECTORS, refuse_links
-from ragcli.index.sqlite_errors import damaged, translated
 
 FORMAT = 1
 FILE_NAME = CATALOG

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ragcli.index.catalog import Catalog
+from ragcli.index.catalog.documents import Catalog
 from ragcli.index.durable import sync_folder
-from ragcli.index.keyword_files import fingerprint
+from ragcli.index.keywords.files import fingerprint
 from ragcli.types import Chunk
 
 # The statistics of BM25 count an entry until its file is written anew. At this share the scores hardly move, and a
@@ -29,7 +29,7 @@ def rewrite_keywords(folder: Path, catalog: Catalog) -> None:
 
     Killed before it, the old one is in force and the next writer removes the new one.
     """
-    from ragcli.index.keywords import Keywords
+    from ragcli.index.keywords.tantivy_index import Keywords
 
     old, new = catalog.keywords_name(), catalog.next_keywords_name()
     shutil.rmtree(folder / new, ignore_errors=True)

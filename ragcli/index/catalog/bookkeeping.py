@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ragcli.index.database import Database
-from ragcli.index.rows import ApproximateRow, SegmentRow, approximate_of, segment_of
+from ragcli.index.catalog.database import Database
+from ragcli.index.catalog.rows import ApproximateRow, SegmentRow, approximate_of, segment_of
 from ragcli.types import Span
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from ragcli.index.rows import SegmentRow
+from ragcli.index.catalog.rows import SegmentRow
 
 # A segment of which a larger share is dead is written anew without the dead.
 MOST_DEAD = 0.25

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ragcli.index.rows import INDEXED_STATE_TYPES, FileState, indexed_state_of
+from ragcli.index.catalog.rows import INDEXED_STATE_TYPES, FileState, indexed_state_of
 
 
 class FileStates(Mapping[Path, FileState]):

@@ -1,0 +1,1 @@
+"""SQLite: the one truth about documents, chunks and what is in force."""

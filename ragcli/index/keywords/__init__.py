@@ -1,0 +1,1 @@
+"""tantivy: the keyword index, derived from the catalog."""

@@ -1,0 +1,1 @@
+"""Vectors in a Milvus server instead of in files."""
