@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 import ragcli.ingest.embed as embed
 from ragcli.ingest.discover import Rules
-from ragcli.ingest.limits import Limits
+from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sync import SyncOptions, sync
 
 class FixedEncoder:

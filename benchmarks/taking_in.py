@@ -24,7 +24,7 @@ from ragcli.index.catalog.settings import Settings
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, read_shard, write_shard
 from ragcli.ingest.embed import Embedder, cut_up
-from ragcli.ingest.parser_process import Loaded
+from ragcli.ingest.sandbox.process import Loaded
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Block, Document

@@ -78,8 +78,8 @@ def register(app: typer.Typer) -> None:
         from ragcli.cli import index_run
         from ragcli.formats.blocks import LoadOptions
         from ragcli.ingest.discover import Rules
-        from ragcli.ingest.limits import Limits
         from ragcli.ingest.roots import refuse_broad_root
+        from ragcli.ingest.sandbox.limits import Limits
         from ragcli.ingest.sync import SyncOptions
 
         if address is not None and engine != "ray":

@@ -9,8 +9,8 @@ from pathlib import Path
 from ragcli.errors import ExitCode, LoadError, UsageError
 from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.chunk import ChunkOptions, chunk
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.sandbox import Request, Sandbox
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Request, Sandbox
 from ragcli.render import write_json
 from ragcli.render.record import chunk_record
 from ragcli.render.visible import visible, visible_lines

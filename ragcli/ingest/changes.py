@@ -14,7 +14,7 @@ from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.rows import FileState
 from ragcli.index.catalog.states import FileStates
 from ragcli.ingest.discover import Found, Rules, discover
-from ragcli.ingest.limits import Limits
+from ragcli.ingest.sandbox.limits import Limits
 from ragcli.types import Reason, Skipped
 
 

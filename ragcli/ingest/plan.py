@@ -13,9 +13,9 @@ from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import CATALOG
 from ragcli.ingest.changes import Changes, Due, compare
-from ragcli.ingest.limits import Limits
 from ragcli.ingest.progress import RATE_SETTING
 from ragcli.ingest.roots import choose_roots, known_roots
+from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sync import SyncOptions
 from ragcli.types import Document
 
@@ -71,7 +71,7 @@ def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[E
 def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estimate:
     """Guess chunks from a sample of each kind of file, time from the last run or a short trial."""
     from ragcli.ingest.chunk import ChunkOptions, chunk
-    from ragcli.ingest.sandbox import Request, Sandbox
+    from ragcli.ingest.sandbox.pool import Request, Sandbox
     from ragcli.models.encoder import open_index_encoder, open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer

@@ -10,8 +10,8 @@ from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.rows import DocumentRow, storable
 from ragcli.index.reader import Index, open_index
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.sandbox import Loaded, Request, Sandbox
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
 from ragcli.types import Chunk, Document
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Literal
 from ragcli.index.catalog.settings import Settings
 from ragcli.ingest.changes import Due
 from ragcli.ingest.discover import Rules
-from ragcli.ingest.limits import Limits
 from ragcli.ingest.progress import Clock, Progress
+from ragcli.ingest.sandbox.limits import Limits
 
 if TYPE_CHECKING:
     from ragcli.ingest.embed import Cut, Embedder
-    from ragcli.ingest.sandbox import Loaded
+    from ragcli.ingest.sandbox.pool import Loaded
     from ragcli.ingest.sync import SyncOptions
 
     # Yields every file once, as it gets done; those of a cluster come with their passages and vectors.
@@ -52,7 +52,7 @@ def open_source(
         ) as cluster:  # fmt: skip
             yield lambda files, embedder: cluster.read(files, embedder.stored_keys())
     else:
-        from ragcli.ingest.sandbox import Request, Sandbox
+        from ragcli.ingest.sandbox.pool import Request, Sandbox
 
         workers = min(len(due), options.workers or os.cpu_count() or 1)
         with Sandbox(workers, limits, options.load) as sandbox:

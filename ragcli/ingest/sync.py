@@ -23,16 +23,16 @@ from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_wr
 from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import Rules
-from ragcli.ingest.limits import Limits
 from ragcli.ingest.progress import Clock, Progress
 from ragcli.ingest.roots import choose_roots, known_roots, store_roots
+from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.source import Engine, open_source
 from ragcli.types import Document, Reason, Skipped
 
 if TYPE_CHECKING:
     from ragcli.ingest.chunk import ChunkOptions
     from ragcli.ingest.embed import Cut, Embedder
-    from ragcli.ingest.sandbox import Loaded
+    from ragcli.ingest.sandbox.pool import Loaded
     from ragcli.ingest.source import Source
 
 # A commit is worth its fsyncs after this many chunks, or after this many seconds of work that could be lost.

@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import hostile_files
 
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.sandbox import Request, Sandbox
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Request, Sandbox
 from ragcli.types import Document, Reason
 
 BATCH = 50

@@ -16,8 +16,8 @@ import pytest
 
 from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.chunk import ChunkOptions, chunk
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.sandbox import Request, Sandbox
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Request, Sandbox
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import open_tokenizer
 from ragcli.types import Document, Reason, Skipped

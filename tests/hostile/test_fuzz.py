@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.limits import Limits
+from ragcli.ingest.sandbox.limits import Limits
 
 SEEDS = fuzz.seeds()
 LOADERS = sorted({loaders.loader_for(Path(f"a{suffix}"), b"text") or suffix for suffix in loaders.SUPPORTED_SUFFIXES})

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.worker import main
+from ragcli.ingest.sandbox.worker import main
 from ragcli.types import Block, Document, Reason
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ragcli.ingest.limits import Limits
+from ragcli.ingest.sandbox.limits import Limits
 from ragcli.types import Reason
 
 

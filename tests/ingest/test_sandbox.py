@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from ragcli.errors import RagcliError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.sandbox import Loaded, Request, Sandbox
-from ragcli.ingest.worker import pack_document, read_frame, unpack_document, write_frame
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
+from ragcli.ingest.sandbox.worker import pack_document, read_frame, unpack_document, write_frame
 from ragcli.types import Block, Document, Reason, Skipped
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are counted in /proc")
@@ -274,7 +274,7 @@ def test_workers_die_with_the_process_that_started_them(tmp_path):
 import os, sys
 from pathlib import Path
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.sandbox import Limits, Request, Sandbox
+from ragcli.ingest.sandbox.pool import Limits, Request, Sandbox
 with Sandbox(1, Limits(), LoadOptions(), module="misbehaving_worker") as sandbox:
     for loaded in sandbox.load([Request(Path({str(tmp_path)!r}, "pid.x"), None)]):
         print(loaded.outcome.text, flush=True)

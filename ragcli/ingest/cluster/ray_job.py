@@ -1,7 +1,7 @@
 """The process that talks to Ray: ``python -m ragcli.ingest.cluster.ray_job``. The only module that imports ray.
 
 Ray prints, logs from C++, and ends a process that lost its cluster: none of this may happen to the process that holds
-the index. On stdin come frames (see ``ragcli.ingest.worker``): where Ray is and what the workers are told, then the
+the index. On stdin come frames (see ``ragcli.ingest.sandbox.worker``): where Ray is and what the workers are told, then the
 groups of files. On stdout go a word on what is being done, the name of each shard that is ready, and how it ended. When
 stdin closes, the run is given up.
 """
@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ragcli._version import __version__
 from ragcli.ingest.cluster.work import Read, ReadAndStore, Store
-from ragcli.ingest.worker import Frame, pack_frame, read_frame, write_frame
+from ragcli.ingest.sandbox.worker import Frame, pack_frame, read_frame, write_frame
 
 # Seconds that a step may take, after which the other process gives up. A cluster answers within a few, Ray starts
 # within 20, a node answers in one; on a busy machine, with a disk that is cold, all of them take longer.

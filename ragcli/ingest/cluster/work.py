@@ -26,9 +26,9 @@ from ragcli.index.catalog.settings import Settings
 from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
 from ragcli.ingest.embed import cut_up, model_files
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
-from ragcli.ingest.worker import HEADER, Frame, pack_frame, unpack_frame
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
+from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_frame, unpack_frame
 from ragcli.models.encoder import Encoder, open_index_encoder
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Document
@@ -41,7 +41,7 @@ _MOST_TRIES = 6
 
 Batch = dict[str, Any]  # the columns of a few rows; here of one
 
-_PARSER = "ragcli.ingest.worker"
+_PARSER = "ragcli.ingest.sandbox.worker"
 _KEY = "S16"
 
 

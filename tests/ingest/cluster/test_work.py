@@ -9,9 +9,9 @@ from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.catalog.settings import Settings
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, Read, ReadAndStore, Store, fault_here, write_known
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.parser_process import Request
-from ragcli.ingest.worker import pack_frame
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.process import Request
+from ragcli.ingest.sandbox.worker import pack_frame
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.types import Document, Reason, Skipped

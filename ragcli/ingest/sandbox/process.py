@@ -20,8 +20,8 @@ from typing import IO
 import ragcli
 from ragcli.errors import RagcliError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
 from ragcli.types import Document, Reason, Skipped
 
 _START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Self
 
 from ragcli.formats.blocks import LoadOptions
-from ragcli.ingest.limits import Limits
-from ragcli.ingest.parser_process import Loaded, ParserProcess, Request
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
 
 __all__ = ["Loaded", "Request", "Sandbox"]
 
@@ -25,7 +25,7 @@ class Sandbox:
     """Worker processes for one run; leaving the context kills them all."""
 
     def __init__(
-        self, workers: int, limits: Limits, options: LoadOptions, *, module: str = "ragcli.ingest.worker"
+        self, workers: int, limits: Limits, options: LoadOptions, *, module: str = "ragcli.ingest.sandbox.worker"
     ) -> None:
         self._workers = workers
         self._limits = limits
