@@ -21,12 +21,12 @@ from benchmarks.collections import SHARED
 from benchmarks.ranking import progress, squad
 from benchmarks.results import write_result
 from ragcli.answer.extract import DEFAULT_THRESHOLD
-from ragcli.evaluate.calibration import auroc, expected_calibration_error
 from ragcli.evaluate.collection import document_number, passages_index
 from ragcli.evaluate.datasets import Dataset, load_beir
+from ragcli.evaluate.fit_probability import auroc, expected_calibration_error
 from ragcli.index.reader import Index, open_index
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Hit, Results
 
 SHOWN = 5

@@ -22,7 +22,7 @@ from ragcli.evaluate.collection import passages_index
 from ragcli.evaluate.datasets import load_beir
 from ragcli.index.reader import open_index
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.text.sentences import sentences
 
 

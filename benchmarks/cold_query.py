@@ -24,7 +24,7 @@ from ragcli.index.catalog.settings import Settings
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
-from ragcli.search import DEFAULT_CANDIDATES
+from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.types import Block, Chunk, Document
 
 QUESTION = "how does reranking change the order of the first results?"

@@ -19,7 +19,7 @@ from benchmarks.results import write_result
 from ragcli.index.reader import open_index
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import resolve
-from ragcli.search.fuse import fuse, reciprocal_rank_fusion
+from ragcli.retrieve.fuse import fuse, reciprocal_rank_fusion
 from ragcli.text.terms import query_terms
 
 Ranked = list[tuple[int, float]]

@@ -16,7 +16,7 @@ from ragcli._version import __version__
 if TYPE_CHECKING:
     from ragcli.index.reader import Index, open_index
     from ragcli.ingest.sync import SyncOptions, sync
-    from ragcli.search.engine import SearchOptions, search
+    from ragcli.retrieve.engine import SearchOptions, search
 
 __all__ = ["Index", "SearchOptions", "SyncOptions", "__version__", "open_index", "search", "sync"]
 
@@ -25,8 +25,8 @@ _HOMES = {
     "open_index": "ragcli.index.reader",
     "SyncOptions": "ragcli.ingest.sync",
     "sync": "ragcli.ingest.sync",
-    "SearchOptions": "ragcli.search.engine",
-    "search": "ragcli.search.engine",
+    "SearchOptions": "ragcli.retrieve.engine",
+    "search": "ragcli.retrieve.engine",
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ragcli.index.reader import open_index
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_docs"
 

@@ -18,7 +18,7 @@ from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.rerank import score
+from ragcli.retrieve.rerank import score
 from training import develop
 
 WINDOWS = (96, 128, 160, 192, 256)

@@ -22,7 +22,7 @@ from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.numpy.late import compare
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.rerank import combine
+from ragcli.retrieve.rerank import combine
 from training.export import export
 from training.model import Student, load_state
 from training.recipes import RECIPES

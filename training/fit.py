@@ -16,13 +16,13 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from ragcli.evaluate.calibration import Pair, auroc, expected_calibration_error, fit
+from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_error, fit
 from ragcli.models.digest import weights_sha256
 from ragcli.models.files import weights
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search import DEFAULT_CANDIDATES
-from ragcli.search.calibrate import SIGNALS, Case, logistic, stand_out
-from ragcli.search.rerank import combine, coverage
+from ragcli.retrieve import DEFAULT_CANDIDATES
+from ragcli.retrieve.probability import SIGNALS, Case, logistic, stand_out
+from ragcli.retrieve.rerank import combine, coverage
 from training import develop, statements
 from training.develop import WORK, Row
 from training.export import SHIPPED

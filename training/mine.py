@@ -20,7 +20,7 @@ import numpy as np
 from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.fuse import fuse
+from ragcli.retrieve.fuse import fuse
 from ragcli.text.terms import query_terms, terms
 from training.sources import TRAIN, Pool, pools
 

@@ -22,8 +22,8 @@ from ragcli.evaluate.collection import document_number, passages_index
 from ragcli.evaluate.datasets import load_beir
 from ragcli.index.reader import open_index
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.engine import Searcher, SearchOptions
-from ragcli.search.rerank import combine
+from ragcli.retrieve.engine import Searcher, SearchOptions
+from ragcli.retrieve.rerank import combine
 from training.develop import WORK
 
 FILE = WORK / "statements.json"

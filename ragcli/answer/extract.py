@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ragcli.answer.phrase import asked_phrase
-from ragcli.search.engine import Searcher
+from ragcli.retrieve.engine import Searcher
 from ragcli.text.sentences import sentences
 from ragcli.text.terms import terms
 from ragcli.types import Answer, Citation, Hit, Results, Span

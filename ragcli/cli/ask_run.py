@@ -15,7 +15,7 @@ from ragcli.render import write_json
 from ragcli.render.answer import answer_record, write_answer, write_sources
 from ragcli.render.terminal import color_wanted, terminal_width
 from ragcli.render.visible import visible, visible_lines
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Answer, Results
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from ragcli.render import write_json, write_results
 from ragcli.render.answer import answer_record
 from ragcli.render.terminal import color_wanted, terminal_width
 from ragcli.render.visible import visible, visible_lines
-from ragcli.search.judge import Judge, open_judge
+from ragcli.retrieve.judge import Judge, open_judge
 from ragcli.types import Answer, Results
 
 if TYPE_CHECKING:

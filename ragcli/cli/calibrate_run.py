@@ -10,16 +10,16 @@ from pathlib import Path
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
-from ragcli.evaluate.calibration import Pair, auroc, expected_calibration_error, fit
 from ragcli.evaluate.datasets import load_questions
+from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_error, fit
 from ragcli.evaluate.make import make_questions
 from ragcli.evaluate.task import Task, known_item_task
 from ragcli.index.reader import Index, open_index
 from ragcli.models.reranker import resolve_reranker
 from ragcli.render import write_json
 from ragcli.render.visible import json_text, visible
-from ragcli.search.calibrate import SIGNALS, Calibration, Case, save_calibration
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
+from ragcli.retrieve.probability import SIGNALS, Calibration, Case, save_calibration
 
 _SHOWN = 5  # hits of a question that are judged: those that people look at
 _LEAST = 40  # answered questions; fewer say nothing about a probability

@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
         from ragcli.index.reader import open_index
         from ragcli.render import write_json
         from ragcli.render.visible import shell_command
-        from ragcli.search.reference import find_reference
+        from ragcli.retrieve.reference import find_reference
 
         with open_index(env.existing_index(), None) as index:
             place = find_reference(index, reference)

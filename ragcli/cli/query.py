@@ -10,7 +10,7 @@ import typer
 from ragcli.cli.env import Env, command
 from ragcli.errors import ExitCode
 from ragcli.render import FORMATS
-from ragcli.search import DEFAULT_CANDIDATES
+from ragcli.retrieve import DEFAULT_CANDIDATES
 
 _MODES = ("hybrid", "dense", "keyword")
 
@@ -97,8 +97,8 @@ def register(app: typer.Typer) -> None:
         """
         from ragcli.cli import query_run
         from ragcli.models.files import DEFAULT_RERANKER
-        from ragcli.search.engine import SearchOptions
-        from ragcli.search.filters import Filters, parse_date
+        from ragcli.retrieve.engine import SearchOptions
+        from ragcli.retrieve.filters import Filters, parse_date
 
         chosen = query_run.choose_format(env, format_, FORMATS, jsonl=jsonl, paths=paths, null=null)
         options = SearchOptions(

@@ -15,7 +15,7 @@ from ragcli.errors import ExitCode, UsageError
 from ragcli.index.reader import Index, open_index
 from ragcli.render import results_record, write_json_line, write_results
 from ragcli.render.terminal import color_wanted, terminal_width
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Mode, Results
 
 _STDIN_NAME = "(stdin)"

@@ -13,7 +13,7 @@ from ragcli.errors import ExitCode, UsageError
 from ragcli.models.encoder import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.render import write_json_line
-from ragcli.search.judge import Candidate, open_judge, signals_of_text
+from ragcli.retrieve.judge import Candidate, open_judge, signals_of_text
 
 
 @dataclass(frozen=True, slots=True)

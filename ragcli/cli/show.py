@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         from ragcli.render import write_json
         from ragcli.render.record import chunk_record
         from ragcli.render.visible import display_path, visible, visible_lines
-        from ragcli.search.reference import find_reference, text_around
+        from ragcli.retrieve.reference import find_reference, text_around
 
         with open_index(env.existing_index(), None) as index:
             place = find_reference(index, reference)

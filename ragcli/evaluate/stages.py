@@ -12,7 +12,7 @@ from ragcli.errors import UsageError
 from ragcli.evaluate.collection import Report
 from ragcli.evaluate.task import Task
 from ragcli.index.reader import open_index
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 
 # How deep a ranking is measured.
 DEPTH = 100

@@ -10,7 +10,7 @@ import pytest
 from ragcli.answer.extract import extract
 from ragcli.index.reader import open_index
 from ragcli.ingest.sync import SyncOptions, sync
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 

@@ -13,7 +13,7 @@ import pytest
 
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.calibrate import save_calibration
+from ragcli.retrieve.probability import save_calibration
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 QUERY = "when are boats painted?"

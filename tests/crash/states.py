@@ -12,7 +12,7 @@ from ragcli.errors import IndexNotFound
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
 from ragcli.index.vectors.segments import Segments
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 
 TOLERANCE = 1e-6
 

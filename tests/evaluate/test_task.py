@@ -11,7 +11,7 @@ from ragcli.evaluate.datasets import Question, QuestionSet
 from ragcli.evaluate.task import document_text, holding, known_item_task
 from ragcli.index.reader import open_index
 from ragcli.ingest.sync import SyncOptions, sync
-from ragcli.search.engine import Searcher, SearchOptions
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Chunk
 
 

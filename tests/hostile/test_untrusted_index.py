@@ -18,8 +18,8 @@ from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer
 from ragcli.ingest.sync import SyncOptions, sync
-from ragcli.search.engine import SearchOptions, search
-from ragcli.search.reference import find_reference, text_around
+from ragcli.retrieve.engine import SearchOptions, search
+from ragcli.retrieve.reference import find_reference, text_around
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ragcli"
 NASTY = [

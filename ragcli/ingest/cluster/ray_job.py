@@ -1,9 +1,9 @@
 """The process that talks to Ray: ``python -m ragcli.ingest.cluster.ray_job``. The only module that imports ray.
 
 Ray prints, logs from C++, and ends a process that lost its cluster: none of this may happen to the process that holds
-the index. On stdin come frames (see ``ragcli.ingest.sandbox.worker``): where Ray is and what the workers are told, then the
-groups of files. On stdout go a word on what is being done, the name of each shard that is ready, and how it ended. When
-stdin closes, the run is given up.
+the index. On stdin come frames (see ``ragcli.ingest.sandbox.worker``): where Ray is and what the workers are told,
+then the groups of files. On stdout go a word on what is being done, the name of each shard that is ready, and how it
+ended. When stdin closes, the run is given up.
 """
 
 from __future__ import annotations

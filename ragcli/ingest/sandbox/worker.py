@@ -1,7 +1,7 @@
 """A process that reads files for the sandbox, so that a parser that hangs, crashes or explodes costs one file.
 
-It is started as ``python -m ragcli.ingest.sandbox.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space (0 is
-none), the second on a document as it is sent. On stdin come frames: the options, then one request a file. On
+It is started as ``python -m ragcli.ingest.sandbox.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space
+(0 is none), the second on a document as it is sent. On stdin come frames: the options, then one request a file. On
 stdout go a greeting, then for each request what the file is, when it could be read, and what became of it. A frame is
 eight bytes of length, big-endian, and JSON; a document says how long its text is, which follows as UTF-8.
 

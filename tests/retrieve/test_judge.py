@@ -19,8 +19,8 @@ from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.numpy.late import compare, cover
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.calibrate import Calibration, save_calibration
-from ragcli.search.judge import Candidate, Judge, open_judge
+from ragcli.retrieve.judge import Candidate, Judge, open_judge
+from ragcli.retrieve.probability import Calibration, save_calibration
 
 TOLD = ModelFiles("told", Path(), "", "")
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ragcli.errors import CalibrationMissing
 from ragcli.models.reranker import Reranker, open_reranker, resolve_reranker
-from ragcli.search.calibrate import Calibration, load_calibration, logistic
-from ragcli.search.rerank import Signals, combine, coverage, score
+from ragcli.retrieve.probability import Calibration, load_calibration, logistic
+from ragcli.retrieve.rerank import Signals, combine, coverage, score
 from ragcli.types import Span
 
 if TYPE_CHECKING:

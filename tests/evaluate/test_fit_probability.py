@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.evaluate.calibration import Pair, auroc, expected_calibration_error, fit
-from ragcli.search.calibrate import SIGNALS, Calibration
+from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_error, fit
+from ragcli.retrieve.probability import SIGNALS, Calibration
 
 KNOWN = {"bias": -1.5, "dense": 4.0, "coverage": 1.0, "late": 3.0, "logit": 0.5}
 SCALES = {"dense": (0.4, 0.3), "coverage": (0.5, 0.4), "late": (0.7, 0.3), "logit": (-2.0, 5.0)}

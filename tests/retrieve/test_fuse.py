@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.search.fuse import fuse, reciprocal_rank_fusion
+from ragcli.retrieve.fuse import fuse, reciprocal_rank_fusion
 
 DENSE = [(1, 0.9), (2, 0.7), (3, 0.5)]
 KEYWORD = [(3, 12.0), (4, 6.0), (1, 2.0)]

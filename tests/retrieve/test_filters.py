@@ -10,7 +10,7 @@ import pytest
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog.rows import DocumentRow
-from ragcli.search.filters import Filters, parse_date, select
+from ragcli.retrieve.filters import Filters, parse_date, select
 
 
 def row(number: int, path: Path, loader: str, modified: str) -> DocumentRow:

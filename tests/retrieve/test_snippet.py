@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.search.snippet import LONG, make_snippet
+from ragcli.retrieve.snippet import LONG, make_snippet
 from ragcli.types import Chunk
 
 

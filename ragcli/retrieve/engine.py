@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_RERANKER
-from ragcli.search import DEFAULT_CANDIDATES
-from ragcli.search.filters import Filters, select
-from ragcli.search.fuse import fuse, scaled
-from ragcli.search.judge import Candidate, Judged, open_judge
-from ragcli.search.rerank import coverage
-from ragcli.search.snippet import make_snippet
+from ragcli.retrieve import DEFAULT_CANDIDATES
+from ragcli.retrieve.filters import Filters, select
+from ragcli.retrieve.fuse import fuse, scaled
+from ragcli.retrieve.judge import Candidate, Judged, open_judge
+from ragcli.retrieve.rerank import coverage
+from ragcli.retrieve.snippet import make_snippet
 from ragcli.text.terms import query_terms
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results, Span
 

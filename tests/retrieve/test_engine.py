@@ -17,10 +17,10 @@ from ragcli.models.encoder import open_query_encoder
 from ragcli.models.files import ModelFiles
 from ragcli.models.reranker import open_reranker, resolve_reranker
 from ragcli.models.resolve import resolve
-from ragcli.search.calibrate import save_calibration
-from ragcli.search.engine import Searcher, SearchOptions, search
-from ragcli.search.filters import Filters, select
-from ragcli.search.fuse import fuse
+from ragcli.retrieve.engine import Searcher, SearchOptions, search
+from ragcli.retrieve.filters import Filters, select
+from ragcli.retrieve.fuse import fuse
+from ragcli.retrieve.probability import save_calibration
 from ragcli.text.terms import query_terms
 from ragcli.types import Chunk
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragcli.search.calibrate import SIGNALS, Case
+from ragcli.retrieve.probability import SIGNALS, Case
 
 
 @dataclass(frozen=True, slots=True)

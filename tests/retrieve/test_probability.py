@@ -9,7 +9,7 @@ import pytest
 
 from ragcli.errors import CalibrationMissing
 from ragcli.models import reranker
-from ragcli.search.calibrate import SIGNALS, Calibration, load_calibration, save_calibration, stand_out
+from ragcli.retrieve.probability import SIGNALS, Calibration, load_calibration, save_calibration, stand_out
 
 ENCODER, RERANKER = "a1" * 32, "b2" * 32
 RETRIEVED = {"bias": -1.0, "dense": 2.0, "coverage": 0.5}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ragcli.models.files import ModelFiles
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
-from ragcli.search.rerank import combine, coverage, score
+from ragcli.retrieve.rerank import combine, coverage, score
 
 
 def test_signals_are_summed_as_they_are_and_the_sums_scaled_within_the_list():
