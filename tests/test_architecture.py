@@ -31,9 +31,10 @@ HOMES = {
     "huggingface_hub": ("models/",),
     "pypdf": ("formats/pdf/pypdf_reader.py",),
     "pypdfium2": ("formats/pdf/",),
-    "docx": ("formats/docx",),
+    "docx": ("formats/docx.py",),
     "pptx": ("formats/pptx.py",),
     "openpyxl": ("formats/xlsx.py",),
+    "markdown_it": ("formats/markdown.py",),
     "selectolax": ("formats/",),
     "charset_normalizer": ("formats/",),
     "httpx2": ("answer/llm.py",),
@@ -156,7 +157,7 @@ def test_the_table_of_commands_is_that_of_the_modules():
 
 def test_a_query_loads_no_torch(sample_home):
     names = ["torch", "sentence_transformers", "transformers", "huggingface_hub", "rich", "pypdf", "docx", "pymilvus"]
-    names += ["ragcli.index.store", "ragcli.index.milvus"]
+    names += ["markdown_it", "ragcli.index.store", "ragcli.index.milvus"]
     argv = ["query", "--home", str(sample_home), "--index", "samples", "what is attention", "--format", "plain"]
     assert loaded_by(argv, names) == "[]"
 

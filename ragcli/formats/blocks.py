@@ -18,6 +18,18 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LONGEST_NAME = 500  # characters
 _DEEPEST = 32  # headings in a path
 
+_LONGEST_TITLE = 200
+_LETTERS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u3400-\u9fff]")
+
+# What programs put there on their own: the name of the file or of the template, their own name.
+_NO_TITLE = re.compile(
+    r"untitled|unbenannt|sans titre|arxiv:\d|microsoft (?:office )?(?:word|excel|powerpoint)\b|\S*[/\\]\S*\Z"
+    r"|(?:power ?point |word )?(?:presentation|document|slide|dokument|präsentation) ?\d*\Z"
+    r"|\(?(?:anonymous|unspecified|none|null|title)\)?\Z"
+    r"|.*\.(?:pdf|docx?|pptx?|xlsx?|odt|odp|rtf|txt|tex|dvi|ps|eps|indd|qxd|pmd|fm|html?|wpd|pub|md)\Z",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
@@ -36,6 +48,13 @@ def name_of(text: str) -> str:
     """``text`` as a title: on one line, and cut where no title is that long."""
     name = clean(" ".join(text[: 4 * _LONGEST_NAME].split()))
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
+
+
+def is_title(text: str, path: Path) -> bool:
+    """True when ``text`` can be the title of the document in ``path``; not so the name of a file or a program."""
+    if not 3 <= len(text) <= _LONGEST_TITLE or text.casefold() == path.stem.casefold():
+        return False
+    return _NO_TITLE.match(text) is None and _LETTERS.search(text) is not None
 
 
 class HeadingPath:
@@ -98,11 +117,11 @@ class TextBuilder:
             self._headings.push(text, level)
             self.add(text, "heading", page=page)
 
-    def build(self, path: Path, title: str, loader: str, warnings: tuple[str, ...] = ()) -> Document:
-        """The document so far; LoadError(EMPTY) when no block has text."""
+    def build(self, path: Path, title: str, warnings: tuple[str, ...] = ()) -> Document:
+        """The document so far, its loader still to be named; LoadError(EMPTY) when no block has text."""
         if not self._blocks:
             raise LoadError(Reason.EMPTY, "there is no text in it")
-        return Document(path, name_of(title), "".join(self._parts), tuple(self._blocks), loader, warnings)
+        return Document(path, name_of(title), "".join(self._parts), tuple(self._blocks), "", warnings)
 
 
 def row_text(header: Sequence[str] | None, cells: Sequence[str]) -> str:

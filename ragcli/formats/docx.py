@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import docx
@@ -15,15 +17,9 @@ from docx.oxml.xmlchemy import BaseOxmlElement as Element
 
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
-from ragcli.formats.blocks import LoadOptions, TextBuilder
-from ragcli.formats.docx_styles import Style, paragraph_style, read_styles
+from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.rows import add_rows
-from ragcli.formats.titles import is_title
 from ragcli.types import Document, Reason
-
-NAME = "docx"
-VERSION = 1
-SUFFIXES = (".docx",)
 
 # What python-docx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).
 _DAMAGE = (*ZIP_ERRORS, OpcError, SyntaxError, AttributeError, LookupError, TypeError)
@@ -38,6 +34,11 @@ _MARKS = {qn("w:tab"): " ", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyp
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _NOT_TEXT = {qn("w:del"), qn("w:moveFrom"), qn("w:pPr"), qn("w:rPr"), qn("w:rt"), _BOX, _FALLBACK}
 _NOTES = {qn("w:footnoteReference"): "footnotes", qn("w:endnoteReference"): "endnotes"}
+
+_HEADING = re.compile(r"heading ?([1-9])\Z", re.IGNORECASE)
+_LIST = re.compile(r"list(?: (?:bullet|number)(?: \d)?)?\Z", re.IGNORECASE)
+_MAX_DEPTH = 20  # of styles based on styles, which may go round in a circle
+_OUTLINE_LEVELS = "012345678"  # 9 is body text
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -54,7 +55,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         title = " ".join((document.core_properties.title or "").split())
     except _DAMAGE as error:
         raise LoadError(Reason.DAMAGED, f"not a readable Word file: {error}") from error
-    return reader.builder.build(path, title if is_title(title, path) else reader.title, NAME)
+    return reader.builder.build(path, title if is_title(title, path) else reader.title)
 
 
 class _Reader:
@@ -64,7 +65,7 @@ class _Reader:
         self.builder = TextBuilder()
         self.title = ""  # the first paragraph in the style Title, else the first heading
         self._has_title_style = False
-        self._styles = read_styles(document.styles.element)
+        self._styles = _read_styles(document.styles.element)
         self._notes = {kind: _read_notes(document, kind) for kind in _NOTES.values()}
         self._in_list = False
 
@@ -79,14 +80,14 @@ class _Reader:
     def _add_paragraph(self, element: Element) -> None:
         text = _paragraph_text(element)
         if text:
-            self._add_text(text, paragraph_style(element, self._styles))
+            self._add_text(text, _paragraph_style(element, self._styles))
         for reference in element.iter(*_NOTES):
             note = self._notes[_NOTES[reference.tag]].pop(reference.get(qn("w:id")), "")
             self.builder.add(f"Note: {note}" if note else "")
         for box in _boxes(element):
             self.read(box)
 
-    def _add_text(self, text: str, style: Style) -> None:
+    def _add_text(self, text: str, style: _Style) -> None:
         if style.level is not None and len(text) <= _LONGEST_HEADING:
             self.builder.heading(text, max(1, style.level))
             if not self.title or (style.level == 0 and not self._has_title_style):
@@ -181,3 +182,64 @@ def _read_notes(document: WordDocument, kind: str) -> dict[str, str]:
                 if isinstance(note.tag, str) and note.get(qn("w:id")) is not None:
                     notes[str(note.get(qn("w:id")))] = _cell_text(note)
     return notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """``level`` is 1 to 9 for headings, 0 for the title, None for everything else."""
+
+    level: int | None = None
+    is_list: bool = False
+
+
+def _read_styles(element: Element) -> dict[str, _Style]:
+    """The styles below a ``w:styles`` element by their id, each with what it takes from those it is based on."""
+    own = {str(style.get(qn("w:styleId"))): style for style in element.iter(qn("w:style"))}
+    return {name: _resolve(name, own, 0) for name in own}
+
+
+def _paragraph_style(paragraph: Element, styles: dict[str, _Style]) -> _Style:
+    """The role of a ``w:p`` element: its own properties first, then those of its style."""
+    properties = paragraph.find(qn("w:pPr"))
+    if properties is None:
+        return _Style()
+    style = styles.get(_value(properties, "w:pStyle"), _Style())
+    return _Style(_outline_level(properties, style.level), _is_numbered(properties, style.is_list))
+
+
+def _resolve(name: str, own: dict[str, Element], depth: int) -> _Style:
+    element = own.get(name)
+    if element is None or depth > _MAX_DEPTH:
+        return _Style()
+    shown = _value(element, "w:name")
+    heading = _HEADING.match(shown)
+    if heading:
+        return _Style(int(heading[1]))
+    if shown.casefold() == "title":
+        return _Style(0)
+    if _LIST.match(shown):
+        return _Style(None, is_list=True)
+    base = _resolve(_value(element, "w:basedOn"), own, depth + 1)
+    properties = element.find(qn("w:pPr"))
+    if properties is None:
+        return base
+    return _Style(_outline_level(properties, base.level), _is_numbered(properties, base.is_list))
+
+
+def _outline_level(properties: Element, inherited: int | None) -> int | None:
+    value = _value(properties, "w:outlineLvl")
+    if not value:
+        return inherited
+    return int(value) + 1 if value in _OUTLINE_LEVELS else None
+
+
+def _is_numbered(properties: Element, inherited: bool) -> bool:
+    numbering = properties.find(qn("w:numPr"))
+    if numbering is None:
+        return inherited
+    return _value(numbering, "w:numId") != "0"  # 0 takes the numbers away again
+
+
+def _value(parent: Element, tag: str) -> str:
+    child = parent.find(qn(tag))
+    return str(child.get(qn("w:val"), "")) if child is not None else ""

@@ -12,15 +12,10 @@ from zipfile import ZipFile
 
 from ragcli.errors import LoadError
 from ragcli.formats.archive import open_archive, read_member
-from ragcli.formats.blocks import LoadOptions, TextBuilder
+from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.decode import decode
 from ragcli.formats.html.loader import html_blocks
-from ragcli.formats.titles import is_title
 from ragcli.types import Document, Reason
-
-NAME = "epub"
-VERSION = 1
-SUFFIXES = (".epub",)
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -59,7 +54,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             html_blocks(builder, _SELF_CLOSED.sub(_open_and_close, markup), number)
     if len(warnings) == len(chapters):
         raise LoadError(Reason.DAMAGED, warnings[0] if warnings else "the spine names no text")
-    return builder.build(path, title if is_title(title, path) else "", NAME, tuple(warnings))
+    return builder.build(path, title if is_title(title, path) else "", tuple(warnings))
 
 
 def _refuse_drm(archive: ZipFile) -> None:

@@ -97,9 +97,9 @@ class Blocks:
 
 
 def document(
-    path: Path, text: str, blocks: Sequence[Block], loader: str, *, title: str = "", warnings: tuple[str, ...] = ()
+    path: Path, text: str, blocks: Sequence[Block], *, title: str = "", warnings: tuple[str, ...] = ()
 ) -> Document:
-    """The document whose text is the file's own; LoadError(EMPTY) when it has no blocks."""
+    """The document whose text is the file's own, its loader still to be named; LoadError(EMPTY) without blocks."""
     if not blocks:
         raise LoadError(Reason.EMPTY, "there is no text in it")
-    return Document(path, name_of(title), text, tuple(blocks), loader, warnings)
+    return Document(path, name_of(title), text, tuple(blocks), "", warnings)

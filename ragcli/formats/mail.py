@@ -18,10 +18,6 @@ from ragcli.formats.decode import declared_encoding, decode, normalise
 from ragcli.formats.html.loader import html_blocks
 from ragcli.types import Document, Reason
 
-NAME = "mail"
-VERSION = 1
-SUFFIXES = (".eml", ".mbox")
-
 MAX_MESSAGES = 100_000  # of a mailbox
 _MAX_PARTS = 1000  # of a message
 _MAX_DEPTH = 10  # of messages in messages
@@ -45,12 +41,12 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     data = _as_bytes_of_mail(data)
     builder = TextBuilder()
     if path.suffix.lower() == ".mbox":
-        return builder.build(path, "", NAME, _add_mailbox(builder, data))
+        return builder.build(path, "", _add_mailbox(builder, data))
     message = _parse(data)
     if not any(name in message for name in _KNOWN):
         raise LoadError(Reason.DAMAGED, "there is no mail header in it")
     _add_message(builder, message, None, 0)
-    return builder.build(path, _header(message, "Subject"), NAME)
+    return builder.build(path, _header(message, "Subject"))
 
 
 def _as_bytes_of_mail(data: bytes) -> bytes:

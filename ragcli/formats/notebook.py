@@ -11,12 +11,8 @@ from typing import Any
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder
 from ragcli.formats.decode import normalise
-from ragcli.formats.markdown.loader import markdown_blocks
+from ragcli.formats.markdown import markdown_blocks
 from ragcli.types import Document, Reason
-
-NAME = "notebook"
-VERSION = 1
-SUFFIXES = (".ipynb",)
 
 _LONG_OUTPUT = 2000  # characters; longer ones are logs and dumps, which nobody wrote
 _ANSI = re.compile("\x1b\\[[0-9;]*[A-Za-z]")  # tracebacks come coloured
@@ -45,7 +41,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             builder.add(output, "code", headings=headings.path)
     metadata = notebook.get("metadata")
     named = metadata.get("title") if isinstance(metadata, dict) else None
-    return builder.build(path, named if isinstance(named, str) and named.strip() else title, NAME)
+    return builder.build(path, named if isinstance(named, str) and named.strip() else title)
 
 
 def _cells(notebook: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON can be anything)

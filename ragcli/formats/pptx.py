@@ -16,14 +16,9 @@ from pptx.text.text import TextFrame
 
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
-from ragcli.formats.blocks import LoadOptions, TextBuilder
+from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.rows import add_rows
-from ragcli.formats.titles import is_title
 from ragcli.types import Document, Reason
-
-NAME = "pptx"
-VERSION = 1
-SUFFIXES = (".pptx",)
 
 # What python-pptx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).
 _DAMAGE = (*ZIP_ERRORS, PythonPptxError, SyntaxError, AttributeError, LookupError, TypeError)
@@ -58,7 +53,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             title = title or heading
     except _DAMAGE as error:
         raise LoadError(Reason.DAMAGED, f"not a readable PowerPoint file: {error}") from error
-    return builder.build(path, title, NAME)
+    return builder.build(path, title)
 
 
 def _add_slide(builder: TextBuilder, slide: Slide, number: int) -> str:

@@ -1,7 +1,11 @@
-"""Which loader reads a file. Loaders are imported when they are used: a run over notes never imports a PDF parser."""
+"""The loaders: which module reads which suffixes, and at what version. The only list of them.
+
+Loaders are imported when they are used: a run over notes never imports a PDF parser.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -9,41 +13,68 @@ from typing import NamedTuple
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.decode import declared_encoding
-from ragcli.formats.suffixes import BINARY_SUFFIXES, SOURCE_NAMES, SOURCE_SUFFIXES
 from ragcli.types import Document, Reason
+
+_SOURCE = """
+    py pyi pyx pxd go rs js mjs cjs jsx ts mts cts tsx vue svelte java kt kts scala sc groovy gradle clj cljs cljc edn
+    c h cc cpp cxx c++ hh hpp hxx inl ino m mm cs fs fsx vb d zig nim v sv vhd vhdl odin swift dart
+    rb rake php pl pm t lua tcl r jl ex exs erl hrl elm hs lhs ml mli sml f f90 f95 f03 for pas pp adb ads
+    lisp lsp el scm rkt asm s sh bash zsh fish ksh ps1 psm1 bat cmd awk sed vim sql
+    css scss sass less styl proto thrift graphql gql tf tfvars hcl nix bzl cmake mk mak dockerfile patch diff
+    glsl hlsl vert frag comp wgsl cu cuh cl sol move cairo tla coq lean agda idr prql
+"""
+_BINARY = """
+    png jpg jpeg jpe gif bmp tif tiff webp heic heif avif ico icns psd ai xcf raw cr2 nef arw dng jp2 svgz
+    mp3 wav flac ogg oga opus m4a aac wma aiff mid midi mp4 m4v mkv mov avi wmv webm flv mpg mpeg 3gp
+    zip gz tgz bz2 tbz xz txz zst lz lz4 lzma 7z rar tar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
+    exe dll so dylib a o obj lib bin dat class pyc pyo pyd wasm elf ko sys
+    ttf otf woff woff2 eot pfb
+    doc dot xls xlt ppt pot pps msg pst odt ods odp odg rtf pages numbers key mobi azw azw3 djvu xps chm one vsd
+    sqlite sqlite3 db mdb accdb parquet feather arrow avro orc h5 hdf5 npy npz pkl pickle joblib mat rds rdata
+    safetensors onnx pt pth ckpt gguf faiss tflite keras
+    p7s p7m p12 pfx der gpg pgp keystore jks
+"""
+
+# Whole names of files of source code, in lower case.
+_SOURCE_NAMES = frozenset(
+    ("makefile", "gnumakefile", "dockerfile", "containerfile", "jenkinsfile", "vagrantfile", "rakefile", "gemfile")
+) | frozenset(("justfile", "cmakelists.txt", "build", "workspace", "procfile", "brewfile", "snakefile", ".bashrc"))
 
 
 class _Loader(NamedTuple):
-    version: int  # the module's VERSION, known here without importing it; a test compares them
+    module: str  # below ragcli.formats; it exports load(path, data, options)
+    version: int  # goes up when the same file gives other text or blocks: such files are read again
     suffixes: tuple[str, ...]
     is_text: bool = True  # False: the loader itself says what is wrong with a file that is not what its name says
 
 
+def _dotted(suffixes: str) -> tuple[str, ...]:
+    return tuple(f".{suffix}" for suffix in suffixes.split())
+
+
+# By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader(1, (".txt", ".text", ".log", ".org", ".tex")),
-    "source": _Loader(1, SOURCE_SUFFIXES),
-    "markdown": _Loader(1, (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd")),
-    "rst": _Loader(1, (".rst", ".rest")),
-    "html": _Loader(1, (".html", ".htm", ".xhtml", ".xht")),
-    "table": _Loader(1, (".csv", ".tsv")),
-    "notebook": _Loader(1, (".ipynb",)),
+    "text": _Loader("text", 1, _dotted("txt text log org tex")),
+    "source": _Loader("source_code", 1, _dotted(_SOURCE)),
+    "markdown": _Loader("markdown", 1, _dotted("md markdown mdown mkd mdx qmd rmd")),
+    "rst": _Loader("rst", 1, _dotted("rst rest")),
+    "html": _Loader("html.loader", 1, _dotted("html htm xhtml xht")),
+    "table": _Loader("table", 1, _dotted("csv tsv")),
+    "notebook": _Loader("notebook", 1, _dotted("ipynb")),
     "structured": _Loader(
+        "structured",
         1,
-        (
-            *(".json", ".jsonl", ".ndjson", ".geojson", ".json5", ".yaml", ".yml", ".toml", ".xml", ".xsl", ".xsd"),
-            *(".rss", ".atom", ".opml", ".ini", ".cfg", ".conf", ".properties"),
-        ),
+        _dotted("""json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml ini cfg conf properties"""),
     ),
-    "pdf": _Loader(1, (".pdf",), is_text=False),
-    "docx": _Loader(1, (".docx",), is_text=False),
-    "pptx": _Loader(1, (".pptx",), is_text=False),
-    "xlsx": _Loader(1, (".xlsx", ".xlsm"), is_text=False),
-    "epub": _Loader(1, (".epub",), is_text=False),
-    "mail": _Loader(1, (".eml", ".mbox")),
+    "pdf": _Loader("pdf.loader", 1, _dotted("pdf"), is_text=False),
+    "docx": _Loader("docx", 1, _dotted("docx"), is_text=False),
+    "pptx": _Loader("pptx", 1, _dotted("pptx"), is_text=False),
+    "xlsx": _Loader("xlsx", 1, _dotted("xlsx xlsm"), is_text=False),
+    "epub": _Loader("epub", 1, _dotted("epub"), is_text=False),
+    "mail": _Loader("mail", 1, _dotted("eml mbox")),
 }
-# loader -> its module, where that has another name
-MODULES = {"source": "source_code", "pdf": "pdf.loader", "html": "html.loader", "markdown": "markdown.loader"}
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
+_BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
 
 SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
 ALL_VERSIONS = sum(loader.version for loader in _LOADERS.values())  # grows when any loader changes or is added
@@ -68,7 +99,7 @@ def loader_for(path: Path, head: bytes) -> str | None:
     name = _BY_SUFFIX.get(suffix)
     if name and not _LOADERS[name].is_text:
         return name
-    if suffix in BINARY_SUFFIXES:
+    if suffix in _BINARY_SUFFIXES:
         return None
     if name in (None, "text") and b"%PDF-" in head[:16]:
         return "pdf"
@@ -89,11 +120,10 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     if name is None:
         suffix = path.suffix.lower()
         raise LoadError(
-            Reason.UNSUPPORTED, f"no loader for {suffix}" if suffix in BINARY_SUFFIXES else "binary content"
+            Reason.UNSUPPORTED, f"no loader for {suffix}" if suffix in _BINARY_SUFFIXES else "binary content"
         )
-    module = import_module(f"ragcli.formats.{MODULES.get(name, name)}")
-    document: Document = module.load(path, data, options)
-    return document
+    document: Document = import_module(f"ragcli.formats.{_LOADERS[name].module}").load(path, data, options)
+    return replace(document, loader=name)
 
 
 def _looks_like_text(head: bytes, *, known: bool) -> bool:
@@ -106,6 +136,6 @@ def _looks_like_text(head: bytes, *, known: bool) -> bool:
 
 
 def _by_content(path: Path, head: bytes) -> str:
-    if path.name.lower() in SOURCE_NAMES or head.startswith(b"#!"):
+    if path.name.lower() in _SOURCE_NAMES or head.startswith(b"#!"):
         return "source"
     return "text"

@@ -12,10 +12,6 @@ from ragcli.formats.decode import decode
 from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
 from ragcli.types import BlockKind, Document
 
-NAME = "rst"
-VERSION = 1
-SUFFIXES = (".rst", ".rest")
-
 _ADORNMENT = re.compile(r"([!-/:-@\[-`{-~])\1*[ \t]*")
 _SHORT = 4  # signs; a line of fewer is an underline only when it is as long as the title
 _BULLET = re.compile(r"[-*+•‣⁃](?:[ \t]+|$)")
@@ -41,7 +37,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     scanner = _Scanner(split_lines(text))
     scanner.scan()
     blocks = scanner.blocks
-    return document(path, text, blocks.found, NAME, title=blocks.title, warnings=warnings)
+    return document(path, text, blocks.found, title=blocks.title, warnings=warnings)
 
 
 class _Scanner:

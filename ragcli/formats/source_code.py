@@ -10,12 +10,7 @@ from pathlib import Path
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.decode import decode
 from ragcli.formats.lines import Line, document, span, split_lines
-from ragcli.formats.suffixes import SOURCE_SUFFIXES
 from ragcli.types import Block, Document
-
-NAME = "source"
-VERSION = 1
-SUFFIXES = SOURCE_SUFFIXES
 
 _MODIFIERS = (
     r"(?:(?:export|default|pub(?:\([^)]*\))?|public|private|protected|internal|static|final|abstract|async|unsafe|const|"
@@ -45,7 +40,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     del options
     text, warnings = decode(data)
     blocks = code_blocks(split_lines(text), c_like=path.suffix.lower() in _C_LIKE)
-    return document(path, text, blocks, NAME, warnings=warnings)
+    return document(path, text, blocks, warnings=warnings)
 
 
 def code_blocks(lines: Sequence[Line], *, c_like: bool = False) -> list[Block]:

@@ -11,13 +11,6 @@ from ragcli.formats.decode import decode
 from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
 from ragcli.types import Document
 
-NAME = "structured"
-VERSION = 1
-SUFFIXES = (
-    *(".json", ".jsonl", ".ndjson", ".geojson", ".json5", ".yaml", ".yml", ".toml", ".xml", ".xsl", ".xsd"),
-    *(".rss", ".atom", ".opml", ".ini", ".cfg", ".conf", ".properties"),
-)
-
 _RECORDS = frozenset((".jsonl", ".ndjson"))
 _SECTIONED = frozenset((".toml", ".ini", ".cfg", ".conf", ".properties"))
 _NESTED = frozenset((".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml"))
@@ -39,7 +32,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         _add_sections(blocks, lines)
     else:
         _add_entries(blocks, lines, _top_indentation(lines, nested=suffix in _NESTED))
-    return document(path, text, blocks.found, NAME, warnings=warnings)
+    return document(path, text, blocks.found, warnings=warnings)
 
 
 def _add_sections(blocks: Blocks, lines: Sequence[Line]) -> None:

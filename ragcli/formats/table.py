@@ -13,10 +13,6 @@ from ragcli.formats.decode import decode
 from ragcli.formats.lines import document
 from ragcli.types import Block, Document
 
-NAME = "table"
-VERSION = 1
-SUFFIXES = (".csv", ".tsv")
-
 _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 50
 _MAX_HEIGHT = 500  # lines of one record; a cell with a longer text is a quote that nobody closed
@@ -43,7 +39,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             header, undecided = (cells if _is_header(cells) else None), False
         parts.append(row + "\n" * height)
         length += len(row) + height
-    return document(path, "".join(parts), blocks, NAME, warnings=warnings)
+    return document(path, "".join(parts), blocks, warnings=warnings)
 
 
 def _is_header(cells: list[str]) -> bool:

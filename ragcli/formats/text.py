@@ -12,10 +12,6 @@ from ragcli.formats.decode import decode
 from ragcli.formats.lines import Blocks, Line, document, each_line, paragraphs
 from ragcli.types import Document
 
-NAME = "text"
-VERSION = 1
-SUFFIXES = (".txt", ".text", ".log", ".org", ".tex")
-
 _UNDERLINES = {"=": 1, "-": 2}
 _UNDERLINE = re.compile(r"(=|-)\1{2,}[ \t]*")
 _MARGIN = 3  # characters by which an underline may differ from its title, as typed by hand
@@ -43,7 +39,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         if end < 0:
             break
         start = end + 1
-    return document(path, text, blocks.found, NAME, title=blocks.title, warnings=warnings)
+    return document(path, text, blocks.found, title=blocks.title, warnings=warnings)
 
 
 def _add_plain(blocks: Blocks, paragraph: Sequence[Line], page: int | None) -> None:

@@ -14,14 +14,9 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
-from ragcli.formats.blocks import LoadOptions, TextBuilder
+from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.rows import add_rows
-from ragcli.formats.titles import is_title
 from ragcli.types import Document, Reason
-
-NAME = "xlsx"
-VERSION = 1
-SUFFIXES = (".xlsx", ".xlsm")
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
 _MAX_ROWS = 1_048_576  # of a sheet, Excel's own limit; a row number is only a number in the file
@@ -54,7 +49,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     except _DAMAGE as error:
         raise LoadError(Reason.DAMAGED, f"not a readable Excel file: {error}") from error
     cut = (f"only the first {MAX_CELLS:,} cells were read",) if budget.is_spent else ()
-    return builder.build(path, title if is_title(title, path) else "", NAME, cut)
+    return builder.build(path, title if is_title(title, path) else "", cut)
 
 
 class _Budget:

@@ -18,28 +18,28 @@ def test_blocks_are_the_texts_that_were_added():
     builder.heading(" A \n title ", 1, page=1)
     builder.add("one\r\ntwo", page=1)
     builder.add("\n\n    x = 1\n", "code", page=2)
-    document = builder.build(PATH, " A\ntitle ", "pdf", ("page 3 is blank",))
+    document = builder.build(PATH, " A\ntitle ", ("page 3 is blank",))
     assert document.text == "A title\n\none\ntwo\n\n    x = 1"
     assert [(document.text[b.start : b.end], b.kind, b.page, b.headings) for b in document.blocks] == [
         ("A title", "heading", 1, ("A title",)),
         ("one\ntwo", "paragraph", 1, ("A title",)),
         ("    x = 1", "code", 2, ("A title",)),
     ]
-    assert (document.title, document.loader, document.warnings) == ("A title", "pdf", ("page 3 is blank",))
+    assert (document.title, document.warnings) == ("A title", ("page 3 is blank",))
 
 
 def test_rows_stand_on_lines_of_their_own():
     builder = TextBuilder()
     builder.add("a | b", "row")
     builder.add("1 | 2", "row", separator="\n")
-    assert builder.build(PATH, "", "xlsx").text == "a | b\n1 | 2"
+    assert builder.build(PATH, "").text == "a | b\n1 | 2"
 
 
 def test_a_heading_closes_its_own_level_and_deeper_ones():
     builder = TextBuilder()
     for text, level in [("1", 1), ("1.1", 2), ("1.1.1", 4), ("1.2", 2), ("2", 1)]:
         builder.heading(text, level)
-    paths = [block.headings for block in builder.build(PATH, "", "docx").blocks]
+    paths = [block.headings for block in builder.build(PATH, "").blocks]
     assert paths == [("1",), ("1", "1.1"), ("1", "1.1", "1.1.1"), ("1", "1.2"), ("2",)]
 
 
@@ -47,7 +47,7 @@ def test_the_caller_may_know_the_path_better():
     builder = TextBuilder()
     builder.heading("in force", 1)
     builder.add("text", headings=("other",))
-    assert builder.build(PATH, "", "pdf").blocks[1].headings == ("other",)
+    assert builder.build(PATH, "").blocks[1].headings == ("other",)
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t", "\u00a0"])
@@ -57,7 +57,7 @@ def test_blank_text_is_no_block(blank):
     builder.add(blank, "code")
     builder.heading(blank, 1)
     with pytest.raises(LoadError) as caught:
-        builder.build(PATH, "title", "pdf")
+        builder.build(PATH, "title")
     assert caught.value.reason is Reason.EMPTY
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_stored_is_replaced():
     builder = TextBuilder()
     builder.heading("a\x00", 1)
     builder.add("b\ud800c")
-    document = builder.build(PATH, "\udfff", "pdf")
+    document = builder.build(PATH, "\udfff")
     assert (document.text, document.title) == ("a\ufffd\n\nb\ufffdc", "\ufffd")
     assert document.blocks[1].headings == ("a\ufffd",)
 
@@ -83,7 +83,7 @@ def test_blocks_cover_the_text_in_order(pieces):
     builder.add("first")
     for text, kind in pieces:
         builder.add(text, kind, separator="\n" if kind == "row" else "\n\n")
-    document = builder.build(PATH, "", "pdf")
+    document = builder.build(PATH, "")
     end = 0
     for block in document.blocks:
         assert block.start >= end

@@ -176,7 +176,7 @@ def test_fragments_go_into_a_given_builder():
     builder = TextBuilder()
     builder.heading("Mail", 1, page=7)
     assert html_blocks(builder, "<h2>Hello</h2><p>text", page=7) == ""
-    document = builder.build(Path("a.eml"), "", "mail")
+    document = builder.build(Path("a.eml"), "")
     assert [(b.kind, b.page, b.headings) for b in document.blocks] == [
         ("heading", 7, ("Mail",)),
         ("heading", 7, ("Mail", "Hello")),

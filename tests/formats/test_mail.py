@@ -1,3 +1,4 @@
+import contextlib
 import email.policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -156,8 +157,5 @@ def test_a_mailbox_without_messages_is_damaged():
 
 @given(st.binary(max_size=400))
 def test_whatever_the_bytes_only_load_errors_come_out(data):
-    try:
-        document = read(b"Subject: x\nContent-Type: " + data)
-    except LoadError:
-        return
-    assert document.loader == "mail"
+    with contextlib.suppress(LoadError):
+        assert read(b"Subject: x\nContent-Type: " + data).blocks

@@ -1,44 +1,67 @@
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 
+import cmarkgfm
 import pytest
+from cmarkgfm.cmark import Options
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
+from ragcli.formats import markdown
 from ragcli.formats.blocks import HeadingPath, LoadOptions
 from ragcli.formats.decode import decode
-from ragcli.formats.markdown import loader as markdown
-from ragcli.formats.markdown.inline import plain
-from ragcli.formats.markdown.loader import markdown_blocks
+from ragcli.formats.markdown import markdown_blocks, plain
 
 SHARED_DOCS = Path(__file__).resolve().parents[3] / "shared" / "docs"
-REFERENCE = MarkdownIt("commonmark").enable("table")
 
 
 def blocks(text: str) -> list[tuple[str, str, tuple[str, ...]]]:
     return [(text[block.start : block.end], block.kind, block.headings) for block in markdown_blocks(text)[0]]
 
 
-def reference_outline(text: str) -> dict[str, list[tuple[int, int]]]:
-    """First line and line after the last of what the reference parser finds at the top level."""
-    tokens = REFERENCE.parse(text)
-    lines = text.split("\n")
+class _Outline(HTMLParser):
+    """Reads the lines of what stands at the top level from the places that cmark writes into its HTML."""
 
-    def lines_of(kind: str, level: int) -> list[tuple[int, int]]:
-        found = []
-        for token in tokens:
-            if token.type == kind and token.level == level:
-                start, end = token.map
-                while end > start + 1 and not lines[end - 1].strip():
-                    end -= 1
-                found.append((start, end))
-        return found
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[tuple[int, int]]] = {"heading": [], "fence": [], "item": []}
+        self.headings: list[str] = []
+        self._lines = text.split("\n")
+        self._open: list[str] = []
+        self._title: list[str] | None = None
+        self.feed(
+            cmarkgfm.markdown_to_html_with_extensions(text, Options.CMARK_OPT_SOURCEPOS, ["table", "strikethrough"])
+        )
 
-    return {
-        "heading": lines_of("heading_open", 0),
-        "fence": lines_of("fence", 0),
-        "item": [(start, 0) for start, _ in lines_of("list_item_open", 1)],
-    }
+    def handle_starttag(self, tag, attrs):
+        depth = len(self._open)
+        self._open.append(tag)
+        place = re.fullmatch(r"(\d+):\d+-(\d+):(\d+)", dict(attrs).get("data-sourcepos", ""))
+        if not place:
+            if tag == "img" and self._title is not None:
+                self._title.append(dict(attrs).get("alt") or "")
+            return
+        start, end = int(place[1]) - 1, int(place[2]) - (place[3] == "0")
+        while end > start + 1 and not self._lines[end - 1].strip():
+            end -= 1
+        if depth == 0 and re.fullmatch("h[1-6]", tag):
+            self.found["heading"].append((start, 0))  # where an underlined one ends, cmark does not know
+            self._title = []
+        elif depth == 0 and tag == "pre" and self._lines[start].lstrip(" ").startswith(("```", "~~~")):
+            self.found["fence"].append((start, end))
+        elif depth == 1 and tag == "li" and self._open[0] in ("ul", "ol"):
+            self.found["item"].append((start, 0))
+
+    def handle_endtag(self, tag):
+        self._open.pop()
+        if not self._open and self._title is not None:
+            self.headings.append(" ".join("".join(self._title).split()))
+            self._title = None
+
+    def handle_data(self, data):
+        if self._title is not None:
+            self._title.append(data)
 
 
 def outline(text: str) -> dict[str, list[tuple[int, int]]]:
@@ -47,7 +70,7 @@ def outline(text: str) -> dict[str, list[tuple[int, int]]]:
         content = text[block.start : block.end]
         span = text.count("\n", 0, block.start), text.count("\n", 0, block.end) + 1
         if block.kind == "heading":
-            found["heading"].append(span)
+            found["heading"].append((span[0], 0))
         elif block.kind == "list":
             found["item"].append((span[0], 0))
         elif block.kind == "code" and content.lstrip(" ").startswith(("```", "~~~")) and not content.startswith("    "):
@@ -84,7 +107,8 @@ LINES = st.sampled_from(
             "|---|---|",
             "| 1 | 2 |",
         ),
-        *("<div>", "</div>", "<!-- c", "-->", "<!-- x -->", "<b>", "a <b>c</b>"),
+        # Without a lone <b>: cmark-gfm lets it end the paragraph of a quote, which CommonMark 0.31 does not.
+        *("<div>", "</div>", "<!-- c", "-->", "<!-- x -->", "a <b>c</b>"),
     ]
 )
 
@@ -93,7 +117,10 @@ LINES = st.sampled_from(
 @given(st.lists(LINES, max_size=12))
 def test_headings_fences_and_items_are_those_of_a_real_parser(lines):
     text = "\n".join(lines)
-    assert outline(text) == reference_outline(text)
+    reference = _Outline(text)
+    assert outline(text) == reference.found
+    titles = [block.headings[-1] for block in markdown_blocks(text)[0] if block.kind == "heading" and block.headings]
+    assert titles == list(filter(None, reference.headings))
 
 
 @pytest.mark.skipif(not SHARED_DOCS.exists(), reason="the shared documents are not beside the project")
@@ -102,17 +129,9 @@ def test_real_files_agree_with_a_real_parser():
     assert len(files) > 100
     for file in files:
         text = decode(file.read_bytes())[0]
-        assert outline(text) == reference_outline(text), file
+        assert outline(text) == _Outline(text).found, file
         headings = [block.headings[-1] for block in markdown_blocks(text)[0] if block.kind == "heading"]
-        tokens = REFERENCE.parse(text)
-        inline = [
-            tokens[at + 1].children or [] for at, t in enumerate(tokens) if t.type == "heading_open" and not t.level
-        ]
-        wanted = [
-            " ".join("".join(child.content for child in children if child.type in ("text", "code_inline")).split())
-            for children in inline
-        ]
-        assert headings == wanted, file
+        assert headings == _Outline(text).headings, file
 
 
 def test_every_block_has_its_path():
@@ -197,7 +216,7 @@ def test_headings_go_on_from_where_the_caller_was():
         ("The `String` *type*", "The String type"),
         ("`a_b*` and snake_case_name", "a_b* and snake_case_name"),
         ("**bold _both_** ~~old~~", "bold both old"),
-        ("[link](http://x.y/a_(b) 'title') and [ref][r]", "link and ref"),
+        ("[link](http://x.y/a_(b) 'title') and [no][ref]", "link and [no][ref]"),
         ("[![badge](b.svg)](http://x)", "badge"),
         ("\\*stars\\* 2 * 3 * 4", "*stars* 2 * 3 * 4"),
         ("AT&amp;T &copy; <kbd>Ctrl</kbd>", "AT&T © Ctrl"),
@@ -208,6 +227,13 @@ def test_headings_go_on_from_where_the_caller_was():
 )
 def test_plain(markup, text):
     assert plain(markup) == text
+
+
+def test_a_heading_reads_the_links_that_the_document_defines():
+    assert blocks("# The [book][b] and [ref]\n\n[b]: http://x.y\n[ref]: <z> 'title'") == [
+        ("# The [book][b] and [ref]", "heading", ("The book and ref",)),
+        ("[b]: http://x.y\n[ref]: <z> 'title'", "paragraph", ("The book and ref",)),
+    ]
 
 
 def test_a_hostile_file_is_read_in_linear_time():

@@ -7,7 +7,7 @@ from ragcli.formats.rows import add_rows
 def rendered(*rows: list[str]) -> list[str]:
     builder = TextBuilder()
     add_rows(builder, rows)
-    document = builder.build(Path("x"), "", "test")
+    document = builder.build(Path("x"), "")
     assert {block.kind for block in document.blocks} == {"row"}
     return document.text.split("\n")
 

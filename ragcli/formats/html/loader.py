@@ -13,10 +13,6 @@ from ragcli.formats.html.tables import Table
 from ragcli.formats.html.tree import Survey, parse, survey, tags, text_of, visit
 from ragcli.types import BlockKind, Document
 
-NAME = "html"
-VERSION = 1
-SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
-
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = tags(
     """address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form
@@ -39,7 +35,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     markup, warnings = _decode(data)
     builder = TextBuilder()
     title = html_blocks(builder, markup)
-    return builder.build(path, title, NAME, warnings)
+    return builder.build(path, title, warnings)
 
 
 def html_blocks(builder: TextBuilder, markup: str, page: int | None = None) -> str:

@@ -11,19 +11,14 @@ from pathlib import Path
 import pypdfium2
 
 from ragcli.errors import LoadError
-from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder
+from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, is_title
 from ragcli.formats.pdf import ocr
 from ragcli.formats.pdf.headers import drop_running_lines
 from ragcli.formats.pdf.hyphens import ends_broken, join_lines, vocabulary
 from ragcli.formats.pdf.layout import Line, clean_line, paragraphs, plain_lines, reads_on
 from ragcli.formats.pdf.outline import Entry, locate
 from ragcli.formats.pdf.pdfium import metadata_title, open_pdf, outline, page_image, page_lines
-from ragcli.formats.titles import is_title
 from ragcli.types import Document, Reason
-
-NAME = "pdf"
-VERSION = 1
-SUFFIXES = (".pdf",)
 
 MAX_PAGES = 50_000  # a page tree can claim two thousand million
 _PROBED = 3  # pages on which pypdf is tried when pdfium finds no text at all
@@ -167,7 +162,7 @@ def _build(path: Path, source: _Source) -> Document:
                 builder.add(printed, "heading", page=number, headings=path_in_force.path)
                 last = ""
         last = _add_lines(builder, path_in_force.path, number, lines[position:], words, last)
-    return builder.build(path, _title(path, source), NAME, tuple(source.warnings))
+    return builder.build(path, _title(path, source), tuple(source.warnings))
 
 
 def _add_lines(

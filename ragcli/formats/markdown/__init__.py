@@ -1,1 +1,0 @@
-"""Markdown: headings, lists, tables and code as blocks of the file's own text."""
