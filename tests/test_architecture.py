@@ -40,6 +40,7 @@ HOMES = {
     "httpx2": ("answer/llm.py",),
     "ir_measures": ("evaluate/measures.py",),
     "matplotlib": ("evaluate/plot.py",),
+    "scipy": ("evaluate/statistics.py",),
     "sklearn": ("evaluate/fit_probability.py",),
     "ray": ("ingest/cluster/ray_job.py",),
 }

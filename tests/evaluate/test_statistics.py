@@ -1,12 +1,19 @@
-"""Intervals and p values against scipy and against cases with a closed form."""
+"""Intervals and p values against published figures and cases with a closed form."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from ragcli.evaluate.statistics import bootstrap, randomization_test
+
+# Survival in days of seven treated mice, Efron and Tibshirani (1993), table 2.1: the mean is 86.86, and the standard
+# error of the mean is 25.24 by the formula and 23.36 by the bootstrap.
+MICE = np.array([94.0, 197, 16, 38, 99, 141, 23])
+
+# Darwin's maize: heights of crossed plants less those of their self-fertilised partners, in eighths of an inch.
+# Fisher (1935), section 21: of the 32,768 assignments of signs 863 give a sum of 314 or more, so p is 1,726 / 32,768.
+MAIZE = np.array([49.0, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48])
 
 
 @pytest.fixture
@@ -14,14 +21,14 @@ def values():
     return np.random.default_rng(7).beta(2, 1, (300, 2))
 
 
-def test_intervals_are_those_of_scipy(values):
-    ours = bootstrap(values)
-    theirs = stats.bootstrap(
-        (values,), np.mean, axis=0, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
-    ).confidence_interval
-    width = theirs.high - theirs.low
-    assert (np.abs(ours[:, 0] - theirs.low) < 0.1 * width).all()
-    assert (np.abs(ours[:, 1] - theirs.high) < 0.1 * width).all()
+def test_the_spread_of_the_mice_is_the_published_one():
+    ((low, high),) = bootstrap(MICE[:, None])
+    assert low < 86.86 < high
+    assert (high - low) / (2 * 1.96) == pytest.approx(23.36, rel=0.1)
+
+
+def test_every_column_gets_its_own_interval(values):
+    assert bootstrap(values)[1] == pytest.approx(bootstrap(values[:, 1:])[0])
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law(values):
@@ -45,31 +52,27 @@ def test_intervals_are_the_same_every_time(values):
     assert (bootstrap(values) == bootstrap(values)).all()
 
 
-@pytest.mark.parametrize("count", [1, 3, 5, 8])
+def test_p_of_the_maize_is_that_of_fisher():
+    assert MAIZE.sum() == 314
+    assert randomization_test(MAIZE) == pytest.approx(1726 / 32768, abs=0.008)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_p_of_equal_gains_is_the_share_of_equal_signs(count):
     """Only when all coins agree is the sum as large: 2 of 2^n."""
-    assert randomization_test(np.full(count, 0.3)) == pytest.approx(2 / 2**count, abs=0.015)
+    assert randomization_test(np.full(count, 0.3)) == pytest.approx(2 / 2**count)
 
 
 def test_p_without_a_difference_is_one():
     assert randomization_test(np.zeros(50)) == 1.0
     assert randomization_test(np.array([0.5, -0.5])) == 1.0
+    assert randomization_test(np.array([0.1, 0.2, -0.3])) == 1.0  # whose sum is not 0 to a machine
 
 
 def test_p_is_never_zero():
-    assert randomization_test(np.full(200, 0.1)) == pytest.approx(1 / 10_001)
-
-
-@pytest.mark.parametrize("shift", [0.0, 0.02, 0.04])
-def test_p_is_that_of_scipy(shift):
-    differences = np.random.default_rng(3).normal(shift, 0.3, 300)
-    theirs = stats.permutation_test(
-        (differences, np.zeros(300)), lambda a, b, axis: (a - b).mean(axis), vectorized=True,
-        permutation_type="samples", n_resamples=10_000, rng=np.random.default_rng(5),
-    ).pvalue  # fmt: skip
-    assert randomization_test(differences) == pytest.approx(theirs, abs=0.02)
+    assert randomization_test(np.full(200, 0.1)) == pytest.approx(2 / 10_001)
 
 
 def test_p_does_not_ask_which_side_is_first():
     differences = np.random.default_rng(4).normal(0.05, 0.3, 200)
-    assert randomization_test(differences) == randomization_test(-differences)
+    assert randomization_test(differences) == pytest.approx(randomization_test(-differences), abs=0.01)
