@@ -10,7 +10,7 @@ from ragcli.evaluate.task import document_text
 from ragcli.text.sentences import sentences
 from ragcli.types import Chunk
 
-# A longer section is no known item: too much of it answers.
+# A longer section is not a known item: too much of it answers.
 _LONGEST_SECTION = 3  # chunks
 
 _FEWEST_WORDS, _MOST_WORDS = 8, 40

@@ -1,4 +1,4 @@
-"""Read what a ranking is judged by: a BEIR folder, or a JSONL file of questions about the user's own documents."""
+"""Read judgements of rankings: a BEIR folder, or a JSONL file of questions about the user's own documents."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class QuestionSet:
 def load_beir(folder: Path, split: str = DEFAULT_SPLIT) -> Dataset:
     """The collection in ``folder`` with the questions of one split.
 
-    Judgements that name an unknown question or document are counted, told in ``warnings`` and left out, and so are
+    Judgements that name an unknown question or document are left out and counted in ``warnings``, and so are
     questions that are left without a relevant document. Raises UsageError, with file and line, for what is missing or
     malformed, and when nothing is judged.
     """
@@ -96,7 +96,7 @@ def load_beir(folder: Path, split: str = DEFAULT_SPLIT) -> Dataset:
 
 
 def load_questions(path: Path) -> QuestionSet:
-    """The questions of a JSONL file: ``{question, path, text?, id?, synthetic?}`` a line.
+    """The questions of a JSONL file: ``{question, path, text?, id?, synthetic?}`` per line.
 
     Those without a path have no answer in the documents: they are counted in ``warnings`` and left out. Raises
     UsageError, with file and line, for what is malformed, and when no question is left.
@@ -118,7 +118,7 @@ def load_questions(path: Path) -> QuestionSet:
         else:
             questions.append(Question(name, question, Path(where), text))
     if not questions:
-        raise UsageError(f"{path} holds no question with a path", "a line is: {question, path, text?}")
+        raise UsageError(f"{path} has no question with a path", "write each line as: {question, path, text?}")
     warnings = (f"{unanswerable} questions have no answer in the documents: left out",) if unanswerable else ()
     return QuestionSet(path.name, tuple(questions), synthetic, warnings)
 
@@ -151,7 +151,7 @@ def _read_corpus(path: Path) -> tuple[dict[str, Entry], str]:
         # blank documents are part of some collections: nothing finds them, and that is right
         text = row.get("text")
         if not isinstance(text, str):
-            raise UsageError(f'{place}: it has no "text"', _BEIR)
+            raise UsageError(f'{place}: "text" is missing', _BEIR)
         corpus[name] = Entry(_optional(row, "title", place) or "", text)
     if not corpus:
         raise UsageError(f"{path} is empty", _BEIR)
@@ -179,12 +179,12 @@ def _read_qrels(path: Path) -> Qrels:
             continue  # the header, which not every collection has
         if not is_grade or not columns[0] or not columns[1]:
             raise UsageError(
-                f"{path}, line {number}: {line!r:.80} is no judgement",
-                "a line is: question, document, grade, with tabs",
+                f"{path}, line {number}: {line!r:.80} is not a judgement",
+                "write each line as: question, document, grade, with tabs",
             )
         qrels.setdefault(columns[0], {})[columns[1]] = int(columns[2])
     if not qrels:
-        raise UsageError(f"{path} holds no judgements", "a line is: question, document, grade, with tabs")
+        raise UsageError(f"{path} holds no judgements", "write each line as: question, document, grade, with tabs")
     return qrels
 
 
@@ -195,7 +195,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             try:
                 line = raw.removeprefix(_BOM if number == 1 else b"").decode("utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise UsageError(f"{path}, line {number}: it is not UTF-8", "save the file as UTF-8") from error
+                raise UsageError(f"{path}, line {number}: not UTF-8", "save the file as UTF-8") from error
             if line.strip():
                 yield number, line
 
@@ -205,16 +205,16 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise UsageError(f"{path}, line {number}: it is no JSON ({error})", "mend or remove the line") from error
+            raise UsageError(f"{path}, line {number}: invalid JSON: {error}", "fix or remove the line") from error
         if not isinstance(row, dict):
-            raise UsageError(f"{path}, line {number}: it is no JSON object", "mend or remove the line")
+            raise UsageError(f"{path}, line {number}: not a JSON object", "fix or remove the line")
         yield number, row
 
 
 def _string(row: dict[str, Any], key: str, place: str) -> str:
     value = row.get(key)
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f'{place}: it has no "{key}"', "mend or remove the line")
+        raise UsageError(f'{place}: "{key}" is missing', "fix or remove the line")
     return value
 
 
@@ -222,7 +222,7 @@ def _optional(row: dict[str, Any], key: str, place: str) -> str | None:
     """The text of a key that may be absent, null or blank: these mean the same."""
     value = row.get(key)
     if value is not None and not isinstance(value, str):
-        raise UsageError(f'{place}: its "{key}" is no text', "mend or remove the line")
+        raise UsageError(f'{place}: "{key}" must be text', "fix or remove the line")
     return value if value and value.strip() else None
 
 
@@ -231,11 +231,11 @@ def _name(value: object, place: str, key: str = "id") -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f'{place}: it has no "{key}"', "mend or remove the line")
+        raise UsageError(f'{place}: "{key}" is missing', "fix or remove the line")
     return value.strip()
 
 
 def _once(name: str, number: int, seen: dict[str, int], place: str) -> None:
     if name in seen:
-        raise UsageError(f"{place}: the id {name!r} is that of line {seen[name]} too", "mend or remove the line")
+        raise UsageError(f"{place}: line {seen[name]} already has the id {name!r}", "fix or remove the line")
     seen[name] = number

@@ -1,4 +1,4 @@
-"""Questions made of an index without anyone who judges: known items, each the passage that it was made of.
+"""Questions made from an index without human judges: known items, each the passage that it was made from.
 
 Three kinds. A heading asks for its section. A definition ("A segment is a file ...") asks "what is a segment". A
 salient sentence asks with its rarest words hidden, so that what would give it away has to be bridged by meaning. Such
@@ -50,7 +50,7 @@ class Made:
 
 @dataclass(slots=True)
 class _Read:
-    """What the documents offer, a list a document, and how often terms and subjects occur."""
+    """What the documents offer, one list per document, and how often terms and subjects occur."""
 
     chunks: int = 0
     frequency: Counter[str] = field(default_factory=Counter)  # chunks by term

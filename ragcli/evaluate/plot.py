@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as error:
     raise RagcliError("--plot needs matplotlib, which is not installed", 'pip install "ragcli[eval]"') from error
 
-# Told apart by people who do not see red and green.
+# People who do not see red and green can tell these apart.
 _BEFORE, _AFTER, _NEITHER = "#d55e00", "#0072b2", "#999999"
 
 
@@ -42,9 +42,9 @@ def write_plot(evaluation: Evaluation, path: Path) -> None:
 
 
 def check_plot(path: Path, stages: int) -> None:
-    """UsageError when there is nothing to compare, or ``path`` is no PNG file: worth knowing before the run."""
+    """UsageError when there is nothing to compare, or ``path`` is not a PNG file. Call it before the run."""
     if path.suffix.lower() != ".png":
-        raise UsageError(f"{path} is no name of a PNG file", "write it as: --plot FILE.png")
+        raise UsageError(f"invalid name {str(path)!r} of a PNG file", "write --plot FILE.png")
     if stages < 2:
         raise UsageError("--plot compares stages, and one was chosen", "leave --stage out or name two")
 

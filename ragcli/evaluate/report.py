@@ -1,4 +1,4 @@
-"""The stages side by side: means with intervals, times, and which differences are more than chance."""
+"""The stages side by side: means with intervals, times, and whether the differences could be chance."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Everything that is told of a run of ``ragcli eval``."""
+    """All results of one run of ``ragcli eval``."""
 
     dataset: str
     questions: int

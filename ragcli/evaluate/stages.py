@@ -1,4 +1,4 @@
-"""Ask every question of each stage of search, and note what came in which order and how long it took."""
+"""Run every question through each stage of search, and note the ranking and the time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ragcli.retrieve.engine import Searcher, SearchOptions
 # How deep a ranking is measured.
 DEPTH = 100
 
-# Times are of queries as users ask them, which want 10 passages, so these are asked anew.
+# Users ask for 10 passages, so the timed queries run again with 10.
 _TIMED = 100
 
 
@@ -29,7 +29,7 @@ class Stage:
     options: SearchOptions
 
 
-# From the simplest to the whole line: each is compared with the one before.
+# From the simplest to the whole pipeline: each is compared with the one before.
 STAGES: tuple[Stage, ...] = (
     Stage("keyword", SearchOptions(mode="keyword", reranker=None)),
     Stage("dense", SearchOptions(mode="dense", reranker=None)),
@@ -51,7 +51,7 @@ def choose_stages(names: Sequence[str]) -> tuple[Stage, ...]:
     known = {stage.name for stage in STAGES}
     for name in names:
         if name not in known:
-            raise UsageError(f"there is no stage {name!r}", f"stages: {', '.join(stage.name for stage in STAGES)}")
+            raise UsageError(f"unknown stage {name!r}", f"stages: {', '.join(stage.name for stage in STAGES)}")
     return tuple(stage for stage in STAGES if not names or stage.name in names)
 
 
@@ -89,7 +89,7 @@ def time_stages(
             for stage in stages
         }
         for searcher in searchers.values():
-            searcher.search(questions[0])  # what only a first search waits for is no part of the others' time
+            searcher.search(questions[0])  # the first search also waits for what later ones find loaded
         for number, text in enumerate(questions, 1):
             for name, searcher in searchers.items():
                 started = time.perf_counter()

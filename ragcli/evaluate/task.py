@@ -44,7 +44,7 @@ def judged_task(dataset: Dataset, index: Index) -> Task:
     held = index.catalog.count("documents")
     warnings = dataset.warnings
     if held < len(ids):
-        warnings += (f"{len(ids) - held} of {len(ids)} documents hold no text and are not in the index",)
+        warnings += (f"{len(ids) - held} of {len(ids)} documents have no text and are not in the index",)
 
     def named(_: str, hit: Hit) -> list[str]:
         return [ids[document_number(path)] for path in (hit.chunk.path, *hit.copies)]

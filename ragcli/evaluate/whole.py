@@ -19,13 +19,13 @@ from ragcli.models.encoder import open_index_encoder
 from ragcli.models.files import ModelFiles
 from ragcli.types import Chunk, Document
 
-# Documents a commit: what a stopped build loses at most.
+# Documents per commit: a stopped build loses at most this many.
 _SLICE = 256
 _ALPHANUMERIC = re.compile(r"[^\W_]")
 
 
 def whole_index(dataset: Dataset, model: ModelFiles, *, report: Report) -> Path:
-    """The index with one passage a document; built when it is not kept yet. A build that was stopped goes on.
+    """The index with one passage per document; built when it is not kept yet. A stopped build continues.
 
     Documents without a letter or digit are not in it. Raises IndexBusy when another process builds it, OSError.
     """

@@ -25,7 +25,7 @@ def open_archive(data: bytes, suffix: str) -> zipfile.ZipFile:
     """Return the archive of ``data`` once its members are within bounds; ``suffix`` names the format in messages.
 
     Raises LoadError: EMPTY for no bytes, ENCRYPTED for an Office file with a password, DAMAGED for an old binary Office
-    file, for anything else that is no zip, and for a member count, unpacked size or packing ratio beyond the bounds.
+    file, for anything else that is not a zip, and for a member count, unpacked size or packing ratio beyond the bounds.
     The sizes are those that the directory declares: zipfile never unpacks more of a member than is declared for it.
     """
     if not data:

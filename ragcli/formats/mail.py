@@ -44,7 +44,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         return builder.build(path, "", _add_mailbox(builder, data))
     message = _parse(data)
     if not any(name in message for name in _KNOWN):
-        raise LoadError(Reason.DAMAGED, "there is no mail header in it")
+        raise LoadError(Reason.DAMAGED, "not a mail: it has no mail header")
     _add_message(builder, message, None, 0)
     return builder.build(path, _header(message, "Subject"))
 
@@ -59,7 +59,7 @@ def _add_mailbox(builder: TextBuilder, data: bytes) -> tuple[str, ...]:
     warnings = []
     starts = [match.end() for match in islice(_FROM_LINE.finditer(data), MAX_MESSAGES + 1)]
     if not starts:
-        raise LoadError(Reason.DAMAGED, 'there is no line "From ..." that begins a message')
+        raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
     if len(starts) > MAX_MESSAGES:
         starts.pop()
         warnings.append(f"only the first {MAX_MESSAGES:,} messages were read")

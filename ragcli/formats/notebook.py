@@ -19,7 +19,7 @@ _ANSI = re.compile("\x1b\\[[0-9;]*[A-Za-z]")  # tracebacks come coloured
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
-    """The cells as text; LoadError(DAMAGED) when the file is no notebook, LoadError(EMPTY) when its cells are blank."""
+    """The cells as text; LoadError: DAMAGED when the file is not a notebook, EMPTY when its cells are blank."""
     del options
     try:
         notebook = json.loads(data)

@@ -1,4 +1,4 @@
-"""Source code in any language: blocks of top-level definitions, named where that can be told from one line."""
+"""Source code in any language: blocks of top-level definitions, named where one line shows the name."""
 
 from __future__ import annotations
 

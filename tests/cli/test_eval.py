@@ -208,7 +208,7 @@ def test_questions_about_other_documents_are_refused(evaluate, samples, tmp_path
     ("arguments", "fragment"),
     [
         (["nowhere"], "there is no dataset nowhere"),
-        (["{small}", "--stage", "sparse"], "there is no stage 'sparse'"),
+        (["{small}", "--stage", "sparse"], "unknown stage 'sparse'"),
         (["{small}", "--split", "dev"], "choose with --split: test"),
         (["{small}", "--count", "3"], "belong to: ragcli eval make"),
         (["{small}", "--run", "nowhere/run"], "there is no folder nowhere"),

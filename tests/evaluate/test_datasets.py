@@ -78,20 +78,20 @@ def test_judgements_of_another_collection_are_refused(tmp_path, write_collection
 @pytest.mark.parametrize(
     ("file", "line", "fact"),
     [
-        ("corpus.jsonl", "{", "it is no JSON"),
-        ("corpus.jsonl", "[" * 100_000, "it is no JSON"),
-        ("corpus.jsonl", "[1]", "it is no JSON object"),
-        ("corpus.jsonl", '{"text": "x"}', 'it has no "_id"'),
-        ("corpus.jsonl", '{"_id": "x"}', 'it has no "text"'),
-        ("corpus.jsonl", '{"_id": "x", "text": "x", "title": 3}', 'its "title" is no text'),
-        ("corpus.jsonl", '{"_id": "moss", "text": "x"}', "'moss' is that of line 5 too"),
-        ("corpus.jsonl", b'{"_id": "x", "text": "\xff"}', "it is not UTF-8"),
-        ("queries.jsonl", '{"_id": "x", "text": " "}', 'it has no "text"'),
-        ("queries.jsonl", '{"_id": true, "text": "x"}', 'it has no "_id"'),
-        ("qrels/test.tsv", "q1 harbour 1", "is no judgement"),
-        ("qrels/test.tsv", "q1\tharbour", "is no judgement"),
-        ("qrels/test.tsv", "q1\tharbour\tyes", "is no judgement"),
-        ("qrels/test.tsv", "\tharbour\t1", "is no judgement"),
+        ("corpus.jsonl", "{", "invalid JSON"),
+        ("corpus.jsonl", "[" * 100_000, "invalid JSON"),
+        ("corpus.jsonl", "[1]", "not a JSON object"),
+        ("corpus.jsonl", '{"text": "x"}', '"_id" is missing'),
+        ("corpus.jsonl", '{"_id": "x"}', '"text" is missing'),
+        ("corpus.jsonl", '{"_id": "x", "text": "x", "title": 3}', '"title" must be text'),
+        ("corpus.jsonl", '{"_id": "moss", "text": "x"}', "line 5 already has the id 'moss'"),
+        ("corpus.jsonl", b'{"_id": "x", "text": "\xff"}', "not UTF-8"),
+        ("queries.jsonl", '{"_id": "x", "text": " "}', '"text" is missing'),
+        ("queries.jsonl", '{"_id": true, "text": "x"}', '"_id" is missing'),
+        ("qrels/test.tsv", "q1 harbour 1", "is not a judgement"),
+        ("qrels/test.tsv", "q1\tharbour", "is not a judgement"),
+        ("qrels/test.tsv", "q1\tharbour\tyes", "is not a judgement"),
+        ("qrels/test.tsv", "\tharbour\t1", "is not a judgement"),
     ],
 )
 def test_a_malformed_line_is_named_with_its_file_and_number(small, file, line, fact):
@@ -148,11 +148,11 @@ def test_one_synthetic_question_makes_the_set_synthetic(tmp_path):
 @pytest.mark.parametrize(
     ("line", "fact"),
     [
-        ("not json", "it is no JSON"),
-        ({"path": "a"}, 'it has no "question"'),
-        ({"question": "a", "path": 3}, 'its "path" is no text'),
-        ({"question": "a", "path": "a", "text": ["b"]}, 'its "text" is no text'),
-        ({"question": "a", "path": "a", "id": "1"}, "that of line 1 too"),
+        ("not json", "invalid JSON"),
+        ({"path": "a"}, '"question" is missing'),
+        ({"question": "a", "path": 3}, '"path" must be text'),
+        ({"question": "a", "path": "a", "text": ["b"]}, '"text" must be text'),
+        ({"question": "a", "path": "a", "id": "1"}, "line 1 already has the id"),
     ],
 )
 def test_a_malformed_question_is_named_with_its_line(tmp_path, line, fact):

@@ -102,7 +102,7 @@ def test_two_pages_keep_what_looks_like_a_header():
     assert document.text.count("Annual report") == 2
 
 
-def test_words_broken_over_lines_are_mended():
+def test_words_broken_over_lines_are_joined():
     lines = [
         "This network is reversi-",
         "ble, and its state-of-",

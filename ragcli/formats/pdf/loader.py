@@ -145,7 +145,7 @@ def _build(path: Path, source: _Source) -> Document:
     words: frozenset[str] = frozenset()
     if any(ends_broken(line.text) for lines in pages for line in lines):
         words = vocabulary(line.text for lines in pages for line in lines)
-    _mend_page_breaks(pages, words)
+    _join_page_breaks(pages, words)
     by_page: dict[int, list[Entry]] = {}
     for entry in source.entries:
         by_page.setdefault(entry.page, []).append(entry)
@@ -182,7 +182,7 @@ def _add_lines(
     return last
 
 
-def _mend_page_breaks(pages: list[list[Line]], words: frozenset[str]) -> None:
+def _join_page_breaks(pages: list[list[Line]], words: frozenset[str]) -> None:
     """Bring the rest of a word that is broken over two pages to the first of them."""
     for above, below in pairwise(lines for lines in pages if lines):
         if ends_broken(above[-1].text) and below[0].text[0].islower():

@@ -126,7 +126,7 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     count = text_page.count_chars()
     if count <= 0:
         return []
-    handle = text_page.raw  # unwrapping it anew in each of hundreds of calls takes a tenth of the time
+    handle = text_page.raw  # unwrapping it in each of hundreds of calls takes a tenth of the time
     # The text has one UTF-16 unit for each character that pdfium counts, which is what its positions refer to.
     buffer = (ctypes.c_ushort * (count + 1))()
     length = pdfium.FPDFText_GetText(handle, 0, count, buffer)
