@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
 
         The files themselves stay.
 
-        A folder that is indexed as a whole is forgotten. A file below one comes back with the next `ragcli index`,
-        unless a .ragignore names it.
+        A folder that is indexed as a whole is forgotten. A path below one stays out until it is indexed by name:
+        `ragcli index PATH`.
         """
         from ragcli.ingest.forget import forget
         from ragcli.render import write_json

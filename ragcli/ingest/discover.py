@@ -38,6 +38,7 @@ LOCK_FILES = frozenset(
     | {"Gemfile.lock", "composer.lock", "go.sum", "flake.lock"}
 )
 OWN_INDEX = "ragcli's own index"
+REMOVED = "taken out with ragcli remove"
 
 Stamps = Mapping[str, tuple[int, int]]  # size and mtime_ns, by path
 
@@ -51,6 +52,7 @@ class Rules:
     hidden: bool = False
     ignore_files: bool = True  # .gitignore, .ragignore, .git/info/exclude and the built-in rules
     max_file_size: int = 64 * 2**20
+    removed: tuple[str, ...] = ()  # absolute paths below the root that ``ragcli remove`` took out
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class _Walk(NamedTuple):
     rules: Rules
     top: str
     real_root: str
-    own: frozenset[str]  # the exclude_paths, spelled as the walk spells them
+    barred: Mapping[str, str]  # path, spelled as the walk spells it, to why it is left out
     known: Stamps
 
 
@@ -114,8 +116,9 @@ def discover(
     real_root = os.path.realpath(top)
     own = [os.path.realpath(path) for path in exclude_paths]
     # Links below the root are not followed, so a place below the real root is spelled in one way only.
-    spelled = frozenset(os.path.normpath(top / os.path.relpath(path, real_root)) for path in own)
-    walk = _Walk(rules, str(top), real_root, spelled, known or {})
+    spelled = [os.path.normpath(top / os.path.relpath(path, real_root)) for path in own]
+    barred = dict.fromkeys(rules.removed, REMOVED) | dict.fromkeys(spelled, OWN_INDEX)
+    walk = _Walk(rules, str(top), real_root, barred, known or {})
     include, exclude = compile_globs("--include", rules.include), compile_globs("--exclude", rules.exclude)
     if any(Path(real_root).is_relative_to(path) for path in own):
         files = _count_files(str(top)) if stat.S_ISDIR(info.st_mode) else 1
@@ -180,7 +183,7 @@ def _known(entries: Mapping[str, os.DirEntry[str]], walk: _Walk) -> dict[str, st
     hidden, barred = walk.rules.hidden, LOCK_FILES if walk.rules.ignore_files else ()
     for name, entry in entries.items():
         path = entry.path
-        if path in walk.known and (hidden or name[0] != ".") and name not in barred and path not in walk.own:
+        if path in walk.known and (hidden or name[0] != ".") and name not in barred and path not in walk.barred:
             info = _lstat(entry)
             if info is not None and stat.S_ISREG(info.st_mode) and _is_as_known(path, info, walk):
                 found[name] = path
@@ -228,9 +231,9 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
 def _barred(
     entry: os.DirEntry[str], subject: str, ignored: Pattern | None, folder: _Folder, walk: _Walk
 ) -> tuple[Reason, str] | None:
-    """The rule that keeps this entry out, if any; the first of: our own, hidden, ignored, built in, excluded."""
-    if entry.path in walk.own:
-        return Reason.EXCLUDED, OWN_INDEX
+    """The rule that keeps this entry out: the first of own index, removed, hidden, ignored, built in and excluded."""
+    if entry.path in walk.barred:
+        return Reason.EXCLUDED, walk.barred[entry.path]
     if entry.name.startswith(".") and not walk.rules.hidden:
         return Reason.HIDDEN, ""
     if ignored is not None and not ignored.negated:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ def known_roots(catalog: Catalog) -> dict[Path, Rules]:
 def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rules | None) -> dict[Path, Rules]:
     """The roots to walk. ``given`` rules win; else a root keeps its own, a folder below one has those of that root.
 
-    Raises UsageError for a named path that does not exist and when there is nothing to walk.
+    What was removed below a root stays out, unless it, or something in it, is named. Raises UsageError for a named path
+    that does not exist and when there is nothing to walk.
     """
     for root in named:
         if not os.path.lexists(root):
@@ -30,25 +31,65 @@ def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rule
     if not named and not known:
         raise UsageError("this index has no folders yet", "name one: ragcli index PATH")
     if not named:
-        return {path: given or rules for path, rules in known.items()}
+        return {path: replace(given or rules, removed=rules.removed) for path, rules in known.items()}
+    paths = [Path(os.path.abspath(path)) for path in named]  # noqa: PTH100 (resolve() would follow a linked root)
+    removed = [path for path in _removed(known) if not any(is_below(root, path) for root in paths)]
     chosen: dict[Path, Rules] = {}
-    for root in (Path(os.path.abspath(path)) for path in named):  # noqa: PTH100 (resolve() would follow a linked root)
-        above = next((path for path in known if path == root or path in root.parents), None)
-        chosen[root] = given or (known[above] if above is not None else Rules())
-    return {path: rules for path, rules in chosen.items() if not any(other in path.parents for other in chosen)}
+    for root in paths:
+        above = next((path for path in known if is_below(root, path)), None)
+        rules = given or (known[above] if above is not None else Rules())
+        chosen[root] = replace(rules, removed=tuple(str(path) for path in removed if is_below(path, root)))
+    return {root: chosen[root] for root in outermost(chosen)}
+
+
+def all_roots(known: Mapping[Path, Rules], chosen: Mapping[Path, Rules]) -> dict[Path, Rules]:
+    """Every root for a rebuild: what this run chose, and the known roots beside it."""
+    both = {**known, **chosen}
+    return {root: both[root] for root in outermost(both)}
+
+
+def is_below(path: Path, folder: Path) -> bool:
+    """Whether ``path`` is ``folder`` or lies in it."""
+    return path == folder or folder in path.parents
+
+
+def taken_back(named: Sequence[Path], known: Mapping[Path, Rules]) -> list[Path]:
+    """Removed folders that are indexed again, whole, because something in them is named."""
+    paths = [Path(os.path.abspath(path)) for path in named]  # noqa: PTH100
+    return [path for path in _removed(known) if any(path in root.parents for root in paths)]
+
+
+def _removed(known: Mapping[Path, Rules]) -> list[Path]:
+    return sorted(Path(path) for rules in known.values() for path in rules.removed)
+
+
+def outermost(paths: Collection[Path]) -> list[Path]:
+    """The paths that do not lie below another one: walking both would meet files twice."""
+    return [path for path in paths if not any(other in path.parents for other in paths)]
 
 
 def store_roots(catalog: Catalog, walked: Mapping[Path, Rules]) -> None:
     """Remember what was walked: a folder below a known root is part of it, a folder above swallows it."""
     known = known_roots(catalog)
     for root, rules in walked.items():
-        if any(other in root.parents for other in known):
-            continue
+        above = next((other for other in known if other in root.parents), None)
+        if above is not None:
+            removed = tuple(path for path in known[above].removed if not is_below(root, Path(path)))
+            rules = replace(known[above], removed=removed)
         for other in known:
             if root in other.parents:
                 catalog.drop_root(other)
-        if known.get(root) != rules:
-            catalog.set_root(root, asdict(rules))
+        set_rules(catalog, known, above or root, rules)
+
+
+def set_rules(catalog: Catalog, known: dict[Path, Rules], root: Path, rules: Rules) -> None:
+    """Store the rules of ``root`` where they are not those of ``known``, which is brought up to date."""
+    if known.get(root) != rules:
+        record = asdict(rules)
+        if not rules.removed:  # as it was written before anything could be
+            del record["removed"]
+        catalog.set_root(root, record)
+        known[root] = rules
 
 
 def refuse_broad_root(root: Path) -> None:
@@ -67,10 +108,11 @@ def refuse_broad_root(root: Path) -> None:
 
 def _from_record(catalog: Catalog, record: Mapping[str, Any]) -> Rules:
     try:
-        read = Rules(**{**record, "include": tuple(record["include"]), "exclude": tuple(record["exclude"])})
+        lists = {name: tuple(record.get(name, ())) for name in ("include", "exclude", "removed")}
+        read = Rules(**{**record, **lists})
     except (TypeError, KeyError) as error:
         raise damaged(catalog.path, "a folder has no rules") from error
-    globs_are_text = all(isinstance(glob, str) for glob in (*read.include, *read.exclude))
+    globs_are_text = all(isinstance(glob, str) for glob in (*read.include, *read.exclude, *read.removed))
     if not globs_are_text or not isinstance(read.max_file_size, int):
         raise damaged(catalog.path, "the rules of a folder are none")
     return read

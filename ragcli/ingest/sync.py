@@ -22,9 +22,9 @@ from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare
-from ragcli.ingest.discover import Rules
+from ragcli.ingest.discover import REMOVED, Rules
 from ragcli.ingest.progress import Clock, Progress
-from ragcli.ingest.roots import choose_roots, known_roots, store_roots
+from ragcli.ingest.roots import all_roots, choose_roots, known_roots, store_roots, taken_back
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.source import Engine, open_source
 from ragcli.types import Document, Reason, Skipped
@@ -110,9 +110,10 @@ def sync(
         chosen = choose_roots(roots, known, options.rules)
         old = writer.settings()
         if old is not None and (options.force or differs(old, options)):
-            summary = _rebuild(writer, old, known | chosen, options, report)
+            summary = _rebuild(writer, old, all_roots(known, chosen), options, report)
         else:
             summary = _Run(writer, options, report).run(chosen, [writer])
+    summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(roots, known)]
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -202,6 +203,10 @@ class _Run:
         self._summary.unchanged = changes.unchanged
         for skipped in changes.skipped:
             self._summary.note(skipped)
+        for skipped in changes.newly_skipped:
+            if skipped.detail == REMOVED:
+                hint = "it was removed; to index it again: ragcli index PATH"
+                self._summary.warnings.append((skipped.path, hint))
         self._batch.not_indexed += [NotIndexed(skipped) for skipped in changes.newly_skipped]
 
     def _load_and_embed(self, due: Sequence[Due], settings: Settings, sources: Sequence[Writer], read: Source) -> None:
