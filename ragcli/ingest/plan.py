@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragcli.errors import IndexNotFound
+from ragcli.errors import IndexNotFound, LoadError
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.settings import Settings
-from ragcli.index.layout import CATALOG
+from ragcli.index.layout import CATALOG, REBUILD
+from ragcli.ingest.begin import differs
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.progress import RATE_SETTING
-from ragcli.ingest.roots import choose_roots, known_roots
+from ragcli.ingest.roots import all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.worker import open_regular_file
 from ragcli.ingest.sync import SyncOptions
-from ragcli.types import Document
+from ragcli.types import Document, Skipped
 
 # Files read to guess chunks a byte, spread over sizes, for each kind of file.
 _SAMPLE = 8
@@ -27,6 +32,9 @@ _RATE_TEXTS = 24
 
 # A chunk on disk besides its vector: its text and spans, keyword postings, indexes.
 _DISK_PER_CHUNK = 1_900
+
+_HEAD = 8_192  # bytes by which the loaders are told apart
+_PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,13 @@ class Estimate:
 
 
 def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[Entry]:
-    """Every file below the roots and what a run would do with it, by path. Opens no document and writes nothing."""
-    changes, catalog = _compare(folder, roots, options)
+    """Every file below the roots and what a run would do with it, by path; unchanged ones are left out.
+
+    It says what the run will say, as far as that shows without a parser: the first bytes of a due file tell whether a
+    loader reads it, and its digest whether more than its time has changed. Only a parser finds a file to be damaged,
+    encrypted, over a limit or without text: such a file is "add" or "update" here. Nothing is written.
+    """
+    changes, catalog = _expected(folder, roots, options)
     entries = [Entry("update" if _is_known(due) else "add", due.found.path) for due in changes.due]
     entries += [
         Entry("skip", s.path, f"{s.reason}: {s.detail}" if s.detail else s.reason, s.files) for s in changes.skipped
@@ -76,7 +89,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer
 
-    changes, catalog = _compare(folder, roots, options)
+    changes, catalog = _expected(folder, roots, options)
     stored = catalog.settings() if catalog is not None else {}
     if catalog is not None:
         catalog.close()
@@ -118,15 +131,58 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     )
 
 
-def _compare(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple[Changes, Catalog | None]:
-    catalog = None
-    if (folder / CATALOG).is_file():
-        try:
-            catalog = Catalog.open(folder)
-        except IndexNotFound:  # begun and never filled
-            catalog = None
-    chosen = choose_roots(roots, known_roots(catalog) if catalog else {}, options.rules)
-    return compare(catalog, chosen, options.load, [folder], options.limits), catalog
+def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple[Changes, Catalog | None]:
+    """What a run would have to do, with the catalog that it would compare with; None: it would begin with nothing."""
+    catalog = _open(folder)
+    known = known_roots(catalog) if catalog else {}
+    chosen = choose_roots(roots, known, options.rules)
+    old = catalog.built_with() if catalog else None
+    if catalog is not None and old is not None and (options.force or differs(old, options)):
+        chosen = all_roots(known, chosen)
+        catalog.close()
+        catalog = _open(folder / REBUILD)  # an unfinished one goes on
+    changes = compare(catalog, chosen, options.load, [folder], options.limits)
+    due, changes.due = changes.due, []
+    for item in due:
+        refused = _refused(item.found.path)
+        if refused is not None:
+            changes.skipped.append(refused)
+            if item.state is not None and item.state.document is not None:
+                changes.gone_documents.append(item.state.document)
+        elif _has_known_content(item):
+            changes.unchanged += 1
+        else:
+            changes.due.append(item)
+    return changes, catalog
+
+
+def _open(folder: Path) -> Catalog | None:
+    try:
+        return Catalog.open(folder) if (folder / CATALOG).is_file() else None
+    except IndexNotFound:  # begun and never filled
+        return None
+
+
+def _refused(path: Path) -> Skipped | None:
+    """Why no loader will read this file, told from its first bytes as in a run; None when one will."""
+    try:
+        with open_regular_file(path) as (file, _):
+            part = head = file.read(_HEAD)
+            while part.isspace():
+                part = file.read(_PART)
+            is_blank = not part
+        if is_blank or loaders.loader_for(path, head) is None:
+            loaders.load(path, head, LoadOptions())  # which says so
+    except LoadError as error:
+        return Skipped(path, error.reason, error.detail)
+    return None
+
+
+def _has_known_content(due: Due) -> bool:
+    if due.known_sha256 is None or due.state is None or due.state.size != due.found.size:
+        return False
+    with due.found.path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == due.known_sha256
 
 
 def _is_known(due: Due) -> bool:

@@ -98,13 +98,14 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(ragcli, notes, tmp_
     actions = {Path(line.split("\t")[1]).name: line.split("\t") for line in done.stdout.splitlines()}
     assert actions["logs.md"][0] == "add"
     assert actions["empty.txt"][0] == "skip"
+    assert actions["photo.png"][0::2] == ["skip", "unsupported: no loader for .png"]
     assert actions["broken.pdf"][2].startswith("excluded")
     assert not (tmp_path / "home").exists()
 
 
 def test_a_plan_estimates_and_writes_nothing(ragcli, notes, tmp_path):
     plan = record(ragcli("index", str(notes), "--plan", "--json"))
-    assert plan["files"] == 4  # what a look at names, sizes and times does not rule out
+    assert plan["files"] == 3  # what a look at names, sizes, times and first bytes does not rule out
     assert plan["chunks"] == 2
     assert plan["seconds"] > 0
     assert not (tmp_path / "home").exists()

@@ -18,7 +18,8 @@ import signal
 import stat
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -121,7 +122,8 @@ def unpack_document(path: Path, frame: Frame) -> Document:
 def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> list[bytes]:
     path = Path(request["path"])
     try:
-        data, state = _read_file(path)
+        with open_regular_file(path) as (file, state):
+            data = file.read()
         sha256 = hashlib.sha256(data).hexdigest()
         write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
         if sha256 == request["known_sha256"]:
@@ -148,15 +150,19 @@ def _failed(reason: Reason, detail: str) -> list[bytes]:
     return [pack_frame({"failed": {"reason": reason.value, "detail": detail}})]
 
 
-def _read_file(path: Path) -> tuple[bytes, os.stat_result]:
-    """The content and state of a regular file; LoadError for anything else, without ever waiting for a writer."""
+@contextmanager
+def open_regular_file(path: Path) -> Iterator[tuple[IO[bytes], os.stat_result]]:
+    """A regular file, open for reading, and its state; LoadError for anything else and for what cannot be read.
+
+    It never waits for the writer of a FIFO.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(descriptor, "rb") as file:
             state = os.fstat(descriptor)
             if not stat.S_ISREG(state.st_mode):
                 raise LoadError(Reason.NOT_A_FILE)
-            return file.read(), state
+            yield file, state
     except FileNotFoundError as error:
         raise LoadError(Reason.UNREADABLE, "vanished while it was read") from error
     except IsADirectoryError as error:  # os.fdopen refuses folders before they can be looked at
