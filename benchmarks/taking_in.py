@@ -23,7 +23,7 @@ from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, read_shard, write_shard
-from ragcli.ingest.embed import Embedder, cut_up
+from ragcli.ingest.embed import Embedder, chunk_document
 from ragcli.ingest.sandbox.process import Loaded
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
@@ -68,7 +68,7 @@ def write_shards(staging: Path, settings: Settings, tokenizer: Tokenizer, wanted
             text = f"Note {len(shards)}/{n}. {' '.join(rng.sample(words, 300))}"
             path = Path(f"/notes/{len(shards)}-{n}.txt")
             document = Document(path, "", text, (Block(0, len(text), "paragraph"),), "text")
-            passages = cut_up(document, tokenizer, settings)
+            passages = chunk_document(document, tokenizer, settings)
             sha256 = hashlib.sha256(text.encode()).hexdigest()
             files.append(pack_file(ReadFile(Loaded(path, sha256, len(text), 1, document), passages)))
             for passage in passages:

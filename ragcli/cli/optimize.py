@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
         """
         from dataclasses import asdict
 
-        from ragcli.ingest.optimize import optimize as run
+        from ragcli.ingest.optimize import optimize_index as run
         from ragcli.render import write_json
         from ragcli.units import human_duration
 

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         A folder that is indexed as a whole is forgotten. A path below one stays out until it is indexed by name:
         `ragcli index PATH`.
         """
-        from ragcli.ingest.forget import forget
+        from ragcli.ingest.roots import forget
         from ragcli.render import write_json
 
         folder = env.existing_index()

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         report = check(folder)
         faults, outdated = list(report.faults), []
         if deep and not faults:
-            from ragcli.ingest.recheck import recheck
+            from ragcli.ingest.repair import recheck
 
             again = recheck(folder)
             faults, outdated = again.faults, again.outdated

@@ -1,4 +1,4 @@
-"""What differs between the disk and the catalog: pure comparison, nothing is read but names, sizes and times."""
+"""What differs between the disk and the catalog, told from names, sizes and times alone."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ragcli.types import Reason, Skipped
 
 
 class Due(NamedTuple):
-    """A file to read: new, changed, or worth another try. ``state`` is what the catalog knows of it."""
+    """A file to read: new, changed, or worth another try. ``state`` is its row in the catalog, if any."""
 
     found: Found
     state: FileState | None
 
     @property
     def known_sha256(self) -> str | None:
-        """The digest under which the file need not be read again: None when its loader changed since."""
+        """The digest of the content that needs no parsing again; None when its loader has changed since."""
         state = self.state
         if state is None or state.document is None or state.loader_version != loaders.version_of(state.loader):
             return None
@@ -35,12 +35,12 @@ class Due(NamedTuple):
 
 @dataclass(slots=True)
 class Changes:
-    """What a run has to do, and what it can leave alone."""
+    """What a run has to do, and what it leaves alone."""
 
     due: list[Due] = field(default_factory=list)
     unchanged: int = 0  # indexed documents as they were
-    skipped: list[Skipped] = field(default_factory=list)  # everything below the roots that will not be read, with why
-    newly_skipped: list[Skipped] = field(default_factory=list)  # those of them that the catalog does not list yet
+    skipped: list[Skipped] = field(default_factory=list)  # everything below the roots that is not read, with the reason
+    newly_skipped: list[Skipped] = field(default_factory=list)  # those that the catalog does not list yet
     gone_documents: list[int] = field(default_factory=list)
     gone_skipped: list[Path] = field(default_factory=list)
 
@@ -54,8 +54,8 @@ def compare(
 ) -> Changes:
     """Walk ``roots`` and compare with ``catalog`` (None: an index that does not exist yet).
 
-    ``own_folders`` hold indexes, not documents. What failed for a limit is due when ``limits`` (None: the defaults)
-    give it more. What lies below a folder that cannot be entered, a root that is gone among them, is left as it was.
+    ``own_folders`` hold indexes, not documents. A file that failed for a limit is due when ``limits`` (None: the
+    defaults) are wider. Documents below a folder that cannot be entered stay as they were, and those of a missing root.
     """
     changes = Changes()
     states = catalog.file_states() if catalog else FileStates((), ())
@@ -65,8 +65,8 @@ def compare(
     closed: set[Path] = set()
     limits = limits or Limits()
     for root, rules in roots.items():
-        if not os.path.exists(root):  # noqa: PTH110 (Path.exists raises for names that no file can have)
-            changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; what was indexed of it stays"))
+        if not os.path.exists(root):  # noqa: PTH110 (Path.exists raises for impossible names)
+            changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; its documents stay in the index"))
             closed.add(root)
             continue
         for item in discover(root, rules, exclude_paths=own_folders, known=stamps):
@@ -80,7 +80,7 @@ def compare(
                 _add_skipped(changes, item, listed.get(item.path), state)
                 if item.reason is Reason.UNREADABLE:
                     closed.add(item.path)
-            elif state is None or _is_due(item, state, load) or _has_more_room(listed.get(item.path), limits):
+            elif state is None or _is_due(item, state, load) or _has_wider_limit(listed.get(item.path), limits):
                 changes.due.append(Due(item, state))
             elif state.document is not None:
                 changes.unchanged += 1
@@ -120,8 +120,8 @@ def _is_due(found: Found, state: FileState, load: LoadOptions) -> bool:
     )
 
 
-def _has_more_room(listed: Skipped | None, limits: Limits) -> bool:
-    return listed is not None and limits.give_more(listed.reason, listed.detail)
+def _has_wider_limit(listed: Skipped | None, limits: Limits) -> bool:
+    return listed is not None and limits.are_wider_than(listed.reason, listed.detail)
 
 
 def _is_below(path: Path, folders: Collection[Path]) -> bool:

@@ -1,8 +1,8 @@
-"""Cut a document into passages that the embedding model can read whole.
+"""Cut a document into chunks that the embedding model can read whole.
 
-A chunk never crosses a heading and holds whole paragraphs, list items, table rows and code blocks where they fit; what
-does not fit is cut at sentences and lines, then at words, then inside a word. Every chunk is a slice of
-``Document.text``; together they cover every letter and digit of it.
+A chunk never crosses a heading. It holds whole paragraphs, list items, table rows and code blocks where they fit; a
+longer one is cut at sentences and lines, then at words, then inside a word. Every chunk is a slice of
+``Document.text``; together the chunks cover every letter and digit of it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from ragcli.errors import UsageError
-from ragcli.ingest.pack import SMALLEST_LIMIT, Packer, TokenCounter
+from ragcli.ingest.options import SMALLEST_CHUNK, ChunkOptions
+from ragcli.ingest.pack import Packer, TokenCounter
 from ragcli.types import Block, Chunk, Document, embedding_context
 
 __all__ = ["ChunkOptions", "TokenCounter", "chunk"]
@@ -21,38 +20,22 @@ __all__ = ["ChunkOptions", "TokenCounter", "chunk"]
 _ALPHANUMERIC = re.compile(r"[^\W_]")
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkOptions:
-    """How large passages are, in tokens of the embedding model; UsageError when it cannot be."""
-
-    size: int = 200
-    overlap: int = 30
-
-    def __post_init__(self) -> None:
-        if self.size < SMALLEST_LIMIT:
-            raise UsageError(f"chunk size {self.size} is too small", f"use at least {SMALLEST_LIMIT} tokens")
-        if not 0 <= self.overlap < self.size:
-            raise UsageError(
-                f"overlap {self.overlap} does not fit chunk size {self.size}", f"use 0 to {self.size - 1} tokens"
-            )
-
-
 def chunk(document: Document, tokenizer: TokenCounter, window: int, options: ChunkOptions) -> list[Chunk]:
     """Cut ``document`` into chunks of at most ``min(options.size, window - special - context)`` tokens.
 
-    ``window`` is the model's input length in tokens with special ones; one that leaves less than 16 beside the context
-    is taken to leave 16. The ids are ordinals within the document until the index assigns its own. Starts increase;
-    neighbours in one section share up to ``options.overlap`` tokens of whole sentences. Nothing without a letter or
-    digit becomes a chunk.
+    ``window`` is the model's input length in tokens, special ones included; a window that leaves less than 16 tokens
+    beside the context counts as leaving 16. Ids are ordinals within the document until the index assigns its own.
+    Starts increase; neighbours in one section share up to ``options.overlap`` tokens of whole sentences. Text without a
+    letter or digit becomes no chunk.
     """
     sections = list(_sections(document))
     contexts = [embedding_context(document.title, headings) for headings, _ in sections]
-    # With the line end that Chunk.embedded puts behind it, which is a token to some tokenizers.
+    # With the line end that Chunk.embedded adds, which is a token to some tokenizers.
     used = tokenizer.count([f"{context}\n" if context else "" for context in contexts])
     places = _Places(document)
     found: list[Chunk] = []
     for (headings, blocks), tokens in zip(sections, used, strict=True):
-        limit = max(SMALLEST_LIMIT, min(options.size, window - tokenizer.special - tokens))
+        limit = max(SMALLEST_CHUNK, min(options.size, window - tokenizer.special - tokens))
         for start, end in Packer(document.text, tokenizer, limit, options.overlap).pack(blocks):
             if _ALPHANUMERIC.search(document.text, start, end):
                 found.append(places.chunk(len(found), start, end, headings))
@@ -80,7 +63,7 @@ def _sections(document: Document) -> Iterator[tuple[tuple[str, ...], list[Block]
 
 
 def _covering(document: Document) -> Iterator[Block]:
-    """The document's blocks, with text that no block claims as paragraphs of its own, so that nothing is lost."""
+    """The document's blocks, and the text between them as paragraphs, so that nothing is lost."""
     text, position = document.text, 0
     headings: tuple[str, ...] = ()
     for block in document.blocks:
@@ -93,11 +76,11 @@ def _covering(document: Document) -> Iterator[Block]:
 
 
 class _Places:
-    """Knows, for one document, the line, byte and page of every offset. Chunks must be asked for by rising start."""
+    """The line, byte and page of every offset of one document. Chunks must be asked for by rising start."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._offset, self._byte, self._line = 0, 0, 1  # one place, moved forward from chunk to chunk
+        self._offset, self._byte, self._line = 0, 0, 1  # one position, moved forward from chunk to chunk
         paged = [(block.start, block.page) for block in document.blocks if block.page is not None]
         self._page_starts = [start for start, _ in paged]
         self._pages = [page for _, page in paged]

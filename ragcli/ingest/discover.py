@@ -1,7 +1,7 @@
 """Which files below a folder are candidates for the index, and why each of the others is not.
 
-Decided from names and ``lstat`` alone: no document is opened here. Version control folders (.git, .hg, .svn, .jj) are
-neither entered nor counted: what is inside them are not documents.
+Names and ``lstat`` decide: no document is opened here. Version control folders (.git, .hg, .svn, .jj) are neither
+entered nor counted, as they hold no documents.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ Stamps = Mapping[str, tuple[int, int]]  # size and mtime_ns, by path
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the user asked for. Globs are gitignore patterns relative to the root; the size is in bytes."""
+    """Which files of a root to take. Globs are gitignore patterns relative to the root; the size is in bytes."""
 
-    include: tuple[str, ...] = ()  # a file is in when it, or a folder around it, matches; () takes all
+    include: tuple[str, ...] = ()  # takes a file when it, or a folder around it, matches; () takes all
     exclude: tuple[str, ...] = ()
     hidden: bool = False
     ignore_files: bool = True  # .gitignore, .ragignore, .git/info/exclude and the built-in rules
@@ -71,11 +71,11 @@ class _Folder(NamedTuple):
     exclude: Scope
     is_root: bool = False
     included: bool = False  # --include matches this folder or one around it
-    kept: bool = False  # an ignore file re-includes it by name, which overrules the built-in rules
+    kept: bool = False  # a "!" pattern of an ignore file names it, which overrides the built-in rules
 
 
 class _Walk(NamedTuple):
-    """What stays the same during one walk."""
+    """The constants of one walk."""
 
     rules: Rules
     top: str
@@ -99,14 +99,13 @@ def discover(
 ) -> Iterator[Found | Skipped | str]:
     """Account for every file at or below ``root`` exactly once, depth first, in byte order of the names.
 
-    ``root`` is a folder or a single file, and is followed when it is a link; links below it never are. A single file
-    is judged by kind and size alone. A folder that is not entered is one Skipped with the number of files below it,
-    and none when that is 0; only one that cannot be read is reported with ``files=0``. Version control folders are
-    passed over without a word. Ignore files work as in git, and outside a repository too; an ignored root that is
-    named is entered. An ignore file that cannot be applied is a Skipped. ``exclude_paths`` are the tool's own folders.
-    A file whose size and mtime are ``known`` under its path is that path, a plain string: objects for thousands of
-    files that did not change would take most of a run.
-    Raises UsageError at the call, not at the first result, for a root that cannot be reached and for a bad glob.
+    ``root`` is a folder or a single file. A linked root is followed; links below it never are. A single file is judged
+    by kind and size alone. A folder that is not entered is one Skipped with the number of files below it, and none when
+    that is 0; only an unreadable folder is reported with ``files=0``. Version control folders are not reported. Ignore
+    files work as in git, and outside a repository too; an ignored root is entered. An ignore file that cannot be
+    applied is a Skipped. ``exclude_paths`` are folders of indexes. A file whose size and mtime are ``known`` under its
+    path is yielded as that path, a plain string: objects for thousands of unchanged files would take most of a run.
+    Raises UsageError at the call, not at the first result, for a root that cannot be reached and for an invalid glob.
     """
     top = Path(os.path.normpath(root.absolute()))
     try:
@@ -115,7 +114,7 @@ def discover(
         raise UsageError(f"cannot index {top}: {error.strerror}", "check the path") from error
     real_root = os.path.realpath(top)
     own = [os.path.realpath(path) for path in exclude_paths]
-    # Links below the root are not followed, so a place below the real root is spelled in one way only.
+    # Links below the root are not followed, so a path below the real root has one spelling only.
     spelled = [os.path.normpath(top / os.path.relpath(path, real_root)) for path in own]
     barred = dict.fromkeys(rules.removed, REMOVED) | dict.fromkeys(spelled, OWN_INDEX)
     walk = _Walk(rules, str(top), real_root, barred, known or {})
@@ -178,7 +177,7 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
 
 
 def _known(entries: Mapping[str, os.DirEntry[str]], walk: _Walk) -> dict[str, str]:
-    """The paths, by name, of the files that are as they were: ``_judge`` says the same where no pattern is in force."""
+    """The paths, by name, of the unchanged files: ``_judge`` says the same where no pattern is in force."""
     found = {}
     hidden, barred = walk.rules.hidden, LOCK_FILES if walk.rules.ignore_files else ()
     for name, entry in entries.items():
@@ -193,7 +192,7 @@ def _known(entries: Mapping[str, os.DirEntry[str]], walk: _Walk) -> dict[str, st
 def _lstat(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
         return entry.stat(follow_symlinks=False)
-    except OSError:  # _judge meets it too, and reports it
+    except OSError:  # _judge meets and reports it too
         return None
 
 
@@ -202,7 +201,7 @@ def _is_as_known(path: str, info: os.stat_result, walk: _Walk) -> bool:
 
 
 def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | str | _Folder | None:
-    """What becomes of one entry: a _Folder is to be entered, None is a folder with nothing to account for."""
+    """The verdict on one entry: a _Folder is to be entered, None is a folder with nothing to account for."""
     is_folder = entry.is_dir(follow_symlinks=False)
     if is_folder and entry.name in VERSION_CONTROL:
         return None
@@ -218,7 +217,7 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
         return Skipped(Path(entry.path), *barred, files) if files else None
     if is_folder:
         ignores, include, exclude = (deeper(s, subject) for s in (folder.ignores, folder.include, folder.exclude))
-        kept = ignored is not None  # what matches and does not bar is a "!" pattern
+        kept = ignored is not None  # a match that does not bar is a "!" pattern
         return _Folder(entry.path, ignores, include, exclude, included=included, kept=kept)
     if entry.is_symlink():
         return Skipped(Path(entry.path), Reason.SYMLINK, _describe_link(Path(entry.path), walk.real_root))
@@ -274,10 +273,10 @@ def _describe_link(link: Path, real_root: str) -> str:
 
 
 def _count_files(path: str) -> int:
-    """How many files are below a folder that is not entered, as far as it can be listed; links count as files."""
+    """How many files are below a folder that is not entered, as far as they can be listed; links count as files."""
     total, pending = 0, [path]
     while pending:
-        # What cannot be listed cannot be counted; the folder itself is reported all the same.
+        # an unreadable folder cannot be counted; the folder itself is reported all the same
         with contextlib.suppress(OSError), os.scandir(pending.pop()) as listing:
             for entry in listing:
                 if not entry.is_dir(follow_symlinks=False):

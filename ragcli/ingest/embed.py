@@ -1,4 +1,4 @@
-"""Chunk documents and give every chunk a vector: a stored one where the same text was embedded before."""
+"""Chunk documents and give every chunk a vector: the stored one where the same text was embedded before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ragcli.errors import ModelMismatch
 from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.writer import NewFile, Writer
-from ragcli.ingest.chunk import ChunkOptions, chunk
+from ragcli.ingest.chunk import chunk
+from ragcli.ingest.options import ChunkOptions
 from ragcli.models.encoder import Encoder, open_index_encoder
 from ragcli.models.resolve import ModelFiles, resolve_stored
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
@@ -21,15 +22,15 @@ from ragcli.types import Chunk, Document
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
 
-# Texts handed to the encoder at once: enough to sort by length, few enough to stop within a second or two.
+# Texts per call of the encoder: enough to sort by length, few enough to stop within a second or two.
 SLICE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The passages of a document that was cut elsewhere, and vectors that were computed there, by digest.
+class Chunked:
+    """The chunks of a document that was chunked elsewhere, and vectors (d,) from there, by the digest of the chunk.
 
-    A passage whose digest has no vector here was embedded before, or was when the work was handed out.
+    A chunk whose digest has no vector here had one in the index when the work was handed out.
     """
 
     chunks: tuple[Chunk, ...]
@@ -37,17 +38,17 @@ class Cut:
 
 
 class Embedder:
-    """Takes documents in, gives finished ones out in the same order."""
+    """Takes documents in and gives finished ones out, in the same order."""
 
-    def __init__(self, settings: Settings, sources: Sequence[Writer]) -> None:
-        """``sources`` are indexes whose vectors serve again. Raises ModelUnavailable, ModelMismatch."""
+    def __init__(self, settings: Settings, reuse_from: Sequence[Writer]) -> None:
+        """Vectors of the indexes ``reuse_from`` serve again. Raises ModelUnavailable, ModelMismatch."""
         self._files = model_files(settings)
         self._settings = settings
-        self._sources = [source for source in sources if _same_model(source, settings)]
+        self._reuse_from = [writer for writer in reuse_from if _has_same_model(writer, settings)]
         self._tokenizer = open_tokenizer(self._files)
         self._encoder: Encoder | None = None
         self._queue: deque[NewFile] = deque()
-        self._unread: dict[bytes, Chunk] = {}  # waiting for a vector, in order; as one of those with this digest
+        self._waiting: dict[bytes, Chunk] = {}  # without a vector, in order; one chunk per digest
         self._vectors: dict[bytes, Vectors] = {}
         self.embedded = 0
         self.reused = 0
@@ -56,48 +57,54 @@ class Embedder:
     @property
     def waiting(self) -> int:
         """How many texts have no vector yet."""
-        return len(self._unread)
+        return len(self._waiting)
 
     def add(
-        self, document: Document, sha256: str, size: int, mtime_ns: int, loader_version: int, cut: Cut | None = None
+        self,
+        document: Document,
+        sha256: str,
+        size: int,
+        mtime_ns: int,
+        loader_version: int,
+        chunked: Chunked | None = None,
     ) -> bool:
-        """Chunk a document, unless it comes with its passages, and queue it; False when it has nothing to search for.
+        """Chunk a document, unless it comes ``chunked``, and queue it. False when no chunk holds a letter or digit.
 
-        A passage without a vector takes a stored one, or waits for :meth:`embed_slice`.
+        A chunk without a vector takes a stored one, or waits for :meth:`embed_slice`.
         """
-        chunks = cut_up(document, self._tokenizer, self._settings) if cut is None else cut.chunks
+        chunks = chunk_document(document, self._tokenizer, self._settings) if chunked is None else chunked.chunks
         if not chunks:
             return False
-        keys = tuple(chunk_key(passage) for passage in chunks)
-        new = {key: passage for key, passage in zip(keys, chunks, strict=True) if key not in self._vectors}
-        brought = {key: cut.vectors[key] for key in new if key in cut.vectors} if cut is not None else {}
+        keys = tuple(chunk_key(one) for one in chunks)
+        new = {key: one for key, one in zip(keys, chunks, strict=True) if key not in self._vectors}
+        brought = {key: chunked.vectors[key] for key in new if key in chunked.vectors} if chunked is not None else {}
         self._vectors.update(brought)
-        new = {key: passage for key, passage in new.items() if key not in brought}
-        for source in self._sources:
-            stored = source.stored_vectors([key for key in new if key not in self._unread])
+        new = {key: one for key, one in new.items() if key not in brought}
+        for writer in self._reuse_from:
+            stored = writer.stored_vectors([key for key in new if key not in self._waiting])
             self._vectors.update(stored)
-            new = {key: passage for key, passage in new.items() if key not in stored}
-        before = len(self._unread)
-        self._unread.update(new)
+            new = {key: one for key, one in new.items() if key not in stored}
+        before = len(self._waiting)
+        self._waiting.update(new)
         self.found += len(chunks)
         self.embedded += len(brought)
-        self.reused += len(chunks) - len(brought) - (len(self._unread) - before)
+        self.reused += len(chunks) - len(brought) - (len(self._waiting) - before)
         self._queue.append(NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys))
         return True
 
     def stored_keys(self) -> list[bytes]:
-        """The digest of every passage whose vector is used again, ascending."""
-        return sorted({key for source in self._sources for key in source.catalog.all_keys()})
+        """The digest of every chunk whose vector serves again, ascending."""
+        return sorted({key for writer in self._reuse_from for key in writer.catalog.all_keys()})
 
     def embed_slice(self, expected: int) -> None:
-        """Encode the next texts; ``expected`` texts in all decide which runtime is worth starting."""
+        """Encode the next texts. The ``expected`` number of texts in all decides which runtime is worth starting."""
         if self._encoder is None:
             self._encoder = open_index_encoder(self._files, expected)
-        keys = list(islice(self._unread, SLICE))
-        rows = self._encoder.encode([self._unread[key].embedded for key in keys])
+        keys = list(islice(self._waiting, SLICE))
+        rows = self._encoder.encode([self._waiting[key].embedded for key in keys])
         for key, row in zip(keys, rows, strict=True):
             self._vectors[key] = row
-            del self._unread[key]
+            del self._waiting[key]
         self.embedded += len(keys)
 
     def finished(self) -> int:
@@ -110,7 +117,7 @@ class Embedder:
         return count
 
     def take(self) -> tuple[list[NewFile], dict[bytes, Vectors]]:
-        """The documents at the head of the queue that are complete, with their vectors."""
+        """The complete documents at the head of the queue, with their vectors."""
         done: list[NewFile] = []
         while self._queue and all(key in self._vectors for key in self._queue[0].keys):
             done.append(self._queue.popleft())
@@ -120,9 +127,10 @@ class Embedder:
         return done, vectors
 
 
-def _without_text(document: Document) -> Document:
-    """The document as it waits for its vectors: its passages have the text, and blocks still tell pages."""
-    return replace(document, text="", blocks=tuple(block for block in document.blocks if block.page is not None))
+def chunk_document(document: Document, tokenizer: Tokenizer, settings: Settings) -> tuple[Chunk, ...]:
+    """The chunks of a document at the size that the index was built with."""
+    options = ChunkOptions(settings.chunk_size, settings.chunk_overlap)
+    return tuple(chunk(document, tokenizer, settings.window, options))
 
 
 def model_files(settings: Settings) -> ModelFiles:
@@ -136,12 +144,11 @@ def model_files(settings: Settings) -> ModelFiles:
     return files
 
 
-def _same_model(source: Writer, settings: Settings) -> bool:
-    found = source.settings()
+def _without_text(document: Document) -> Document:
+    """The document as it waits for its vectors: its chunks hold the text, and its blocks still tell pages."""
+    return replace(document, text="", blocks=tuple(block for block in document.blocks if block.page is not None))
+
+
+def _has_same_model(writer: Writer, settings: Settings) -> bool:
+    found = writer.settings()
     return found is not None and found.sha256 == settings.sha256
-
-
-def cut_up(document: Document, tokenizer: Tokenizer, settings: Settings) -> tuple[Chunk, ...]:
-    """The passages of a document, as the index wants them."""
-    options = ChunkOptions(settings.chunk_size, settings.chunk_overlap)
-    return tuple(chunk(document, tokenizer, settings.window, options))

@@ -1,10 +1,10 @@
-"""What gitignore patterns say about a name, the way git reads them; nothing here walks a folder.
+"""What gitignore patterns say about a name, as git reads them; nothing here walks a folder.
 
-The patterns are translated here and not by pathspec, which fails against git where this does not: asked about
-folders, its GitIgnoreSpec lets ``*`` + ``!*/`` + ``!*.md``, the usual way to keep one kind of file, ignore them all; it
-raises on ``[b-a]`` and on a final backslash, and misses names that hold a newline. What differs from git on purpose:
-git compares bytes and this compares characters, so ``?`` is one letter, also an accented one; and where git departs
-from its manual (``a**/b`` crosses folders when nothing before the stars is a wildcard) the manual is followed.
+This module translates the patterns itself because pathspec disagrees with git: asked about folders, its GitIgnoreSpec
+lets ``*`` + ``!*/`` + ``!*.md``, the usual way to keep one kind of file, ignore every file; it raises on ``[b-a]`` and
+on a final backslash, and misses names that hold a newline. Two differences from git are deliberate. Git compares bytes
+and this module compares characters, so ``?`` is one letter, an accented one too. Where git departs from its manual
+(``a**/b`` crosses folders when nothing before the stars is a wildcard), this module follows the manual.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ _POSIX_CLASSES = {
 
 
 class Pattern(NamedTuple):
-    """One line of an ignore file, or one glob of the user's."""
+    """One line of an ignore file, or one glob of an option."""
 
-    source: str  # where it stands, as the user is shown it
+    source: str  # its file or option, as the user is shown it
     text: str
     negated: bool
 
 
 class Patterns(NamedTuple):
-    """The patterns of one source, in two alternations with the last pattern first: the first hit is the verdict."""
+    """The patterns of one file or option, in two alternations with the last pattern first: the first match decides."""
 
     names: re.Pattern[str] | None  # patterns without a slash, for the entry's own name
-    paths: re.Pattern[str] | None  # patterns with one, for the path below the ignore file's folder
+    paths: re.Pattern[str] | None  # patterns with a slash, for the path below the ignore file's folder
     name_rows: tuple[int, ...]  # regex group - 1 -> row
     path_rows: tuple[int, ...]
     rows: tuple[Pattern, ...]
 
 
-# The sources in force in one folder, outermost first, each with that folder's path below the source's ("a/b/").
+# The patterns in force in one folder, outermost first, each with the folder's path below that of the patterns ("a/b/").
 Scope = tuple[tuple[Patterns, str], ...]
 
 
 def last_match(scope: Scope, subject: str) -> Pattern | None:
-    """The pattern that decides about one entry of the scope's folder; ``subject`` is its name, a folder's with "/".
+    """The pattern that decides about one entry of the scope's folder; ``subject`` is its name, with "/" for a folder.
 
-    Patterns are asked about the entry itself only: whoever walks does not enter an ignored folder.
+    Patterns see the entry itself only: a walk does not enter an ignored folder.
     """
     for patterns, below in reversed(scope):
         row = -1
@@ -74,7 +74,7 @@ def deeper(scope: Scope, subject: str) -> Scope:
 
 
 def compile_globs(option: str, globs: Sequence[str]) -> Scope:
-    """The scope at the root for the globs of one command line option; UsageError names a glob that cannot match."""
+    """The scope of a root for the globs of one option; UsageError names a glob that cannot match."""
     for glob in globs:
         if _translate(glob) is None:
             raise UsageError(
@@ -88,7 +88,7 @@ def compile_globs(option: str, globs: Sequence[str]) -> Scope:
 def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Scope, list[Skipped]]:
     """The patterns of the ignore files ``names`` of ``folder``, and a Skipped for each that cannot be applied.
 
-    ``label`` comes before the name where the user is shown the source. As in git, a link is not an ignore file.
+    The user is shown ``label`` before the name. As in git, a link is not an ignore file.
     """
     scope: list[tuple[Patterns, str]] = []
     notices: list[Skipped] = []
@@ -102,7 +102,7 @@ def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Sc
                 detail = f"ignore file not applied: it is over {MAX_IGNORE_FILE // 1024} KiB"
                 notices.append(Skipped(path, Reason.TOO_LARGE, detail))
                 continue
-            text = os.fsdecode(path.read_bytes())  # the same mapping as for names, so that odd bytes still match
+            text = os.fsdecode(path.read_bytes())  # decoded as names are, so that odd bytes still match
         except (FileNotFoundError, NotADirectoryError):  # .git may be a file, and need not have info/exclude
             continue
         except OSError as error:
@@ -115,9 +115,9 @@ def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Sc
 
 
 def outer_scope(real_root: str) -> tuple[Scope, list[Skipped]]:
-    """What the ignore files above a root say inside it: those from the top of its git repository down to its parent.
+    """The scope of the ignore files above a root: those from the top of its git repository down to its parent.
 
-    Outside a repository nothing above the root counts. The notices count no file: those files are not in the root.
+    Outside a repository, no file above the root counts. The notices count no file, as those files are not in the root.
     """
     root = Path(real_root)
     scope: Scope = ()
@@ -159,7 +159,7 @@ def _alternation(branches: Sequence[tuple[str, int]]) -> re.Pattern[str] | None:
 
 
 def _translate(line: str) -> tuple[bool, bool, str] | None:
-    """(negated, is it about the whole path, regex) of one line; None for a blank, a comment or an invalid pattern."""
+    """(negated, about the whole path, regex) of one line; None for a blank, a comment or an invalid pattern."""
     kept = line.rstrip(" ")
     if kept != line and (len(kept) - len(kept.rstrip("\\"))) % 2:
         kept += " "  # the first trailing space is escaped
@@ -167,7 +167,7 @@ def _translate(line: str) -> tuple[bool, bool, str] | None:
         return None
     negated = kept.startswith("!")
     glob = kept[negated:]
-    end = "/" if glob.endswith("/") else "/?"  # a folder is asked about as "name/"
+    end = "/" if glob.endswith("/") else "/?"  # the subject of a folder is "name/"
     glob = glob.removesuffix("/")
     is_path = "/" in glob
     tokens = _tokens(glob.removeprefix("/"))
@@ -177,7 +177,7 @@ def _translate(line: str) -> tuple[bool, bool, str] | None:
 
 
 def _tokens(glob: str) -> list[str] | None:
-    """Regexes for one character each, and the marks "/", "*" and "**" (a whole path segment); None when invalid."""
+    """Regexes of one character each, and the marks "/", "*" and "**" (a whole path segment); None when invalid."""
     tokens: list[str] = []
     at = 0
     while at < len(glob):
@@ -220,7 +220,7 @@ def _bracket(glob: str, at: int) -> tuple[str, int] | None:
     negated = glob[at : at + 1] in {"!", "^"}
     at += negated
     items: list[str] = []
-    before: str | None = None  # the character that a "-" would start a range from
+    before: str | None = None  # a "-" would start a range from this character
     while (char := glob[at : at + 1]) != "]" or not items:
         at += 1
         if char == "[" and glob[at : at + 1] == ":":
@@ -252,10 +252,10 @@ def _bracket(glob: str, at: int) -> tuple[str, int] | None:
 
 
 def _path_regex(tokens: Sequence[str]) -> str:
-    """The regex of a pattern that is cut by "**" into runs of segments.
+    """The regex of a pattern that "**" divides into runs of segments.
 
-    A run between two "**" takes its first place for good (an atomic group): a later place could not help what follows,
-    and trying them all would let one hostile pattern run for years.
+    A run between two "**" keeps its first match (an atomic group): a later match could not help the rest, and trying
+    all of them would let one hostile pattern run for years.
     """
     runs: list[list[str]] = [[]]
     for mark in tokens:
@@ -274,7 +274,7 @@ def _path_regex(tokens: Sequence[str]) -> str:
 
 
 def _run_regex(tokens: Sequence[str]) -> str:
-    """The regex of whole segments; what stands between two stars takes its first place for good, as above."""
+    """The regex of whole segments; a piece between two stars keeps its first match, as above."""
     segments: list[list[str]] = [[""]]  # each a list of the pieces between its stars
     for mark in tokens:
         if mark == "/":

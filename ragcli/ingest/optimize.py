@@ -1,4 +1,4 @@
-"""Make search of a large index fast, with recall measured on questions that its own texts make."""
+"""Build the approximate index of a large index, and measure its recall on questions made of the indexed texts."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from ragcli.ingest.embed import model_files
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
 
-# Recall is the mean over so many queries: at 0.98 it is known to one part in a hundred.
+# Recall is the mean over this many queries: at 0.98 it is known to one part in a hundred.
 _QUERIES = 200
 
-# Words of a passage that stand for a question about it. Whole passages as queries are too easy: they lie where the
-# others do, and a search that finds 0.998 of their neighbours found 0.979 of those of real questions.
+# Words of a passage that stand for a question about it. Whole passages are too easy as queries: they lie where the
+# others do, and a search that found 0.998 of their neighbours found 0.979 of those of real questions.
 _WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Optimized:
-    """What search reads now (None: every vector), how many chunks there are, and what it took to make."""
+    """The approximate index that search now reads (None: every vector), the number of chunks, and the time it took."""
 
     row: ApproximateRow | None
     chunks: int
     seconds: float
 
 
-def optimize(folder: Path, *, exact: bool = False, on_wait: OnWait | None = None) -> Optimized:
-    """Make the approximate index of ``folder``, whatever its size; with ``exact`` let go of it for good.
+def optimize_index(folder: Path, *, exact: bool = False, on_wait: OnWait | None = None) -> Optimized:
+    """Build the approximate index of ``folder``, whatever its size; with ``exact`` drop it and build none from now on.
 
-    Raises IndexBusy, IndexNotFound, IndexDamaged, ModelUnavailable, ModelMismatch; UsageError for an index of nothing.
+    Raises IndexBusy, IndexNotFound, IndexDamaged, ModelUnavailable, ModelMismatch; UsageError for an index without
+    passages.
     """
     started = time.monotonic()
     with open_writer(folder, on_wait=on_wait) as writer:
@@ -52,19 +53,19 @@ def optimize(folder: Path, *, exact: bool = False, on_wait: OnWait | None = None
         if exact:
             approximate.search_exactly(folder, writer.catalog)
         else:
-            make(writer, settings)
+            build_approximate_index(writer, settings)
         row, chunks = writer.catalog.ledger.approximate(), writer.catalog.count("chunks")
     return Optimized(row, chunks, time.monotonic() - started)
 
 
-def make(writer: Writer, settings: Settings) -> ApproximateRow:
-    """Make the approximate index of the index that ``writer`` holds."""
+def build_approximate_index(writer: Writer, settings: Settings) -> ApproximateRow:
+    """Build the approximate index of the index that ``writer`` holds."""
     queries = _queries(writer.catalog, settings)
     return approximate.optimize(writer.folder, writer.catalog, settings.dimension, queries)
 
 
 def _queries(catalog: Catalog, settings: Settings) -> Vectors:
-    """Unit rows (n, d) of a few words of n passages, the same whenever it is asked of the same index."""
+    """Unit rows (n, d) of a few words of n passages; equal for equal indexes."""
     from ragcli.models.encoder import open_index_encoder
 
     rng = random.Random(0)  # noqa: S311 (a sample)

@@ -1,35 +1,38 @@
 """Fill chunks with the blocks of one section, in tokens of the embedding model.
 
-Every piece of text is counted once for each level that it is cut at, and a chunk once more where adding up the counts
-of its pieces does not settle that it fits: the work grows with the text, never with the square of it.
+A piece of text is counted once per level at which it is cut, and a chunk once more where the sum over its pieces does
+not prove that it fits. The work grows with the text, never with its square.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Literal, Protocol
 
-from ragcli.ingest.cuts import CUTS, PROSE_CUTS, runs, trim
+from ragcli.text.sentences import sentences
 from ragcli.types import Block, BlockKind, Span
-
-# Whatever the size of the context, a chunk may hold at least this many tokens.
-SMALLEST_LIMIT = 16
 
 # A word of over 100 characters is a single unknown token to BERT: without a bound in characters, 10 MB of base64 would
 # fit into one chunk. English has 4 to 5 characters a token, code with its indentation up to 10.
 _LONGEST_TOKEN = 16
 
-# What is counted in one call, in characters, to each of which an encoding owes some 50 bytes, and to itself as much as
-# to this many of them.
+# The characters that one call counts. An encoding takes some 50 bytes per character, and for itself as much as this
+# many characters.
 _BATCH = 500_000
 _ENCODING = 20
 
-_BLANK = re.compile(r"[ \t\n]")  # what separates words for every tokenizer; some drop the other blanks of Python
+# Characters of a run of words, about 20 tokens. Short runs are for scripts whose tokens are smaller than a character.
+_RUN = 80
+_SHORT_RUN = 4
 
-# Prose and the sentences that it is cut into may be repeated at the head of the next chunk.
+_BLANK_LINES = re.compile(r"(?:[^\S\n]*+\n)*+")
+_BLANK = re.compile(r"[ \t\n]")  # separates words for every tokenizer; some drop Python's other blanks
+
+# Prose and its sentences may be repeated at the head of the next chunk.
 _Role = Literal["heading", "prose", "sentence", "row", "other"]
 _ROLES: dict[BlockKind, _Role] = {"heading": "heading", "paragraph": "prose", "list": "prose", "row": "row"}
 
@@ -45,7 +48,7 @@ class TokenCounter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """A span that stays whole; ``cost`` is its tokens, more where characters are too many for them."""
+    """A span that stays whole; ``cost`` is its tokens, or more when it has too many characters for them."""
 
     start: int
     end: int
@@ -55,7 +58,7 @@ class _Unit:
 
 @dataclass(slots=True)
 class _Draft:
-    """A chunk in the making: its own units, and before them the last sentences of the chunk before."""
+    """An unfinished chunk: its own units, and before them the last sentences of the chunk before."""
 
     units: list[_Unit] = field(default_factory=list)
     lead: list[_Unit] = field(default_factory=list)
@@ -89,7 +92,7 @@ class Packer:
 
     def pack(self, blocks: Sequence[Block]) -> list[Span]:
         """The spans of the chunks of one section, by strictly rising start, trimmed of white space around them."""
-        pieces = [(*trim(self._text, b.start, b.end), _ROLES.get(b.kind, "other")) for b in blocks]
+        pieces = [(*_trim(self._text, b.start, b.end), _ROLES.get(b.kind, "other")) for b in blocks]
         for units in _tables(self._measured(pieces)):
             whole = _joined(units)
             # Rows are understood best beside their header and each other, but an introduction should not stand alone.
@@ -108,14 +111,14 @@ class Packer:
             draft.total + unit.cost <= self._limit and unit.end - draft.start <= self._longest
         )
         fits = unit.cost <= self._limit
-        is_whole = level == len(CUTS)  # nothing cuts it further
+        is_whole = level == len(_SPLITTERS)  # nothing cuts it further
         if has_room and (fits or is_whole):
             self._append(unit)
         elif is_whole or (fits and not draft.only_headings):
             self._close()
             self._append(unit)
         else:
-            # What must be cut anyway flows in behind a few lines, but does not mix with half a chunk of something else.
+            # A unit that must be cut anyway may follow a few lines, but does not join half a chunk of something else.
             if level == 0 and draft.own >= self._limit // 2 and not draft.only_headings:
                 self._close()
             for part in self._cut(unit, level):
@@ -176,8 +179,8 @@ class Packer:
 
     def _cut(self, unit: _Unit, level: int) -> Iterator[_Unit]:
         """The units of the next lower level."""
-        cuts = PROSE_CUTS if unit.role in {"prose", "sentence"} else CUTS
-        spans = cuts[level](self._text, unit.start, unit.end)
+        splitters = _PROSE_SPLITTERS if unit.role in {"prose", "sentence"} else _SPLITTERS
+        spans = splitters[level](self._text, unit.start, unit.end)
         first = next(spans)  # a unit is never blank
         role = unit.role
         if role == "prose":
@@ -189,7 +192,7 @@ class Packer:
         return self._measured((start, end, role) for start, end in chain([first], spans))
 
     def _measured(self, pieces: Iterable[tuple[int, int, _Role]]) -> Iterator[_Unit]:
-        """The pieces with their costs; blank ones are left out, and far too long ones are not even counted."""
+        """The pieces with their costs. Blank ones are left out, and far too long ones are not counted."""
         group: list[tuple[int, int, _Role]] = []
         size = 0
         for piece in pieces:
@@ -213,7 +216,7 @@ class Packer:
         over = {draft.start for draft, unit in zip(doubtful, counted, strict=True) if unit.cost > self._limit}
         after = -1
         for draft in drafts:
-            # Nothing is repeated in a chunk that must be cut, nor what reaches back behind a piece of the one before.
+            # No lead in a chunk that must be cut, nor one that begins before a piece of the chunk before.
             bare = draft.start in over or draft.start <= after
             start = draft.units[0].start if bare else draft.start
             for piece in self._pieces(start, draft.end) if draft.start in over else [(start, draft.end)]:
@@ -221,9 +224,9 @@ class Packer:
                 after = piece[0]
 
     def _is_doubtful(self, draft: _Draft) -> bool:
-        """Whether the whole could cost more than its parts together, which were counted.
+        """Whether the whole could cost more than the sum of its parts, which were counted.
 
-        The pieces of one word do; and blanks between the parts are tokens to some tokenizers.
+        The pieces of one word may; and blanks between the parts are tokens to some tokenizers.
         """
         gaps = [self._text[one.end : two.start] for one, two in pairwise([*draft.lead, *draft.units])]
         blanks = sum(len(gap.encode()) for gap in gaps)
@@ -233,7 +236,7 @@ class Packer:
         if end - start == 1 or self._tokenizer.count([self._text[start:end]])[0] <= self._limit:
             yield start, end
         else:
-            for first, last in runs(self._text, start, end, (end - start + 1) // 2):
+            for first, last in _runs(self._text, start, end, (end - start + 1) // 2):
                 yield from self._pieces(first, last)
 
 
@@ -252,3 +255,49 @@ def _tables(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
 def _joined(units: Sequence[_Unit]) -> _Unit:
     cost = sum(unit.cost for unit in units) + len(units) - 1  # to some tokenizers a line end is a token
     return _Unit(units[0].start, units[-1].end, cost, units[0].role)
+
+
+# -- where a text may be cut: ever smaller pieces, each without white space around it, in time linear in the text -----
+
+
+def _trim(text: str, start: int, end: int) -> Span:
+    """The span without leading blank lines and trailing white space; the indentation of the first line stays."""
+    blank = _BLANK_LINES.match(text, start, end)
+    start = blank.end() if blank else start
+    return start, start + len(text[start:end].rstrip())
+
+
+def _sentences(text: str, start: int, end: int) -> Iterator[Span]:
+    return ((start + first, start + last) for first, last in sentences(text[start:end]))
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[Span]:
+    """The lines that are not blank, with their indentation."""
+    while start < end:
+        stop = text.find("\n", start, end)
+        stop = end if stop < 0 else stop
+        first, last = _trim(text, start, stop)
+        if first < last:
+            yield first, last
+        start = stop + 1
+
+
+def _runs(text: str, start: int, end: int, size: int = _RUN) -> Iterator[Span]:
+    """Runs of words, of at most ``size`` characters; a longer word is cut inside."""
+    return (match.span() for match in _run_pattern(size).finditer(text, start, end))
+
+
+def _short_runs(text: str, start: int, end: int) -> Iterator[Span]:
+    return _runs(text, start, end, _SHORT_RUN)
+
+
+@lru_cache(maxsize=8)
+def _run_pattern(size: int) -> re.Pattern[str]:
+    whole_words = rf"\S(?:.{{0,{size - 2}}}\S)?(?!\S)|" if size > 1 else ""
+    # A longer word is cut into half-runs: WordPiece takes time that grows with the square of a word's length.
+    return re.compile(rf"{whole_words}\S{{1,{max(1, size // 2)}}}", re.DOTALL)
+
+
+_Splitter = Callable[[str, int, int], Iterator[Span]]
+_SPLITTERS: tuple[_Splitter, ...] = (_lines, _sentences, _runs, _short_runs)
+_PROSE_SPLITTERS: tuple[_Splitter, ...] = (_sentences, _lines, _runs, _short_runs)

@@ -15,22 +15,21 @@ from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import CATALOG, REBUILD
-from ragcli.ingest.begin import differs
 from ragcli.ingest.changes import Changes, Due, compare
+from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild
 from ragcli.ingest.progress import RATE_SETTING
 from ragcli.ingest.roots import all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.worker import open_regular_file
-from ragcli.ingest.sync import SyncOptions
 from ragcli.types import Document, Skipped
 
-# Files read to guess chunks a byte, spread over sizes, for each kind of file.
+# Files per suffix that are read to estimate chunks per byte, spread over the sizes.
 _SAMPLE = 8
 
-# Texts embedded to guess the speed of this machine when no run has measured it yet.
+# Texts embedded to estimate the speed of this machine when no run has measured it yet.
 _RATE_TEXTS = 24
 
-# A chunk on disk besides its vector: its text and spans, keyword postings, indexes.
+# Bytes on disk per chunk besides its vector: its text and spans, keyword postings, indexes.
 _DISK_PER_CHUNK = 1_900
 
 _HEAD = 8_192  # bytes by which the loaders are told apart
@@ -38,8 +37,8 @@ _PART = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a preview. ``action`` is "add", "update", "remove" or "skip"."""
+class PlannedAction:
+    """What a run would do with one path. ``action`` is "add", "update", "remove" or "skip"."""
 
     action: str
     path: Path
@@ -49,20 +48,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run would cost; ``seconds`` is for this machine."""
+    """What a run would cost on this machine."""
 
-    files: int
-    bytes: int
-    unchanged: int
+    files: int  # to read
+    bytes: int  # of those files
+    unchanged: int  # documents
     chunks: int
-    sampled: int
+    sampled: int  # files read for this estimate
     seconds: float
     chunks_per_second: float
-    rate_source: str
+    rate_source: str  # how that rate is known
     disk_bytes: int
 
 
-def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[Entry]:
+def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[PlannedAction]:
     """Every file below the roots and what a run would do with it, by path; unchanged ones are left out.
 
     It says what the run will say, as far as that shows without a parser: the first bytes of a due file tell whether a
@@ -70,20 +69,21 @@ def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[E
     encrypted, over a limit or without text: such a file is "add" or "update" here. Nothing is written.
     """
     changes, catalog = _expected(folder, roots, options)
-    entries = [Entry("update" if _is_known(due) else "add", due.found.path) for due in changes.due]
-    entries += [
-        Entry("skip", s.path, f"{s.reason}: {s.detail}" if s.detail else s.reason, s.files) for s in changes.skipped
-    ]
+    entries = [PlannedAction("update" if _is_known(due) else "add", due.found.path) for due in changes.due]
+    entries += [PlannedAction("skip", s.path, _why(s), s.files) for s in changes.skipped]
     if catalog is not None:
         gone = set(changes.gone_documents)
-        entries += [Entry("remove", row.path) for row in catalog.documents() if row.id in gone]
+        entries += [PlannedAction("remove", row.path) for row in catalog.documents() if row.id in gone]
         catalog.close()
     return sorted(entries, key=lambda entry: (entry.path, entry.action))
 
 
 def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estimate:
-    """Guess chunks from a sample of each kind of file, time from the last run or a short trial."""
-    from ragcli.ingest.chunk import ChunkOptions, chunk
+    """Estimate chunks from a sample of each kind of file, and time from the last run or a short trial.
+
+    Raises UsageError for a root that does not exist, ModelUnavailable.
+    """
+    from ragcli.ingest.chunk import chunk
     from ragcli.ingest.sandbox.pool import Request, Sandbox
     from ragcli.models.encoder import open_index_encoder, open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
@@ -110,7 +110,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
                 passages = chunk(loaded.outcome, tokenizer, light.window, chunking)
             read[loaded.path.suffix.lower()].append((loaded.size, len(passages)))
             texts += [passage.embedded for passage in passages[:4]]
-    chunks = sum(_guess(read[due.found.path.suffix.lower()], due.found.size) for due in changes.due)
+    chunks = sum(_chunks_of(read[due.found.path.suffix.lower()], due.found.size) for due in changes.due)
     rate, source = float(stored.get(RATE_SETTING, 0.0)), "as in the last run"
     if not rate and texts:
         encoder = open_index_encoder(files, round(chunks))
@@ -137,7 +137,7 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
     known = known_roots(catalog) if catalog else {}
     chosen = choose_roots(roots, known, options.rules)
     old = catalog.built_with() if catalog else None
-    if catalog is not None and old is not None and (options.force or differs(old, options)):
+    if catalog is not None and old is not None and (options.force or needs_rebuild(old, options)):
         chosen = all_roots(known, chosen)
         catalog.close()
         catalog = _open(folder / REBUILD)  # an unfinished one goes on
@@ -185,6 +185,10 @@ def _has_known_content(due: Due) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == due.known_sha256
 
 
+def _why(skipped: Skipped) -> str:
+    return f"{skipped.reason}: {skipped.detail}" if skipped.detail else str(skipped.reason)
+
+
 def _is_known(due: Due) -> bool:
     return due.state is not None and due.state.document is not None
 
@@ -202,6 +206,6 @@ def _sample(due: Sequence[Due]) -> list[Due]:
     return chosen
 
 
-def _guess(read: Sequence[tuple[int, int]], size: int) -> float:
+def _chunks_of(read: Sequence[tuple[int, int]], size: int) -> float:
     total = sum(found for found, _ in read)
     return size * sum(chunks for _, chunks in read) / total if total else 0.0

@@ -1,18 +1,20 @@
-"""Where a run stands, for whoever watches it, and how fast this machine is, for the next estimate."""
+"""How far a run has come: for whoever watches it, for a reader of the unfinished index, and for the next estimate."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ragcli.index.catalog.documents import Catalog
-from ragcli.ingest.changes import Due
 
 if TYPE_CHECKING:
+    from ragcli.ingest.changes import Due
     from ragcli.ingest.embed import Embedder
 
 RATE_SETTING = "chunks_per_second"
+_RUN_SETTING = "run"
 
 # Below this many chunks a rate is mostly start-up time and says nothing about the next run.
 _RATE_CHUNKS = 200
@@ -27,27 +29,76 @@ class Progress(NamedTuple):
     bytes_total: int
     chunks_done: int
     chunks_found: int
-    doing: str  # a file name, or what takes long
+    doing: str  # a file name, or a step that takes long
+
+
+class UnfinishedRun(NamedTuple):
+    """A run that did not reach its end yet: ``files_done`` of ``files_total`` files are in the index."""
+
+    files_done: int
+    files_total: int
+    is_running: bool  # False: it was interrupted
+
+
+def store_run(catalog: Catalog, files_done: int, files_total: int) -> None:
+    """Note how far the run of this process has come. Expects a transaction."""
+    record = {"done": files_done, "files": files_total, "pid": os.getpid(), "host": os.uname().nodename}
+    catalog.set(_RUN_SETTING, record)
+
+
+def clear_run(catalog: Catalog) -> None:
+    """Note that the run of this process has reached its end."""
+    if catalog.settings().get(_RUN_SETTING) is not None:
+        with catalog.transaction():
+            catalog.set(_RUN_SETTING, None)
+
+
+def unfinished_run(catalog: Catalog) -> UnfinishedRun | None:
+    """The run that is filling the index now, or that was interrupted; None when the last one reached its end.
+
+    A run on another machine counts as running: nothing here can tell.
+    """
+    record: Any = catalog.settings().get(_RUN_SETTING)
+    try:
+        done, total, pid, host = int(record["done"]), int(record["files"]), int(record["pid"]), str(record["host"])
+    except (TypeError, KeyError, ValueError):
+        return None
+    return UnfinishedRun(done, total, host != os.uname().nodename or _is_alive(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    if pid <= 0:  # of a process group, to os.kill
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Clock:
     """Counts what a run has read and when it last committed."""
 
     def __init__(self, due: Sequence[Due]) -> None:
-        self._files_total = len(due)
+        self.files_total = len(due)
+        self.files_read = 0
         self._bytes_total = sum(item.found.size for item in due)
-        self._files = 0
         self._bytes = 0
         self._started = self._committed = time.monotonic()
 
     def read(self, due: Due) -> None:
-        self._files += 1
+        """Count a file as read."""
+        self.files_read += 1
         self._bytes += due.found.size
 
     def committed(self) -> None:
+        """Take this moment as that of the last commit."""
         self._committed = time.monotonic()
 
     def since_commit(self) -> float:
+        """Seconds since the last commit."""
         return time.monotonic() - self._committed
 
     def expected(self, embedder: Embedder) -> int:
@@ -56,10 +107,10 @@ class Clock:
         return round((embedder.embedded + embedder.waiting) / share) if share else embedder.waiting
 
     def progress(self, embedder: Embedder | None, doing: str) -> Progress:
-        """Where the run stands; without an embedder nothing has been cut up yet."""
+        """The state of the run. Without an embedder nothing has been chunked yet."""
         return Progress(
-            files_done=self._files,
-            files_total=self._files_total,
+            files_done=self.files_read,
+            files_total=self.files_total,
             bytes_done=self._bytes,
             bytes_total=self._bytes_total,
             chunks_done=embedder.found - embedder.waiting if embedder else 0,
@@ -68,7 +119,7 @@ class Clock:
         )
 
     def store_rate(self, catalog: Catalog, embedder: Embedder) -> None:
-        """Remember chunks a second, everything included, for ``ragcli index --plan``."""
+        """Remember chunks per second, everything included, for ``ragcli index --plan``."""
         if embedder.embedded >= _RATE_CHUNKS:
             with catalog.transaction():
                 catalog.set(RATE_SETTING, embedder.embedded / (time.monotonic() - self._started))

@@ -1,58 +1,69 @@
-"""Make derived files anew from the catalog: the keyword index where it is damaged, vectors where they are lost."""
+"""Compare an index with its files, and rebuild what is derived from the catalog where it is damaged.
+
+``repair`` rebuilds the keyword index and lost vectors; ``recheck`` reads every file again for ``verify --deep``.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexDamaged, IndexNotFound
+from ragcli.formats import registry as loaders
+from ragcli.formats.blocks import LoadOptions
 from ragcli.index import mend
-from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
+from ragcli.index.catalog.rows import ApproximateRow, DocumentRow, SegmentRow, storable
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.keywords.rewrite import rewrite_keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
+from ragcli.index.reader import Index, open_index
 from ragcli.index.vectors import optimize
 from ragcli.index.vectors.faiss_files import Vectors, check_digest
 from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import catalog_faults, keyword_faults
 from ragcli.index.writer import Writer, open_writer
 from ragcli.ingest.embed import SLICE, model_files
-from ragcli.ingest.optimize import make as optimize_again
+from ragcli.ingest.optimize import build_approximate_index
+from ragcli.ingest.sandbox.limits import Limits
+from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
 from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:
     from ragcli.index.milvus.store import MilvusStore
 
-# What is embedded is kept after so many chunks, however the run ends.
+# Chunks per commit: what is embedded stays, however the run ends.
 _COMMIT_CHUNKS = 2_000
 
 
 @dataclass(slots=True)
 class Repaired:
-    """What was made anew; nothing when the index was sound."""
+    """What was rebuilt; nothing when the index was sound."""
 
     keywords: bool = False
     segments: int = 0
     approximate: bool = False
-    embedded: int = 0  # chunks whose vector nothing had any more
-    reused: int = 0  # chunks that took the vector of another one with the same text
-    removed: int = 0  # vectors on a server that no chunk has
+    embedded: int = 0  # chunks whose vector was lost
+    reused: int = 0  # chunks that took the vector of another chunk with the same text
+    removed: int = 0  # vectors on a server that belong to no chunk
 
     def __bool__(self) -> bool:
         again = self.segments + self.embedded + self.reused + self.removed
         return self.keywords or self.approximate or again > 0
 
 
-def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
-    """Mend what is derived in the index in ``folder``; sound files are not touched.
+def repair(folder: str | Path, *, on_wait: OnWait | None = None) -> Repaired:
+    """Rebuild the damaged files of the index in ``folder`` from its catalog; sound files are not touched.
 
-    Raises IndexDamaged when the catalog, which all else is derived from, is not what was written; IndexBusy,
-    IndexNotFound, ModelUnavailable, ModelMismatch.
+    Raises IndexDamaged when the catalog itself is not what was written; IndexBusy, IndexNotFound, ModelUnavailable,
+    ModelMismatch.
     """
+    folder = Path(folder)
     repaired = Repaired()
     with open_writer(folder, on_wait=on_wait) as writer:
         settings = writer.settings()
@@ -63,18 +74,18 @@ def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
             more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
             raise IndexDamaged(
                 f"the catalog of {folder} cannot be repaired: {faults[0]}{more}",
-                "read and embed your files anew with: ragcli index --force",
+                "read and embed your files again with: ragcli index --force",
             )
         if any(keyword_faults(folder, writer.catalog)):
             with uninterrupted():
                 rewrite_keywords(folder, writer.catalog)
             repaired.keywords = True
-        _Vectors(writer, settings, repaired).repair()
+        _VectorRepair(writer, settings, repaired).run()
         row = writer.catalog.ledger.approximate()
-        # of vectors that were lost it holds the ones from before, and of damaged ones the damage
+        # it holds lost vectors as they were, and damaged ones with the damage
         if row is not None and (repaired.segments or not _is_sound(folder, row, settings.dimension)):
             optimize.forget(folder, writer.catalog)
-            optimize_again(writer, settings)
+            build_approximate_index(writer, settings)
             repaired.approximate = True
     return repaired
 
@@ -82,14 +93,14 @@ def repair(folder: Path, *, on_wait: OnWait | None = None) -> Repaired:
 def _is_sound(folder: Path, row: ApproximateRow, dimension: int) -> bool:
     if check_digest(folder / VECTORS / row.name, row.sha256) is not None:
         return False
-    with suppress(IndexDamaged):  # as written, and yet of no use: its row in the catalog says something else
+    with suppress(IndexDamaged):  # as written, and yet unusable: its row in the catalog says something else
         Segments(folder / VECTORS, [], dimension, row)
         return True
     return False
 
 
-class _Vectors:
-    """The half that may need the model, which is opened when it does."""
+class _VectorRepair:
+    """Gives every chunk a vector again. The model is opened only for texts that must be embedded."""
 
     def __init__(self, writer: Writer, settings: Settings, repaired: Repaired) -> None:
         self._folder = writer.folder
@@ -99,9 +110,9 @@ class _Vectors:
         self._encoder: Encoder | None = None
         self._lost = 0
         self._readable: list[SegmentRow] = []
-        self._server: MilvusStore | None = None  # that holds the vectors, where files do not
+        self._server: MilvusStore | None = None  # it holds the vectors, where files do not
 
-    def repair(self) -> None:
+    def run(self) -> None:
         if self._settings.store:
             self._repair_server()
             return
@@ -115,9 +126,9 @@ class _Vectors:
 
         self._server = MilvusStore(self._folder, self._catalog, self._settings)
         try:
-            lost, strangers = self._server.broken()
-            self._server.remove(strangers)
-            self._repaired.removed = len(strangers)
+            lost, unknown = self._server.broken()
+            self._server.remove(unknown)
+            self._repaired.removed = len(unknown)
             self._lost = len(lost)
             for start in range(0, len(lost), _COMMIT_CHUNKS):
                 rows = self._vectors(lost[start : start + _COMMIT_CHUNKS])
@@ -129,7 +140,7 @@ class _Vectors:
             self._server.close()
 
     def _replace(self, broken: mend.Broken) -> None:
-        """Write a segment anew, in several commits where it lost much: one that kept something goes at once."""
+        """Rewrite a segment: in one commit when it kept something, else in several, as it may have lost much."""
         size = len(broken.lost) if broken.kept else _COMMIT_CHUNKS
         gone = [] if broken.row is None else [broken.row]
         kept = self._stored(broken.kept)
@@ -177,3 +188,57 @@ class _Vectors:
             keys = order[start : start + SLICE]
             found |= dict(zip(keys, self._encoder.encode([texts[key] for key in keys]), strict=True))
         return found
+
+
+@dataclass(slots=True)
+class Recheck:
+    """What reading every file again showed."""
+
+    documents: int = 0  # read again and equal to what was indexed
+    faults: list[str] = field(default_factory=list)  # an equal file with another text: the index is wrong
+    outdated: list[str] = field(default_factory=list)  # the file has changed: the next run takes it up
+
+
+def recheck(folder: Path) -> Recheck:
+    """Read every document again and compare its text with the index in ``folder``; nothing is written.
+
+    Raises IndexNotFound, IndexFormat, IndexDamaged.
+    """
+    found = Recheck()
+    with open_index(folder, None) as index:
+        rows = {row.path: row for row in index.catalog.documents()}
+        requests = [Request(path, None) for path in rows]
+        with Sandbox(min(len(rows), os.cpu_count() or 1), Limits(), LoadOptions()) as sandbox:
+            for loaded in sandbox.load(requests):
+                _recheck_file(index, rows[loaded.path], loaded, found)
+    found.faults.sort()
+    found.outdated.sort()
+    return found
+
+
+def _recheck_file(index: Index, row: DocumentRow, loaded: Loaded, found: Recheck) -> None:
+    if loaded.sha256 and loaded.sha256 != row.sha256:
+        found.outdated.append(f"{row.path}: the file has changed since it was indexed")
+    elif not isinstance(loaded.outcome, Document):
+        reason = loaded.outcome.detail or loaded.outcome.reason if loaded.outcome else "it was not read"
+        found.outdated.append(f"{row.path}: it cannot be read again ({reason})")
+    elif (row.loader, row.loader_version) != (loaded.outcome.loader, loaders.version_of(loaded.outcome.loader)):
+        found.outdated.append(f"{row.path}: it was read by another version of the loader")
+    else:
+        text = storable(loaded.outcome.text)
+        wrong = [chunk.id for chunk in index.catalog.document_chunks(row.id) if not _is_at_its_place(chunk, text)]
+        if wrong:
+            found.faults.append(
+                f"{row.path}: {len(wrong)} chunks are not the text at their spans, the first is {wrong[0]}"
+            )
+        else:
+            found.documents += 1
+
+
+def _is_at_its_place(chunk: Chunk, text: str) -> bool:
+    first_byte, first_line = len(text[: chunk.start].encode()), text.count("\n", 0, chunk.start) + 1
+    return (
+        text[chunk.start : chunk.end] == chunk.text
+        and chunk.bytes == (first_byte, first_byte + len(chunk.text.encode()))
+        and chunk.lines[0] == first_line
+    )

@@ -1,29 +1,41 @@
-"""Which folders a run walks, and by which rules: those named now, else every one the index knows."""
+"""The folders that an index covers: which of them a run walks and by which rules, and how one is forgotten."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.sqlite_errors import damaged
+from ragcli.index.lock import OnWait
+from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.discover import Rules
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many documents went, which roots went with them, and which paths below other roots stay out."""
+
+    documents: int
+    roots: tuple[Path, ...]
+    kept_out: tuple[Path, ...] = ()
+
+
 def known_roots(catalog: Catalog) -> dict[Path, Rules]:
-    """The roots of an index with the rules they were last walked by."""
+    """The roots of an index with the rules by which they were last walked."""
     return {path: _from_record(catalog, record) for path, record in catalog.roots().items()}
 
 
 def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rules | None) -> dict[Path, Rules]:
-    """The roots to walk. ``given`` rules win; else a root keeps its own, a folder below one has those of that root.
+    """The roots to walk: the named ones, else all known ones.
 
-    What was removed below a root stays out, unless it, or something in it, is named. Raises UsageError for a named path
-    that does not exist and when there is nothing to walk.
+    ``given`` rules win; else a root keeps its own, and a folder below a root has the rules of that root. A path that
+    was removed stays out, unless it, or something in it, is named. Raises UsageError for a named path that does not
+    exist and when there is nothing to walk.
     """
     for root in named:
         if not os.path.lexists(root):
@@ -32,64 +44,80 @@ def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rule
         raise UsageError("this index has no folders yet", "name one: ragcli index PATH")
     if not named:
         return {path: replace(given or rules, removed=rules.removed) for path, rules in known.items()}
-    paths = [Path(os.path.abspath(path)) for path in named]  # noqa: PTH100 (resolve() would follow a linked root)
-    removed = [path for path in _removed(known) if not any(is_below(root, path) for root in paths)]
+    paths = _absolute(named)
+    removed = [path for path in _removed(known) if not any(_is_in(root, path) for root in paths)]
     chosen: dict[Path, Rules] = {}
     for root in paths:
-        above = next((path for path in known if is_below(root, path)), None)
+        above = next((path for path in known if _is_in(root, path)), None)
         rules = given or (known[above] if above is not None else Rules())
-        chosen[root] = replace(rules, removed=tuple(str(path) for path in removed if is_below(path, root)))
-    return {root: chosen[root] for root in outermost(chosen)}
+        chosen[root] = replace(rules, removed=tuple(str(path) for path in removed if _is_in(path, root)))
+    return {root: chosen[root] for root in _outermost(chosen)}
 
 
 def all_roots(known: Mapping[Path, Rules], chosen: Mapping[Path, Rules]) -> dict[Path, Rules]:
-    """Every root for a rebuild: what this run chose, and the known roots beside it."""
+    """Every root, for a rebuild: what this run chose, and the known roots beside it."""
     both = {**known, **chosen}
-    return {root: both[root] for root in outermost(both)}
-
-
-def is_below(path: Path, folder: Path) -> bool:
-    """Whether ``path`` is ``folder`` or lies in it."""
-    return path == folder or folder in path.parents
+    return {root: both[root] for root in _outermost(both)}
 
 
 def taken_back(named: Sequence[Path], known: Mapping[Path, Rules]) -> list[Path]:
-    """Removed folders that are indexed again, whole, because something in them is named."""
-    paths = [Path(os.path.abspath(path)) for path in named]  # noqa: PTH100
+    """Removed folders that are indexed again as a whole, because something in them is named."""
+    paths = _absolute(named)
     return [path for path in _removed(known) if any(path in root.parents for root in paths)]
 
 
-def _removed(known: Mapping[Path, Rules]) -> list[Path]:
-    return sorted(Path(path) for rules in known.values() for path in rules.removed)
-
-
-def outermost(paths: Collection[Path]) -> list[Path]:
-    """The paths that do not lie below another one: walking both would meet files twice."""
-    return [path for path in paths if not any(other in path.parents for other in paths)]
-
-
 def store_roots(catalog: Catalog, walked: Mapping[Path, Rules]) -> None:
-    """Remember what was walked: a folder below a known root is part of it, a folder above swallows it."""
+    """Remember the walked roots: a folder below a known root is part of it, a folder above replaces it."""
     known = known_roots(catalog)
     for root, rules in walked.items():
         above = next((other for other in known if other in root.parents), None)
         if above is not None:
-            removed = tuple(path for path in known[above].removed if not is_below(root, Path(path)))
-            rules = replace(known[above], removed=removed)
+            removed = tuple(path for path in known[above].removed if not _is_in(root, Path(path)))
+            _set_rules(catalog, known, above, replace(known[above], removed=removed))
+            continue
         for other in known:
             if root in other.parents:
                 catalog.drop_root(other)
-        set_rules(catalog, known, above or root, rules)
+        _set_rules(catalog, known, root, rules)
 
 
-def set_rules(catalog: Catalog, known: dict[Path, Rules], root: Path, rules: Rules) -> None:
-    """Store the rules of ``root`` where they are not those of ``known``, which is brought up to date."""
-    if known.get(root) != rules:
-        record = asdict(rules)
-        if not rules.removed:  # as it was written before anything could be
-            del record["removed"]
-        catalog.set_root(root, record)
-        known[root] = rules
+def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -> Forgotten:
+    """Delete every document at or below ``paths`` (absolute) from the index in ``folder``; the files are left alone.
+
+    A root is forgotten. A path below a root that stays is left out of later runs until it is indexed by name, provided
+    that it still exists. Raises IndexBusy unless ``on_wait`` is given.
+    """
+    wanted = set(paths)
+    with open_writer(folder, on_wait=on_wait) as writer:
+        batch = Batch()
+        if writer.settings() is None:  # a run was stopped before it began
+            return Forgotten(0, ())
+        met: set[Path] = set()
+        for path, state in writer.catalog.file_states().items():
+            asked = next((one for one in (path, *path.parents) if one in wanted), None)
+            if asked is None:
+                continue
+            met.add(asked)
+            if state.document is None:
+                batch.forgotten.append(path)
+            else:
+                batch.deleted.append(state.document)
+        known = known_roots(writer.catalog)
+        roots = tuple(root for root in known if not wanted.isdisjoint((root, *root.parents)))
+        staying = {root: rules for root, rules in known.items() if root not in roots}
+        kept_out: list[Path] = []
+        with writer.catalog.transaction():  # first: a run after a kill here deletes what is still there
+            for root, rules in staying.items():
+                below = {path for path in met if root in path.parents and os.path.lexists(path)}
+                removed = sorted(_outermost(below | {Path(path) for path in rules.removed}))
+                _set_rules(writer.catalog, known, root, replace(rules, removed=tuple(map(str, removed))))
+                kept_out += below
+        writer.commit(batch)
+        with writer.catalog.transaction():
+            for root in roots:
+                writer.catalog.drop_root(root)
+        writer.tidy()
+    return Forgotten(len(batch.deleted), roots, tuple(sorted(kept_out)))
 
 
 def refuse_broad_root(root: Path) -> None:
@@ -106,13 +134,41 @@ def refuse_broad_root(root: Path) -> None:
     raise UsageError(f"{root} is {what}", "name a folder below it, or pass --yes")
 
 
+def _absolute(paths: Sequence[Path]) -> list[Path]:
+    return [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (resolve() would follow a linked root)
+
+
+def _is_in(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
+
+
+def _outermost(paths: Collection[Path]) -> list[Path]:
+    """The paths that do not lie below another one: a run that walked both would meet files twice."""
+    return [path for path in paths if not any(other in path.parents for other in paths)]
+
+
+def _removed(known: Mapping[Path, Rules]) -> list[Path]:
+    return sorted(Path(path) for rules in known.values() for path in rules.removed)
+
+
+def _set_rules(catalog: Catalog, known: Mapping[Path, Rules], root: Path, rules: Rules) -> None:
+    """Store the rules of ``root`` unless ``known`` has them."""
+    if known.get(root) == rules:
+        return
+    record = asdict(rules)
+    if not rules.removed:  # as older versions wrote it
+        del record["removed"]
+    catalog.set_root(root, record)
+
+
 def _from_record(catalog: Catalog, record: Mapping[str, Any]) -> Rules:
     try:
-        lists = {name: tuple(record.get(name, ())) for name in ("include", "exclude", "removed")}
-        read = Rules(**{**record, **lists})
+        include, exclude = tuple(record["include"]), tuple(record["exclude"])
+        removed = tuple(record.get("removed", ()))
+        read = Rules(**{**record, "include": include, "exclude": exclude, "removed": removed})
     except (TypeError, KeyError) as error:
-        raise damaged(catalog.path, "a folder has no rules") from error
-    globs_are_text = all(isinstance(glob, str) for glob in (*read.include, *read.exclude, *read.removed))
-    if not globs_are_text or not isinstance(read.max_file_size, int):
-        raise damaged(catalog.path, "the rules of a folder are none")
+        raise damaged(catalog.path, "the rules of a folder are invalid") from error
+    are_text = all(isinstance(text, str) for text in (*read.include, *read.exclude, *read.removed))
+    if not are_text or not isinstance(read.max_file_size, int):
+        raise damaged(catalog.path, "the rules of a folder are invalid")
     return read

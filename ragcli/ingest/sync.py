@@ -1,11 +1,12 @@
-"""The index line: discover -> load -> chunk -> embed -> commit, so that the index matches the disk.
+"""The index line: discover -> load -> chunk -> embed -> commit, until the index matches the disk.
 
-Whole documents are committed, many at a time; what a run has committed stays, however the run ends, and the next run
-goes on from there. Deletions come last, so that a moved or edited file finds its vectors again.
+Each commit holds whole documents, many at a time. Committed work stays however a run ends, and the next run goes on
+from there. Deletions come last, so that a moved or edited file finds its vectors again.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,63 +15,45 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
 from ragcli.formats import registry as loaders
-from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.rows import ApproximateRow
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
-from ragcli.ingest.begin import differs, named_store, new_settings
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import REMOVED, Rules
-from ragcli.ingest.progress import Clock, Progress
+from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
+from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
+from ragcli.ingest.readers import open_reader, require_engine
 from ragcli.ingest.roots import all_roots, choose_roots, known_roots, store_roots, taken_back
-from ragcli.ingest.sandbox.limits import Limits
-from ragcli.ingest.source import Engine, open_source
 from ragcli.types import Document, Reason, Skipped
 
 if TYPE_CHECKING:
-    from ragcli.ingest.chunk import ChunkOptions
-    from ragcli.ingest.embed import Cut, Embedder
+    from ragcli.ingest.embed import Chunked, Embedder
+    from ragcli.ingest.readers import Reader
     from ragcli.ingest.sandbox.pool import Loaded
-    from ragcli.ingest.source import Source
+
+__all__ = ["Report", "Summary", "SyncOptions", "sync"]
 
 # A commit is worth its fsyncs after this many chunks, or after this many seconds of work that could be lost.
 _COMMIT_CHUNKS = 2_000
 _COMMIT_SECONDS = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """How to index; None means as the index was built, or the default for a new one."""
-
-    model: str | None = None
-    chunks: ChunkOptions | None = None
-    rules: Rules | None = None
-    load: LoadOptions = field(default_factory=LoadOptions)
-    limits: Limits | None = None
-    workers: int = 0  # 0: one a core
-    store: str | None = None  # where vectors go: an address, or "files"
-    force: bool = False  # read and embed everything anew
-    offline: bool = False
-    engine: Engine = "local"
-    address: str | None = None  # of a Ray cluster; None: one that is started here and ends with the run
-
-
 @dataclass(slots=True)
 class Summary:
-    """What a run did. ``failures`` names every file that should be in the index and is not, new or old."""
+    """What a run did. ``failures`` names every file that should be in the index and is not, old failures included."""
 
-    added: int = 0
+    added: int = 0  # documents, like the three below
     changed: int = 0
     removed: int = 0
     unchanged: int = 0
     chunks_embedded: int = 0
-    chunks_reused: int = 0
+    chunks_reused: int = 0  # took the stored vector of an identical text
     skipped: dict[Reason, int] = field(default_factory=dict)  # files by reason
     failures: list[Skipped] = field(default_factory=list)
     warnings: list[tuple[Path, str]] = field(default_factory=list)
-    approximate: ApproximateRow | None = None  # made by this run
+    approximate: ApproximateRow | None = None  # built by this run
     seconds: float = 0.0
 
     def note(self, skipped: Skipped) -> None:
@@ -84,38 +67,46 @@ Report = Callable[[Progress], None]
 
 
 def sync(
-    folder: Path,
-    roots: Sequence[Path],
-    options: SyncOptions,
+    folder: str | Path,
+    roots: str | Path | Sequence[str | Path] = (),
+    options: SyncOptions | None = None,
     report: Report = lambda _: None,
     on_wait: OnWait | None = None,
 ) -> Summary:
-    """Make the index in ``folder`` match ``roots`` (none: every root it knows) and return what was done.
+    """Make the index in ``folder`` match ``roots`` and return what was done. A missing index is made.
 
-    Waits for another writer where ``on_wait`` is given, which is told who that is. Raises IndexBusy, UsageError for a
-    root that does not exist, ModelUnavailable, ModelMismatch, EngineUnavailable. KeyboardInterrupt passes through after
-    what is finished has been committed.
+    ``roots`` are files or folders, one or several; with none, every root that the index knows is read. ``report`` is
+    called with the progress of the run. ``on_wait`` is told who else writes to the index, and then this call waits;
+    without it, IndexBusy is raised.
+
+    A file that cannot be read costs itself, never the run: ``Summary.failures`` names it. Raises UsageError for a root
+    that does not exist and for invalid options, IndexBusy, IndexFormat, IndexDamaged, ModelUnavailable, ModelMismatch,
+    StoreUnavailable, EngineUnavailable. KeyboardInterrupt passes through after all finished work is committed.
+
+    >>> import ragcli                                          # doctest: +SKIP
+    >>> ragcli.sync("indexes/notes", ["notes"]).added          # doctest: +SKIP
+    12
     """
     started = time.monotonic()
+    folder, named, options = Path(folder), _paths(roots), options or SyncOptions()
     if options.store is not None:
-        options = replace(options, store=named_store(options.store))
-    if options.engine == "ray":
-        from ragcli.ingest.cluster.address import require_cluster, require_ray
-
-        require_ray()
-        if options.address is not None:
-            require_cluster(options.address, offline=options.offline)
+        options = replace(options, store=trusted_store(options.store))
+    require_engine(options)
     with open_writer(folder, on_wait=on_wait) as writer:
         known = known_roots(writer.catalog)
-        chosen = choose_roots(roots, known, options.rules)
+        chosen = choose_roots(named, known, options.rules)
         old = writer.settings()
-        if old is not None and (options.force or differs(old, options)):
+        if old is not None and (options.force or needs_rebuild(old, options)):
             summary = _rebuild(writer, old, all_roots(known, chosen), options, report)
         else:
-            summary = _Run(writer, options, report).run(chosen, [writer])
-    summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(roots, known)]
+            summary = _Pass(writer, options, report).run(chosen, reuse_from=[writer])
+    summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(named, known)]
     summary.seconds = time.monotonic() - started
     return summary
+
+
+def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
+    return [Path(given)] if isinstance(given, str | os.PathLike) else [Path(path) for path in given]
 
 
 def _rebuild(
@@ -123,13 +114,12 @@ def _rebuild(
 ) -> Summary:
     """Build a whole new index beside the old one, which keeps answering, and switch at the end.
 
-    A run that was stopped is taken up where it was, provided that it asks for the same settings.
+    A stopped rebuild goes on, provided that it was asked for the same settings.
     """
-    from ragcli.ingest.chunk import ChunkOptions
     from ragcli.models.resolve import resolve_stored
 
     if options.model is None:
-        resolve_stored(old.model)  # nobody named it now: it is here, or this ends with how to get it
+        resolve_stored(old.model)  # nobody names it now: raise at once, with how to get it, when it is not here
     wanted = replace(
         options,
         model=options.model or old.model,
@@ -140,19 +130,19 @@ def _rebuild(
         found = rebuilt.settings()
         if found is None:
             writer.seed(rebuilt, on_server=bool(wanted.store))
-        elif differs(found, wanted):
+        elif needs_rebuild(found, wanted):
             raise UsageError(
                 f"an unfinished rebuild with model {found.model} is in {rebuilt.folder}",
                 "finish it with the same options, or delete that folder",
             )
         # --force promises vectors that nothing old has touched
-        sources = [rebuilt] if options.force else [rebuilt, writer]
-        summary = _Run(rebuilt, wanted, report).run(roots, sources, own_folder=writer.folder)
+        reuse_from = [rebuilt] if options.force else [rebuilt, writer]
+        summary = _Pass(rebuilt, wanted, report).run(roots, reuse_from, own_folder=writer.folder)
         writer.adopt(rebuilt)
     return summary
 
 
-class _Run:
+class _Pass:
     """One pass over the roots with one writer."""
 
     def __init__(self, writer: Writer, options: SyncOptions, report: Report) -> None:
@@ -161,45 +151,49 @@ class _Run:
         self._report = report
         self._summary = Summary()
         self._batch = Batch()
-        self._replaced: dict[Path, int | None] = {}  # by path of a queued file, the document it takes the place of
+        self._replaced: dict[Path, int | None] = {}  # by path of a queued file, the document that it replaces
 
-    def run(self, roots: Mapping[Path, Rules], sources: Sequence[Writer], own_folder: Path | None = None) -> Summary:
-        """Bring the writer's index up to date; ``sources`` are the indexes whose vectors may be used again."""
+    def run(self, roots: Mapping[Path, Rules], reuse_from: Sequence[Writer], own_folder: Path | None = None) -> Summary:
+        """Bring the writer's index up to date. Chunks take their vectors from ``reuse_from`` where they can."""
         own = own_folder or self._writer.folder
-        changes = compare(self._writer.catalog, roots, self._options.load, [own], self._options.limits)
-        self._take_over(changes)
+        catalog = self._writer.catalog
+        changes = compare(catalog, roots, self._options.load, [own], self._options.limits)
+        self._note_changes(changes)
         settings = self._writer.settings() or new_settings(self._options)
         if changes.due:
             self._writer.require_store(settings)  # first, because a cluster takes half a minute to start
-        with open_source(self._writer.folder, changes.due, roots, settings, self._options, self._report) as read:
+        with open_reader(self._writer.folder, changes.due, roots, settings, self._options, self._report) as read:
             if self._writer.settings() is None:
                 self._writer.start(settings)
-            with self._writer.catalog.transaction():
-                # first, so that a stopped run can be taken up without naming them
-                store_roots(self._writer.catalog, roots)
+            with catalog.transaction():
+                # first, so that a stopped run can go on without naming them
+                store_roots(catalog, roots)
+                if changes.due:
+                    store_run(catalog, 0, len(changes.due))
             if changes.due:
-                self._load_and_embed(changes.due, settings, sources, read)
+                self._load_and_embed(changes.due, settings, reuse_from, read)
         self._batch.deleted += changes.gone_documents
         self._batch.forgotten += changes.gone_skipped
         self._summary.removed += len(changes.gone_documents)
         if self._batch:
             self._writer.commit(self._batch)
+        clear_run(catalog)
         self._writer.tidy()
-        if is_due(self._writer.catalog):
-            self._make_approximate()
+        if is_due(catalog):
+            self._build_approximate_index()
         return self._summary
 
-    def _make_approximate(self) -> None:
-        from ragcli.ingest.optimize import make
+    def _build_approximate_index(self) -> None:
+        from ragcli.ingest.optimize import build_approximate_index
 
         settings = self._writer.settings()
         assert settings is not None
         files = self._summary.added + self._summary.changed
         chunks = self._summary.chunks_embedded + self._summary.chunks_reused
         self._report(Progress(files, files, 1, 1, chunks, chunks, "building the approximate index"))
-        self._summary.approximate = make(self._writer, settings)
+        self._summary.approximate = build_approximate_index(self._writer, settings)
 
-    def _take_over(self, changes: Changes) -> None:
+    def _note_changes(self, changes: Changes) -> None:
         self._summary.unchanged = changes.unchanged
         for skipped in changes.skipped:
             self._summary.note(skipped)
@@ -209,30 +203,32 @@ class _Run:
                 self._summary.warnings.append((skipped.path, hint))
         self._batch.not_indexed += [NotIndexed(skipped) for skipped in changes.newly_skipped]
 
-    def _load_and_embed(self, due: Sequence[Due], settings: Settings, sources: Sequence[Writer], read: Source) -> None:
+    def _load_and_embed(
+        self, due: Sequence[Due], settings: Settings, reuse_from: Sequence[Writer], read: Reader
+    ) -> None:
         from ragcli.ingest.embed import SLICE, Embedder
 
-        embedder = Embedder(settings, sources)
+        embedder = Embedder(settings, reuse_from)
         states = {item.found.path: item for item in due}
         clock = Clock(due)
         # the largest first, so that no core is left alone with one at the end
         order = sorted(due, key=lambda item: -item.found.size)
         try:
-            for loaded, cut in read(order, embedder):
-                due_file, is_cut = states[loaded.path], cut is not None
-                self._take_file(loaded, due_file, embedder, cut)
-                del loaded, cut  # of a large file; embedding its passages takes long
+            for loaded, chunked in read(order, embedder):
+                due_file, is_chunked = states[loaded.path], chunked is not None
+                self._take_file(loaded, due_file, embedder, chunked)
+                del loaded, chunked  # of a large file; embedding its chunks takes long
                 clock.read(due_file)
                 self._report(clock.progress(embedder, due_file.found.path.name))
                 while embedder.waiting >= SLICE:
                     self._embed_some(embedder, clock)
-                if is_cut:
+                if is_chunked:
                     self._commit_when_worth_it(embedder, clock)
             while embedder.waiting:
                 self._embed_some(embedder, clock)
         finally:
-            # also after Ctrl-C or an error: what is finished is kept
-            self._commit_finished(embedder)
+            # also after Ctrl-C or an error: finished work is kept
+            self._commit_finished(embedder, clock)
             if self._options.engine == "local":  # the next estimate is of this machine
                 clock.store_rate(self._writer.catalog, embedder)
             self._summary.chunks_embedded, self._summary.chunks_reused = embedder.embedded, embedder.reused
@@ -246,10 +242,10 @@ class _Run:
 
     def _commit_when_worth_it(self, embedder: Embedder, clock: Clock) -> None:
         if embedder.finished() >= _COMMIT_CHUNKS or clock.since_commit() > _COMMIT_SECONDS:
-            self._commit_finished(embedder)
+            self._commit_finished(embedder, clock)
             clock.committed()
 
-    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder, cut: Cut | None) -> None:
+    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder, chunked: Chunked | None) -> None:
         outcome, state = loaded.outcome, due.state
         old = state.document if state is not None else None
         if outcome is None:
@@ -259,7 +255,7 @@ class _Run:
             return
         if isinstance(outcome, Document):
             version = loaders.version_of(outcome.loader)
-            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version, cut):
+            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version, chunked):
                 self._summary.warnings += [(outcome.path, warning) for warning in outcome.warnings]
                 self._replaced[outcome.path] = old
                 if old is None:
@@ -269,20 +265,22 @@ class _Run:
                 return
             outcome = Skipped(outcome.path, Reason.EMPTY, "no letters or digits in it")
         self._summary.note(outcome)
-        # as it was found, also when it could not be read: it is tried again when that changes
+        # in the state in which it was found, also when it could not be read: it is tried again when that changes
         found = due.found
         self._batch.not_indexed.append(NotIndexed(outcome, found.size, found.mtime_ns, loaders.ALL_VERSIONS))
         if old is not None:
             self._batch.deleted.append(old)
             self._summary.removed += 1
 
-    def _commit_finished(self, embedder: Embedder) -> None:
+    def _commit_finished(self, embedder: Embedder, clock: Clock) -> None:
         self._batch.added, self._batch.vectors = embedder.take()
         for new in self._batch.added:
             old = self._replaced.pop(new.document.path)
             if old is not None:
                 self._batch.deleted.append(old)
-        # let go of it first: what comes after a commit that failed must not bring its deletions without its additions
+        # taken out first: after a failed commit, a later one must not bring its deletions without its additions
         batch, self._batch = self._batch, Batch()
         if batch:
             self._writer.commit(batch)
+            with self._writer.catalog.transaction():
+                store_run(self._writer.catalog, clock.files_read - len(self._replaced), clock.files_total)

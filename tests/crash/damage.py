@@ -13,8 +13,8 @@ from ragcli.index.keywords import rewrite
 from ragcli.index.reader import open_index
 from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import verify
-from ragcli.ingest.forget import forget
 from ragcli.ingest.repair import repair
+from ragcli.ingest.roots import forget
 from ragcli.ingest.sync import SyncOptions, sync
 
 OPTIONS = SyncOptions(workers=1, offline=True)

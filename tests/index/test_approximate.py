@@ -313,7 +313,7 @@ def real(tmp_path_factory):
     for n in range(6):
         (base / "docs" / f"{n}.md").write_text(f"# Part {n}\n\nThe harbour of town {n} is deep and its lamp burns.\n")
     sync(base / "index", [base / "docs"], SyncOptions())
-    from ragcli.ingest.optimize import optimize as run
+    from ragcli.ingest.optimize import optimize_index as run
 
     assert run(base / "index").row is not None
     return base / "index"

@@ -11,13 +11,13 @@ from ragcli.types import Reason
 @pytest.mark.parametrize("reason", [Reason.TIMED_OUT, Reason.OUT_OF_MEMORY, Reason.TOO_LARGE])
 def test_a_file_is_tried_again_under_higher_limits_only(reason):
     small, large = Limits(2.5, 100, 10), Limits(30, 2000, 256)
-    assert large.give_more(reason, small.stated(reason))
-    assert not small.give_more(reason, large.stated(reason))
-    assert not small.give_more(reason, small.stated(reason))
+    assert large.are_wider_than(reason, small.stated(reason))
+    assert not small.are_wider_than(reason, large.stated(reason))
+    assert not small.are_wider_than(reason, small.stated(reason))
 
 
 def test_no_limit_is_more_than_any():
-    assert Limits(memory_mib=0).give_more(Reason.OUT_OF_MEMORY, "4096 MiB")
+    assert Limits(memory_mib=0).are_wider_than(Reason.OUT_OF_MEMORY, "4096 MiB")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_no_limit_is_more_than_any():
     ],
 )
 def test_other_failures_are_not_a_matter_of_limits(reason, detail):
-    assert not Limits(1e9, 0, 1 << 20).give_more(reason, detail)
+    assert not Limits(1e9, 0, 1 << 20).are_wider_than(reason, detail)
 
 
 def test_a_run_with_a_higher_limit_takes_up_what_failed(ragcli, tmp_path):

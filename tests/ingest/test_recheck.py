@@ -3,7 +3,7 @@ import sqlite3
 
 import pytest
 
-from ragcli.ingest.recheck import recheck
+from ragcli.ingest.repair import recheck
 from ragcli.ingest.sync import SyncOptions, sync
 
 

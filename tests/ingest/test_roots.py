@@ -9,7 +9,7 @@ import pytest
 
 from ragcli.index.catalog.documents import Catalog
 from ragcli.ingest.discover import Rules
-from ragcli.ingest.forget import forget
+from ragcli.ingest.roots import forget
 from ragcli.ingest.sync import Summary, SyncOptions, sync
 
 OPTIONS = SyncOptions(workers=1, offline=True)

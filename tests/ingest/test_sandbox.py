@@ -169,8 +169,8 @@ def test_a_parser_that_was_taken_over_costs_its_own_file(tmp_path, misbehave):
     outcomes = {name: loaded.outcome for name, loaded in results.items()}
     assert outcomes.pop("good.x").text == "text of good.x"
     assert {name.removesuffix(".x"): (outcome.reason, outcome.detail) for name, outcome in outcomes.items()} == {
-        "shout": (Reason.DAMAGED, "the parser answers nonsense (ValueError)"),
-        "lie": (Reason.DAMAGED, "the parser answers nonsense (TypeError)"),
+        "shout": (Reason.DAMAGED, "invalid reply of the parser (ValueError)"),
+        "lie": (Reason.DAMAGED, "invalid reply of the parser (TypeError)"),
         "connect": (Reason.DAMAGED, "PermissionError: a parser opens no sockets"),
         "look_up": (Reason.DAMAGED, "PermissionError: a parser opens no sockets"),
     }

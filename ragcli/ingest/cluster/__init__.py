@@ -1,1 +1,1 @@
-"""Load, chunk and embed on a Ray cluster; ``reading`` is the door, and ``ray_job`` alone imports ray."""
+"""Load, chunk and embed on a Ray cluster. ``reading`` is the entry; only ``ray_job`` imports ray."""

@@ -1,9 +1,9 @@
 """The process that talks to Ray: ``python -m ragcli.ingest.cluster.ray_job``. The only module that imports ray.
 
 Ray prints, logs from C++, and ends a process that lost its cluster: none of this may happen to the process that holds
-the index. On stdin come frames (see ``ragcli.ingest.sandbox.worker``): where Ray is and what the workers are told,
-then the groups of files. On stdout go a word on what is being done, the name of each shard that is ready, and how it
-ended. When stdin closes, the run is given up.
+the index. This one reads frames from stdin (see ``ragcli.ingest.sandbox.worker``): the address of Ray and the job of
+the workers, then the groups of files. It writes to stdout what it is doing, the name of each finished shard, and how
+the run ended. When stdin closes, the run is given up.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ragcli._version import __version__
-from ragcli.ingest.cluster.work import Read, ReadAndStore, Store
+from ragcli.ingest.cluster.work import EmbedStage, ReadAndEmbedStage, ReadStage
 from ragcli.ingest.sandbox.worker import Frame, pack_frame, read_frame, write_frame
 
-# Seconds that a step may take, after which the other process gives up. A cluster answers within a few, Ray starts
-# within 20, a node answers in one; on a busy machine, with a disk that is cold, all of them take longer.
+# Seconds per step, after which the other process gives up. A cluster answers within a few, Ray starts within 20, a
+# node answers within one; on a busy machine with a cold disk all of them take longer.
 _CONNECT_SECONDS = 45.0
 _START_SECONDS = 120.0
 _NODE_SECONDS = 120.0
-# Nodes come back, or others take their place, within a minute; without any a run would wait for ever.
+# Nodes come back, or others replace them, within a minute; without this limit a run would wait forever.
 _NO_NODE_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
-# Texts that make loading torch worth its seconds, for workers that have a GPU.
+# So many texts that torch is worth the seconds of its import, for workers with a GPU.
 _MUCH = 1 << 20
 
 
 class _Refused(Exception):
-    """The run cannot go on: a fact and the next step."""
+    """The run cannot go on; has the fact and the next step."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -46,7 +46,7 @@ class _Refused(Exception):
 
 
 class _Link:
-    """The way back to the process that holds the index; threads may share it."""
+    """The connection to the process that holds the index; threads may share it."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -57,7 +57,7 @@ class _Link:
             write_frame(self._stream, frame)
 
     def fail(self, message: str, hint: str) -> None:
-        """The last word."""
+        """Report the error that ends the run."""
         self.send(error=message, hint=hint)
 
 
@@ -68,14 +68,14 @@ def main() -> None:
         _run(requests, link)
     except _Refused as error:
         link.fail(str(error), error.hint)
-    except Exception as error:  # noqa: BLE001 (whatever Ray raises: the other process says it in one line)
+    except Exception as error:  # noqa: BLE001 (whatever Ray raises: the other process reports it in one line)
         link.fail(_sentence(error), "what is finished is in the index; run again to go on")
     finally:
         ray.shutdown()
 
 
 def _run(requests: IO[bytes], link: _Link) -> None:
-    """Raises _Refused, and whatever Ray raises; ends early when the run is given up."""
+    """Raises _Refused, and whatever Ray raises; returns early when the run is given up."""
     if (spec := read_frame(requests)) is None:
         return
     if spec["address"]:
@@ -99,7 +99,7 @@ def _run(requests: IO[bytes], link: _Link) -> None:
 
 
 def _take_streams() -> tuple[IO[bytes], _Link]:
-    """The two streams for the frames alone; whatever Ray prints goes to stderr."""
+    """The streams of requests and replies, for frames alone; whatever Ray prints goes to stderr."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -113,7 +113,7 @@ def _connect(address: str | None, workers: int) -> None:
         cpus = workers or os.cpu_count() or 1
         options |= {"num_cpus": cpus, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
-        # "local": else RAY_ADDRESS would send documents where nobody said they should go
+        # "local": else RAY_ADDRESS could send documents to a cluster that nobody named
         ray.init(address or "local", **options)
     except Exception as error:
         where = f"the Ray cluster at {address} cannot be used" if address else "Ray did not start"
@@ -127,9 +127,9 @@ def _way_out(error: Exception, address: str | None) -> str:
 
 
 def _check_nodes(job: Frame) -> None:
-    """Raise _Refused unless every node that would work can."""
+    """Raise _Refused unless every node that has work to do can do it."""
 
-    # Nested, so that it travels as it is: a node may have no ragcli, or another one.
+    # nested, so that Ray sends its code: a node may have no ragcli, or another version
     def look(version: str, job: Frame) -> tuple[str, str] | None:
         try:
             from ragcli._version import __version__ as found
@@ -157,7 +157,7 @@ def _check_nodes(job: Frame) -> None:
             fault = ray.get(answer)
         except ray.exceptions.RayError as error:
             if asked[answer]["NodeID"] not in {node["NodeID"] for node in _working_nodes()}:
-                continue  # it died while it was asked, as nodes do
+                continue  # it was lost in the meantime, as nodes are
             fault = f"cannot be asked: {_sentence(error)}", "see: ray status"
         if fault is not None:
             raise _Refused(f"the node {_name(asked[answer])} {fault[0]}", fault[1])
@@ -166,32 +166,32 @@ def _check_nodes(job: Frame) -> None:
 
 
 def _stages(groups: Sequence[bytes], job: Frame, workers: int, gpus: int) -> ray.data.Dataset:
-    """Load, chunk and embed as a dataset of shards. A task that is lost with its worker or node is done again."""
+    """Load, chunk and embed as a dataset of shards. A task that is lost with its worker or node runs again."""
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     cpus = max(1, int(ray.cluster_resources().get("CPU", 0)))
-    # a block a group, so that each shard is heard of when it is ready
+    # a block per group, so that each shard is reported when it is ready
     rows = ray.data.from_items([{"group": group} for group in groups], override_num_blocks=len(groups))
     if not gpus:
-        return _pool(rows, ReadAndStore, (job,), min(workers or cpus, cpus, len(groups)), num_cpus=1)
+        return _pool(rows, ReadAndEmbedStage, (job,), min(workers or cpus, cpus, len(groups)), num_cpus=1)
     # reading and embedding apart, so that a GPU never waits for a parser
-    read = _pool(rows, Read, (job,), min(cpus, len(groups)), num_cpus=1)
-    return _pool(read, Store, (job, _MUCH), min(workers or gpus, gpus, len(groups)), num_cpus=0, num_gpus=1)
+    read = _pool(rows, ReadStage, (job,), min(cpus, len(groups)), num_cpus=1)
+    return _pool(read, EmbedStage, (job, _MUCH), min(workers or gpus, gpus, len(groups)), num_cpus=0, num_gpus=1)
 
 
 def _pool(
-    rows: ray.data.Dataset, stage: Callable[..., Any], told: tuple[object, ...], size: int, **resources: float
+    rows: ray.data.Dataset, stage: Callable[..., Any], arguments: tuple[object, ...], size: int, **resources: float
 ) -> ray.data.Dataset:
-    # Without a bound: while a node is lost but not yet known to be, its tasks fail within a second, time after time.
-    # What kills worker after worker is told from that by Read, which counts how often a group was begun.
+    # Without a limit: until Ray knows that a node is lost, its tasks fail within a second, again and again. ReadStage
+    # counts how often a group was begun, and so finds the group that kills worker after worker.
     return rows.map_batches(
-        stage, batch_size=1, fn_constructor_args=told, compute=ray.data.ActorPoolStrategy(size=size),
+        stage, batch_size=1, fn_constructor_args=arguments, compute=ray.data.ActorPoolStrategy(size=size),
         max_restarts=-1, max_task_retries=-1, **resources,
     )  # fmt: skip
 
 
 def _groups(requests: IO[bytes]) -> list[bytes] | None:
-    """The groups of files, packed; None when the run is given up before all have come."""
+    """The groups of files, packed; None when the run is given up before all of them arrive."""
     groups: list[bytes] = []
     while (frame := read_frame(requests)) is not None:
         if "go" in frame:
@@ -201,14 +201,14 @@ def _groups(requests: IO[bytes]) -> list[bytes] | None:
 
 
 def _give_up_with(requests: IO[bytes]) -> None:
-    """End this process when the one that started it is gone or wants no more."""
+    """End this process when the one that started it has ended or closed its side."""
     if read_frame(requests) is None:
         ray.shutdown()
         os._exit(0)
 
 
 def _watch_nodes(link: _Link, needed: str) -> None:
-    """End this process when there has been no node with what is ``needed`` for a while."""
+    """End this process when no node has had the ``needed`` resource for a while."""
     seen = time.monotonic()
     while time.monotonic() - seen < _NO_NODE_SECONDS:
         time.sleep(_LOOK_SECONDS)
@@ -227,7 +227,7 @@ def _name(node: dict[str, Any]) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    """What an exception of Ray's says, which may be a page, on one line."""
+    """The message of an exception, which from Ray may be a page, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {' '.join(lines)[:300]}"
 

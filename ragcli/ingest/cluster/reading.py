@@ -1,4 +1,4 @@
-"""The side that holds the index: starts the process that talks to Ray, and takes in what workers hand over."""
+"""The side of a cluster run that holds the index: it starts the process that talks to Ray and reads the shards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ragcli.index.staging import staging_folder
 from ragcli.ingest.changes import Due
 from ragcli.ingest.cluster.shards import Group, group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, write_known
-from ragcli.ingest.embed import Cut
+from ragcli.ingest.embed import Chunked
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, Request, environment
 from ragcli.ingest.sandbox.worker import Frame, read_frame, write_frame
@@ -30,7 +30,7 @@ from ragcli.types import Reason, Skipped
 
 Say = Callable[[str], None]
 
-# Files of one task: enough work (seconds on one core) to pay for handing it out, little enough to do again.
+# The files of one task: enough work (seconds on one core) to be worth a task, little enough to repeat.
 _GROUP_FILES = 32
 _GROUP_BYTES = 256 << 10
 
@@ -41,18 +41,18 @@ _MODULE = "ragcli.ingest.cluster.ray_job"
 
 
 class Cluster:
-    """Ray, up and looked at; made by :func:`open_cluster`."""
+    """A running and checked Ray; made by :func:`open_cluster`."""
 
     def __init__(self, process: _RayProcess, staging: Path, say: Say) -> None:
         self._process = process
         self._staging = staging
         self._say = say
 
-    def read(self, due: Sequence[Due], known: Sequence[bytes]) -> Iterator[tuple[Loaded, Cut | None]]:
-        """What became of each file, once for each, as workers get done.
+    def read(self, due: Sequence[Due], known: Sequence[bytes]) -> Iterator[tuple[Loaded, Chunked | None]]:
+        """Every file once, as soon as a worker is done with it.
 
-        Passages whose digest is among ``known``, which ascend, come without a vector. Raises RagcliError when the
-        cluster is lost, and when a worker cannot read what can be read here.
+        Chunks whose digest is in ``known`` (ascending) come without a vector. Raises RagcliError when the cluster is
+        lost, and when a worker cannot read a file that can be read here.
         """
         write_known(self._staging, known)
         missing = set()
@@ -65,19 +65,19 @@ class Cluster:
             if "shard" not in frame:
                 continue
             name = frame["shard"].partition(".")[0]
-            if name not in missing:  # done twice, and taken in already
+            if name not in missing:  # done twice, and read already
                 continue
             missing.remove(name)
             yield from self._take(frame["shard"])
         if missing:
             raise RagcliError(f"Ray lost {len(missing)} groups of files", "run again to go on with them")
 
-    def _take(self, shard: str) -> Iterator[tuple[Loaded, Cut | None]]:
+    def _take(self, shard: str) -> Iterator[tuple[Loaded, Chunked | None]]:
         files = read_shard(self._staging, shard)
-        (self._staging / shard).unlink(missing_ok=True)  # what is in it is in memory, as after reading files here
-        for loaded, cut in files:
+        (self._staging / shard).unlink(missing_ok=True)  # its content is in memory now, as after reading files here
+        for loaded, chunked in files:
             _refuse_blind_worker(loaded)
-            yield loaded, cut
+            yield loaded, chunked
 
 
 @contextmanager
@@ -93,8 +93,8 @@ def open_cluster(
 ) -> Iterator[Cluster]:
     """Connect to Ray, or start it here, for the index in ``folder``, which the caller holds for writing.
 
-    Every node is asked whether it sees that folder and ``places`` and has the model. Raises EngineUnavailable when one
-    is unfit, before anything is stored.
+    Every node must see that folder and ``places`` and have the model; else EngineUnavailable is raised, before anything
+    is stored. ``say`` is told what takes long.
     """
     with staging_folder(folder) as staging, tempfile.TemporaryFile() as said:
         mark = secrets.token_hex(16)
@@ -134,7 +134,7 @@ def _groups(due: Sequence[Due]) -> Iterator[Group]:
 
 
 def _refuse_blind_worker(loaded: Loaded) -> None:
-    """Raise RagcliError for a file that only the worker cannot read: a missing mount must not empty the index."""
+    """Raise RagcliError for a file that the worker alone cannot read: a missing mount must not empty the index."""
     outcome = loaded.outcome
     if isinstance(outcome, Skipped) and outcome.reason is Reason.UNREADABLE and os.access(loaded.path, os.R_OK):
         raise RagcliError(
@@ -156,8 +156,8 @@ class _RayProcess:
             stdout=subprocess.PIPE,
             stderr=self._said,
             env=environment() | _RAY | (_local() if is_local else {}),
-            cwd="/",  # workers started from here look for modules in it
-            process_group=0,  # Ctrl-C does not reach it: it is ended when what is finished is stored
+            cwd="/",  # workers look for modules in the folder from which they are started
+            process_group=0,  # Ctrl-C does not reach it: it ends after the finished work is stored
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -165,11 +165,11 @@ class _RayProcess:
         self._replies: IO[bytes] = self._process.stdout
 
     def send(self, frame: Frame) -> None:
-        with suppress(BrokenPipeError):  # the end of the replies tells
+        with suppress(BrokenPipeError):  # the end of the replies reports it
             write_frame(self._requests, frame)
 
     def receive(self, seconds: float | None = None) -> Frame:
-        """The next reply; EngineUnavailable when there is none within ``seconds`` or it says that the run is over."""
+        """The next reply; EngineUnavailable when none comes within ``seconds``, or when it reports an error."""
         if seconds is not None and not self._is_heard(seconds):
             self.kill()
             raise EngineUnavailable(
@@ -190,7 +190,7 @@ class _RayProcess:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Tell the process to let go of Ray, and kill it when it does not."""
+        """Tell the process to disconnect from Ray, and kill it when it does not."""
         self._requests.close()
         try:
             self._process.wait(_ENDING_SECONDS)
@@ -205,7 +205,7 @@ class _RayProcess:
         return bool(poll.poll(max(0.0, seconds) * 1000))
 
     def _last_words(self) -> str:
-        """The last thing that Ray logged, without when and where in its code."""
+        """The last line that Ray logged, without its time and place in the code."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
         self._said.seek(0)
@@ -215,7 +215,7 @@ class _RayProcess:
 
 _LOGGED = re.compile(r"^\[[^\]]*\] \S+:\d+: ")
 
-# No statistics are sent anywhere, workers are as important as any other process, and a lost head is told of in time.
+# No statistics are sent, workers have the priority of any other process, and a lost head is reported in time.
 _RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",
@@ -224,5 +224,5 @@ _RAY = {
 
 
 def _local() -> dict[str, str]:
-    """Ray listens on every network of this machine and runs what it is sent: only who has this run's token may ask."""
+    """Ray listens on every network of this machine and runs what it is sent: requests need the token of this run."""
     return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}

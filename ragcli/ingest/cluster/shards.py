@@ -1,7 +1,7 @@
-"""What workers hand over: files of whole documents, their passages and vectors, in the staging folder of the index.
+"""Shards: whole documents with their chunks and vectors, which workers leave in the staging folder of the index.
 
-A shard is one file, written under a temporary name and renamed to one that is fixed by what was asked for: a task that
-is done twice leaves one shard, and never half of each. It holds the digest of the rest, a frame of JSON and an array.
+A shard is one file, written under a temporary name and renamed. Its name is fixed by the request, so a task that runs
+twice leaves one shard, and never half of each. It holds the digest of the rest, a frame of JSON and an array.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from ragcli.errors import RagcliError
 from ragcli.index.vectors.faiss_files import Vectors
-from ragcli.ingest.embed import Cut
+from ragcli.ingest.embed import Chunked
 from ragcli.ingest.sandbox.process import Loaded, Request
 from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_document, pack_frame, unpack_document, unpack_frame
 from ragcli.types import Chunk, Document, Reason, Skipped
@@ -29,7 +29,7 @@ _SUFFIX = ".shard"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files that one task reads. ``name`` is fixed by the requests: the same ones have the same name."""
+    """The files of one task. Equal requests have equal names."""
 
     name: str
     requests: tuple[Request, ...]
@@ -37,7 +37,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file as a worker read it; ``chunks`` are those of a document."""
+    """A file as a worker read it; ``chunks`` belong to a document."""
 
     loaded: Loaded
     chunks: tuple[Chunk, ...] = ()
@@ -55,12 +55,12 @@ def pack_group(group: Group) -> Frame:
 
 
 def unpack_group(frame: Frame) -> Group:
-    """What ``pack_group`` was given."""
+    """The group that ``pack_group`` was given."""
     return Group(frame["name"], tuple(Request(Path(path), known) for path, known in frame["files"]))
 
 
 def pack_file(file: ReadFile) -> Frame:
-    """A file that was read as JSON values; of a passage only its place, as its text stands in the document."""
+    """A read file as JSON values. A chunk is only its spans, as the document holds its text."""
     loaded = file.loaded
     frame: Frame = {
         "path": str(loaded.path), "sha256": loaded.sha256, "size": loaded.size, "mtime_ns": loaded.mtime_ns
@@ -80,7 +80,7 @@ def pack_file(file: ReadFile) -> Frame:
 
 
 def unpack_file(frame: Frame) -> ReadFile:
-    """What ``pack_file`` was given."""
+    """The file that ``pack_file`` was given."""
     path = Path(frame["path"])
     outcome: Document | Skipped | None = None
     chunks: tuple[Chunk, ...] = ()
@@ -110,15 +110,15 @@ def write_shard(staging: Path, name: str, files: Sequence[Frame], vectors: Mappi
     np.save(array, rows.astype(np.float32), allow_pickle=False)
     body = pack_frame({"files": files, "keys": [key.hex() for key in vectors]}) + array.getvalue()
     shard = f"{name}{_SUFFIX}"
-    # two workers may have the same task when one of them was taken for dead
+    # two workers have the same task when one of them was taken for dead
     draft = staging / f"{shard}.{os.uname().nodename}-{os.getpid()}.tmp"
     draft.write_bytes(hashlib.sha256(body).digest() + body)
     draft.replace(staging / shard)
     return shard
 
 
-def read_shard(staging: Path, shard: str) -> list[tuple[Loaded, Cut | None]]:
-    """Every file of a shard, documents with their passages; raises RagcliError when it is not what was written."""
+def read_shard(staging: Path, shard: str) -> list[tuple[Loaded, Chunked | None]]:
+    """Every file of a shard, documents with their chunks; raises RagcliError when it is not what was written."""
     path = staging / shard
     try:
         data = path.read_bytes()
@@ -132,10 +132,10 @@ def read_shard(staging: Path, shard: str) -> list[tuple[Loaded, Cut | None]]:
     rows = np.load(io.BytesIO(body[end:]), allow_pickle=False)
     vectors = dict(zip((bytes.fromhex(key) for key in frame["keys"]), rows, strict=True))
     files = [unpack_file(one) for one in frame["files"]]
-    return [(f.loaded, Cut(f.chunks, vectors) if isinstance(f.loaded.outcome, Document) else None) for f in files]
+    return [(f.loaded, Chunked(f.chunks, vectors) if isinstance(f.loaded.outcome, Document) else None) for f in files]
 
 
 def _lost(path: Path, fact: str) -> RagcliError:
     return RagcliError(
-        f"what a worker wrote is not here, {path}: {fact}", "is the index folder shared by all nodes? then run again"
+        f"cannot use {path}, which a worker wrote: {fact}", "is the index folder shared by all nodes? then run again"
     )

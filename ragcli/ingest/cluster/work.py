@@ -1,10 +1,10 @@
-"""What a worker does with a group of files: read them, cut them up, embed what is new, hand over a shard.
+"""The work on a group of files: read and chunk them, embed the new chunks, write a shard.
 
-The classes are stages for Ray Data: made once a worker, called with batches of one row. What goes wrong for the whole
-run comes back as a row, as only one line of it shall reach the user.
+The classes are stages for Ray Data: made once per worker, called with batches of one row. An error that concerns the
+whole run comes back as a row, because only one line of it shall reach the user.
 
-Everything here runs on a node of the cluster, which sees the documents and the index folder under the same paths as the
-machine that started the run. No ray is needed for any of it.
+All of this runs on a node of the cluster, which sees the documents and the index folder under the same paths as the
+machine that started the run. None of it needs ray.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.catalog.settings import Settings
 from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
-from ragcli.ingest.embed import cut_up, model_files
+from ragcli.ingest.embed import chunk_document, model_files
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
 from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_frame, unpack_frame
@@ -33,13 +33,13 @@ from ragcli.models.encoder import Encoder, open_index_encoder
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Document
 
-MARK = "mark"  # the file in the staging folder by which a node shows that it sees the same one
-KNOWN = "known"  # the file there with the digests of passages that have a vector: 16 bytes each, ascending
+MARK = "mark"  # the file in the staging folder by which a node recognises it
+KNOWN = "known"  # the file there with the digests of chunks that have a vector: 16 bytes each, ascending
 
-# A group that was begun so often and never ended kills its workers, and would for ever.
+# A group that was begun this often and never ended kills its workers, and would do so forever.
 _MOST_TRIES = 6
 
-Batch = dict[str, Any]  # the columns of a few rows; here of one
+Rows = dict[str, Any]  # the columns of a few rows; here of one
 
 _PARSER = "ragcli.ingest.sandbox.worker"
 _KEY = "S16"
@@ -47,13 +47,13 @@ _KEY = "S16"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What all workers of a run are told."""
+    """The instructions for all workers of a run."""
 
     staging: Path
     settings: Settings
     load: LoadOptions
     limits: Limits
-    places: tuple[Path, ...]  # what every node must see: the roots, and one of the files
+    places: tuple[Path, ...]  # every node must see them: the roots, and one of the files
     mark: str
 
     def to_record(self) -> Frame:
@@ -66,7 +66,7 @@ class Job:
 
     @classmethod
     def from_record(cls, record: Frame) -> Self:
-        """What :meth:`to_record` gave."""
+        """The job that :meth:`to_record` was called on."""
         return cls(
             Path(record["staging"]), Settings.from_record(record["settings"]), LoadOptions(**record["load"]),
             Limits(**record["limits"]), tuple(map(Path, record["places"])), record["mark"],
@@ -74,7 +74,7 @@ class Job:
 
 
 def fault_here(job: Job) -> tuple[str, str] | None:
-    """Why this machine cannot work on ``job``, and what to do; None when it can."""
+    """Why this machine cannot work on ``job``, and the next step; None when it can."""
     shared = "mount the same folders under the same paths on every node"
     try:
         if (job.staging / MARK).read_text(encoding="utf-8") != job.mark:
@@ -94,8 +94,8 @@ def fault_here(job: Job) -> tuple[str, str] | None:
     return None
 
 
-class Read:
-    """The first half: files to documents and passages. One parser process at a time, under the run's limits."""
+class ReadStage:
+    """The first half: files become documents and chunks. One parser process at a time, under the limits of the run."""
 
     def __init__(self, record: Frame) -> None:
         """``record`` is a job's."""
@@ -103,11 +103,11 @@ class Read:
         self._job = Job.from_record(record)
         self._tokenizer: Tokenizer | None = None
 
-    def __del__(self) -> None:  # Ray lets go of a stage when there is no more to do, and calls nothing
+    def __del__(self) -> None:  # Ray drops a stage that has no more to do, and calls nothing
         if self._parser is not None:
             self._parser.end()
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: Rows) -> Rows:
         """A row with ``group``, packed, becomes one with ``read``: its files, packed."""
         return _row("read", lambda: self.read(batch["group"][0]))
 
@@ -133,30 +133,30 @@ class Read:
             return ReadFile(loaded)
         if self._tokenizer is None:
             self._tokenizer = open_tokenizer(model_files(self._job.settings))
-        return ReadFile(loaded, cut_up(loaded.outcome, self._tokenizer, self._job.settings))
+        return ReadFile(loaded, chunk_document(loaded.outcome, self._tokenizer, self._job.settings))
 
 
-class Store:
-    """The second half: what is new gets its vector, and the group becomes a shard."""
+class EmbedStage:
+    """The second half: new chunks get their vectors, and the group becomes a shard."""
 
     def __init__(self, record: Frame, expected: int) -> None:
-        """``record`` is a job's; ``expected`` texts decide which runtime is worth starting."""
+        """``record`` is a job's; the ``expected`` number of texts decides which runtime is worth starting."""
         self._job = Job.from_record(record)
         self._expected = expected
         self._encoder: Encoder | None = None
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: Rows) -> Rows:
         """A row with ``read`` becomes one with ``shard``, the name of a file in the staging folder."""
         if batch["error"][0]:
             return {"shard": [""], "error": batch["error"]}
         return _row("shard", lambda: self.store(batch["read"][0]))
 
     def store(self, read: bytes) -> str:
-        """Write the shard of a group that was read and return its name. Raises RagcliError, OSError."""
+        """Write the shard of a read group and return its name. Raises RagcliError, OSError."""
         frame = _unpack(read)
         texts: dict[bytes, str] = {}
         for file in map(unpack_file, frame["files"]):
-            texts.update((chunk_key(passage), passage.embedded) for passage in file.chunks)
+            texts.update((chunk_key(one), one.embedded) for one in file.chunks)
         known = _known(self._job.staging / KNOWN, list(texts))
         new = {key: text for key, text in texts.items() if key not in known}
         return write_shard(self._job.staging, frame["name"], frame["files"], self._vectors(new))
@@ -165,25 +165,25 @@ class Store:
         if not texts:
             return {}
         if self._encoder is None:
-            # one thread, as there is a worker for every processor
+            # one thread, as every core has a worker
             self._encoder = open_index_encoder(model_files(self._job.settings), self._expected, threads=1)
         return dict(zip(texts, self._encoder.encode(list(texts.values())), strict=True))
 
 
-class ReadAndStore:
-    """Both halves on one worker, where there is no GPU that reading would keep waiting."""
+class ReadAndEmbedStage:
+    """Both halves on one worker, where no GPU would have to wait for a parser."""
 
     def __init__(self, record: Frame) -> None:
         """``record`` is a job's."""
-        self._read = Read(record)
-        self._store = Store(record, 0)
+        self._read = ReadStage(record)
+        self._embed = EmbedStage(record, 0)
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, batch: Rows) -> Rows:
         """A row with ``group`` becomes one with ``shard``."""
-        return self._store(self._read(batch))
+        return self._embed(self._read(batch))
 
 
-def _row(name: str, work: Callable[[], bytes | str]) -> Batch:
+def _row(name: str, work: Callable[[], bytes | str]) -> Rows:
     try:
         return {name: [work()], "error": [""]}
     except RagcliError as error:
@@ -201,7 +201,7 @@ def _unpack(packed: bytes) -> Frame:
 
 
 def _count_try(marks: Path, requests: Sequence[Request]) -> None:
-    """Raise RagcliError for files with which worker after worker was killed."""
+    """Raise RagcliError for files that worker after worker was killed with."""
     with marks.open("ab") as file:
         file.write(b".")
         tries = file.tell()
@@ -214,13 +214,13 @@ def _count_try(marks: Path, requests: Sequence[Request]) -> None:
 
 
 def write_known(staging: Path, keys: Sequence[bytes]) -> None:
-    """Tell the workers which passages need no vector; ``keys`` ascend."""
+    """Tell the workers which chunks need no vector; ``keys`` ascend."""
     if keys:
         (staging / KNOWN).write_bytes(b"".join(keys))
 
 
 def _known(file: Path, keys: Sequence[bytes]) -> frozenset[bytes]:
-    """Which of ``keys`` stand in the file."""
+    """Those of ``keys`` that the file holds."""
     if not keys or not file.exists():
         return frozenset()
     held = np.memmap(file, _KEY, "r")

@@ -1,1 +1,1 @@
-"""Parsers in processes of their own, with limits of time, memory and output, and without sockets."""
+"""Parser processes, with limits of time, memory and output, and without sockets."""

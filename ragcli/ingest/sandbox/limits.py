@@ -1,4 +1,4 @@
-"""What reading one file may take, and what is said of a file that took more."""
+"""The limits on reading one file, and how they are stated for a file that failed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _STATED = re.compile(r"([\d.]+) (?:s|MiB|MiB of text)")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What reading one file may take."""
+    """The limits on reading one file."""
 
     seconds: float = 60.0
-    memory_mib: int = 2048  # of address space, on Linux; 0 is no limit
-    output_mib: int = 256  # of text and its structure, as it comes back from the parser
+    memory_mib: int = 2048  # address space, on Linux; 0: no limit
+    output_mib: int = 256  # text and structure, as the parser sends them
 
     def stated(self, reason: Reason) -> str:
-        """The limit that a file failed for, as it stands behind the reason; "" for a reason that is no limit."""
+        """The limit behind ``reason``, as it is shown after it; "" for any other reason."""
         match reason:
             case Reason.TIMED_OUT:
                 return f"{self.seconds:g} s"
@@ -29,8 +29,8 @@ class Limits:
                 return f"{self.output_mib} MiB of text"
         return ""
 
-    def give_more(self, reason: Reason, detail: str) -> bool:
-        """Whether a file that failed for a limit, with that ``detail``, has more room under these."""
+    def are_wider_than(self, reason: Reason, detail: str) -> bool:
+        """Whether a file that failed with ``reason`` and ``detail`` has more room under these limits."""
         before, now = _STATED.fullmatch(detail), _STATED.fullmatch(self.stated(reason))
         if before is None or now is None:
             return False

@@ -1,7 +1,7 @@
-"""Load files in worker processes, each under limits of time, memory and output.
+"""Load files in parser processes, each under limits of time, memory and output.
 
-One thread a worker sends it requests and waits for its replies, so that the clock of a file stops when the worker is
-done with it and not when the consumer, who may be busy for many seconds, gets round to it.
+One thread per process sends requests and waits for replies, so that the clock of a file stops when the process is done
+with it, and not when the consumer, who may be busy for many seconds, takes the result.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
 
 __all__ = ["Loaded", "Request", "Sandbox"]
 
-_LOOK_AHEAD = 2  # requests a worker: one that it reads and one that waits, or is read and waits for the consumer
+_LOOK_AHEAD = 2  # requests per process: one that it reads, and one that waits for it or for the consumer
 
 
 class Sandbox:
-    """Worker processes for one run; leaving the context kills them all."""
+    """Parser processes for one run; leaving the context kills them all."""
 
     def __init__(
         self, workers: int, limits: Limits, options: LoadOptions, *, module: str = "ragcli.ingest.sandbox.worker"
@@ -31,7 +31,7 @@ class Sandbox:
         self._limits = limits
         self._options = options
         self._module = module
-        self._runs: list[_Run] = []
+        self._crews: list[_Crew] = []
 
     def __enter__(self) -> Self:
         return self
@@ -39,35 +39,35 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for run in self._runs:
-            run.stop()
+        for crew in self._crews:
+            crew.stop()
 
     def load(self, requests: Iterable[Request]) -> Iterator[Loaded]:
-        """Yield one ``Loaded`` for each request, as they get done, reading a few requests ahead of the consumer.
+        """Yield one ``Loaded`` per request, in the order in which they are done, a few requests ahead of the consumer.
 
-        Workers start when there is work for them and are killed when the iteration ends or is given up. Raises
-        RagcliError when a worker cannot be started.
+        Processes start when there is work for them and are killed when the iteration ends or is given up. Raises
+        RagcliError when one cannot be started.
         """
-        run = _Run(self._limits, self._options, self._module)
-        self._runs.append(run)
+        crew = _Crew(self._limits, self._options, self._module)
+        self._crews.append(crew)
         workers = max(1, self._workers)
         waiting = 0
         try:
             for request in requests:
-                while waiting and (waiting >= workers * _LOOK_AHEAD or run.has_result()):
-                    yield run.result()
+                while waiting and (waiting >= workers * _LOOK_AHEAD or crew.has_result()):
+                    yield crew.result()
                     waiting -= 1
                 waiting += 1
-                run.submit(request, threads=min(workers, waiting))
+                crew.submit(request, threads=min(workers, waiting))
             for _ in range(waiting):
-                yield run.result()
+                yield crew.result()
         finally:
-            run.stop()
-            self._runs.remove(run)
+            crew.stop()
+            self._crews.remove(crew)
 
 
-class _Run:
-    """The threads, workers and queues of one iteration."""
+class _Crew:
+    """The threads, processes and queues of one iteration."""
 
     def __init__(self, limits: Limits, options: LoadOptions, module: str) -> None:
         self._limits = limits
@@ -76,12 +76,12 @@ class _Run:
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()  # guards the two below: a worker must not start after the last was killed
+        self._lock = threading.Lock()  # guards the next two: no process may start after stop() has killed the others
         self._alive: list[ParserProcess] = []
         self._stopped = False
 
     def submit(self, request: Request, threads: int) -> None:
-        """Queue a request, for which there shall be at least ``threads`` threads."""
+        """Queue a request and make sure that there are at least ``threads`` threads."""
         self._requests.put(request)
         if len(self._threads) < threads:
             self._threads.append(threading.Thread(target=self._work, name="sandbox", daemon=True))
@@ -98,7 +98,7 @@ class _Run:
         return result
 
     def stop(self) -> None:
-        """Kill the workers and wait for the threads."""
+        """Kill the processes and wait for the threads."""
         with self._lock:
             self._stopped = True
             alive = list(self._alive)

@@ -1,6 +1,6 @@
-"""One parser process: asked for files, heard within limits, and killed when it is late.
+"""One parser process: it is sent files, its replies have limits, and it is killed when it is late.
 
-A process that was taken over by what it read can say what it likes, but neither for ever nor without end.
+A hostile file may take the process over and make it send anything, but neither forever nor without end.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ragcli.types import Document, Reason, Skipped
 _START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long
 _DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
 _SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
-_ROOM = 1 << 16  # bytes of a reply besides a document
+_ROOM = 1 << 16  # bytes of a reply beside a document
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A file to load, and the digest of its content when that is indexed already."""
+    """A file to load, and the digest of the content that is indexed already, if any."""
 
     path: Path
     known_sha256: str | None
@@ -40,31 +40,31 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of a request. Digest, size and time are of the file as it was read; "", 0, 0 when it was not."""
+    """The result of a request. Digest, size and time are those of the file as read; "", 0, 0 when it was not read."""
 
     path: Path
     sha256: str
     size: int
     mtime_ns: int
-    outcome: Document | Skipped | None  # None: the content has the digest of the request
+    outcome: Document | Skipped | None  # None: the content has the known digest
 
 
 class ParserProcess:
-    """One worker process, started when this is made; :meth:`end` must be called."""
+    """One parser process, started when this is made; :meth:`end` must be called."""
 
     def __init__(self, limits: Limits, module: str) -> None:
         self._limits = limits
-        # -P: a json.py in the folder where ragcli runs must not become part of it. Warnings of parsers are no news.
+        # -P: a json.py in the current folder must not be imported. Nobody needs the warnings of parsers.
         command = [sys.executable, "-P", "-W", "ignore", "-m", module, str(limits.memory_mib), str(limits.output_mib)]
         self._command = " ".join(command)
         self._process = subprocess.Popen(
             command,
-            bufsize=0,  # else frames hide in a buffer from poll()
+            bufsize=0,  # poll() does not see frames in a buffer
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment(),
-            process_group=0,  # programs that a parser starts are killed with it, and Ctrl-C does not reach it
+            process_group=0,  # its child processes are killed with it, and Ctrl-C does not reach it
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -74,7 +74,7 @@ class ParserProcess:
         self._poll.register(self._replies, select.POLLIN)
 
     def greet(self, options: LoadOptions) -> None:
-        """Wait until the process is up, which is not held against a file, and tell it the options."""
+        """Wait until the process is up, outside the time of any file, and send it the options."""
         ready = read_frame(self._replies) if self._is_heard(time.monotonic() + _START_SECONDS) else None
         if ready is None:
             hint = f"run {self._command!r} to see why"
@@ -82,7 +82,7 @@ class ParserProcess:
         self._send({"options": asdict(options)})
 
     def load(self, request: Request) -> tuple[Loaded, bool]:
-        """What became of the request, and whether the process can take another."""
+        """The result of the request, and whether the process can take another."""
         seconds = self._limits.seconds
         deadline = time.monotonic() + seconds
         known: Frame = {"sha256": "", "size": 0, "mtime_ns": 0}
@@ -97,21 +97,21 @@ class ParserProcess:
             if reply is not None and "document" in reply:
                 reply = self._with_text(reply["document"])
             outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
-            # A process that ran out of memory may have little left to give back.
+            # a process that ran out of memory may not have given it back
             is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
         except TimeoutError:
             outcome = Skipped(request.path, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
         except (ValueError, LookupError, TypeError) as error:
-            outcome = Skipped(request.path, Reason.DAMAGED, f"the parser answers nonsense ({type(error).__name__})")
+            outcome = Skipped(request.path, Reason.DAMAGED, f"invalid reply of the parser ({type(error).__name__})")
         return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
 
     def kill(self) -> None:
-        """Kill the process and what it started."""
-        with suppress(ProcessLookupError, PermissionError):  # it is gone already
+        """Kill the process and its child processes."""
+        with suppress(ProcessLookupError, PermissionError):  # it has ended already
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Kill the process, wait for it and return how it ended: an exit code, or a signal below zero."""
+        """Kill the process, wait for it and return its exit code, or the number of a signal below zero."""
         self.kill()
         code = self._process.wait()
         self._requests.close()
@@ -119,18 +119,18 @@ class ParserProcess:
         return code
 
     def _send(self, frame: Frame) -> None:
-        with suppress(BrokenPipeError):  # the end of the replies tells
+        with suppress(BrokenPipeError):  # the end of the replies reports it
             write_frame(self._requests, frame)
 
     def _is_heard(self, deadline: float) -> bool:
-        """True when a reply, or the end of them, arrives before ``deadline``."""
+        """True when a reply, or the end of the replies, arrives before ``deadline``."""
         left = max(0.0, deadline - time.monotonic())
         return bool(self._poll.poll(math.ceil(left * 1000)))
 
     def _reply(self, deadline: float) -> Frame | None:
-        """The next reply, None when the process is gone.
+        """The next reply; None when the process has ended.
 
-        Raises TimeoutError when it does not begin before ``deadline`` or does not end, and ValueError for one that is
+        Raises TimeoutError when the reply does not begin before ``deadline`` or does not end, ValueError when it is
         larger than a document may be.
         """
         if not self._is_heard(deadline):
@@ -143,13 +143,13 @@ class ParserProcess:
         return None if body is None else unpack_frame(body)
 
     def _with_text(self, document: Frame) -> Frame | None:
-        """The reply with the text that follows it in the place of its size; None when the process is gone."""
+        """The reply, with the text that follows it in place of its size; None when the process has ended."""
         text = self._read(document["text"], time.monotonic() + _SENDING_SECONDS)
         return None if text is None else {"document": document | {"text": text.decode("utf-8", "surrogatepass")}}
 
     def _read(self, size: int, deadline: float) -> bytearray | None:
         if not 0 <= size <= (self._limits.output_mib << 20) + _ROOM:
-            raise ValueError("more than a document may be")
+            raise ValueError("a reply is larger than a document may be")
         data = bytearray()
         while len(data) < size:
             if not self._is_heard(deadline):
@@ -165,7 +165,7 @@ class ParserProcess:
             code = self._process.wait(_DYING_SECONDS)
         except subprocess.TimeoutExpired:
             return Skipped(path, Reason.DAMAGED, "the parser closed its output")
-        if code == -signal.SIGKILL:  # nobody else kills so: the kernel, for want of memory
+        if code == -signal.SIGKILL:  # from the kernel, out of memory: nobody else sends it
             return Skipped(path, Reason.OUT_OF_MEMORY, f"the parser was killed ({_cause(code)})")
         return Skipped(path, Reason.DAMAGED, f"the parser crashed ({_cause(code)})")
 
@@ -185,7 +185,7 @@ def _cause(code: int) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment, in which a process finds this package where this process found it."""
+    """The environment in which a child process imports this very package."""
     root = Path(ragcli.__file__).parents[1]
     if root.name in ("site-packages", "dist-packages"):  # on the path of every interpreter, behind the standard library
         return dict(os.environ)

@@ -1,11 +1,12 @@
-"""A process that reads files for the sandbox, so that a parser that hangs, crashes or explodes costs one file.
+"""The program of a parser process, so that a parser that hangs, crashes or explodes costs one file.
 
 It is started as ``python -m ragcli.ingest.sandbox.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space
-(0 is none), the second on a document as it is sent. On stdin come frames: the options, then one request a file. On
-stdout go a greeting, then for each request what the file is, when it could be read, and what became of it. A frame is
-eight bytes of length, big-endian, and JSON; a document says how long its text is, which follows as UTF-8.
+(0: no limit), the second on a document as it is sent. It reads frames from stdin: the options, then one request per
+file. It writes frames to stdout: a greeting, then for each request the state of the file, if it could be read, and the
+result. A frame is eight bytes of length, big-endian, and JSON; a document gives the length of its text, which follows
+as UTF-8.
 
-No socket is opened here: whatever a document asks a parser to fetch stays where it is.
+No socket is opened here: nothing that a document refers to is fetched.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Frame = dict[str, Any]
 
 HEADER = struct.Struct(">Q")
 _MEBIBYTE = 1 << 20
-_DETAIL = 200  # characters of a parser's own message that are kept
+_DETAIL = 200  # characters kept of a parser's own message
 
 
 def main(load: Loader = loaders.load) -> None:
@@ -41,8 +42,8 @@ def main(load: Loader = loaders.load) -> None:
     memory, output = (int(argument) for argument in (*sys.argv[1:], "0", "0")[:2])
     _limit_memory(memory)
     sys.addaudithook(_refuse_sockets)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the process that started this one
-    # Parsers print, and so do programs that they start: the protocol moves to descriptors that only it knows.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    # Parsers and their child processes print: the frames move to descriptors that nothing else uses.
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -53,7 +54,7 @@ def main(load: Loader = loaders.load) -> None:
         return
     options = LoadOptions(**first["options"])
     while (request := read_frame(requests)) is not None:
-        # The parent kills what is late. Should it be gone, the kernel does, even when the parser holds the interpreter.
+        # The parent kills a late process. Without a parent the kernel does, even when the parser holds the interpreter.
         signal.setitimer(signal.ITIMER_REAL, request["seconds"] + 10)
         replies.writelines(_serve(request, options, load, replies, output * _MEBIBYTE))
         replies.flush()
@@ -67,19 +68,19 @@ def write_frame(stream: IO[bytes], frame: Frame) -> None:
 
 
 def pack_frame(frame: Frame) -> bytes:
-    """The bytes of one frame. Lone surrogates, which stand for the bytes of names that are not UTF-8, survive."""
+    """The bytes of one frame. Lone surrogates, which stand for bytes of names outside UTF-8, survive."""
     body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return HEADER.pack(len(body)) + body
 
 
 def unpack_frame(body: bytes | bytearray) -> Frame:
-    """The frame that stands behind a header."""
+    """The frame that follows a header."""
     frame: Frame = json.loads(body.decode("utf-8", "surrogatepass"))
     return frame
 
 
 def read_frame(stream: IO[bytes]) -> Frame | None:
-    """The next frame, None when the stream ends, in the middle of a frame too."""
+    """The next frame; None when the stream ends, also within a frame."""
     header = _read(stream, HEADER.size)
     body = _read(stream, HEADER.unpack(header)[0]) if header else None
     return None if body is None else unpack_frame(body)
@@ -88,7 +89,7 @@ def read_frame(stream: IO[bytes]) -> Frame | None:
 def _read(stream: IO[bytes], size: int) -> bytes | None:
     data = bytearray()
     while len(data) < size:
-        part = stream.read(min(size - len(data), _MEBIBYTE))  # an unbuffered stream allocates what it is asked for
+        part = stream.read(min(size - len(data), _MEBIBYTE))  # an unbuffered stream allocates all that is asked of it
         if not part:
             return None
         data += part
@@ -96,7 +97,7 @@ def _read(stream: IO[bytes], size: int) -> bytes | None:
 
 
 def pack_document(document: Document) -> Frame:
-    """The document without its path; heading paths are written once, as most blocks share theirs."""
+    """The document without its path, as JSON values. Heading paths are written once, as most blocks share theirs."""
     paths: dict[tuple[str, ...], int] = {}
     blocks = [
         (block.start, block.end, block.kind, block.page, paths.setdefault(block.headings, len(paths)))
@@ -113,7 +114,7 @@ def pack_document(document: Document) -> Frame:
 
 
 def unpack_document(path: Path, frame: Frame) -> Document:
-    """What ``pack_document`` was given, at ``path``."""
+    """The document that ``pack_document`` was given, at ``path``."""
     headings = [tuple(names) for names in frame["headings"]]
     blocks = tuple(Block(start, end, kind, page, headings[names]) for start, end, kind, page, names in frame["blocks"])
     return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
@@ -129,19 +130,19 @@ def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes
         if sha256 == request["known_sha256"]:
             return [pack_frame({"unchanged": True})]
         document = load(path, data, options)
-        del data  # the text of a large file is about to be here twice
+        del data  # the text of a large file is about to be in memory twice
         packed = _pack_reply(document)
         return packed if not output or sum(map(len, packed)) <= output else _failed(Reason.TOO_LARGE, "")
     except LoadError as error:
         return _failed(error.reason, error.detail)
     except MemoryError:
         return _failed(Reason.OUT_OF_MEMORY, "")
-    except Exception as error:  # noqa: BLE001 (parsers raise anything at all on a damaged file, and none may stop the run)
+    except Exception as error:  # noqa: BLE001 (parsers raise anything on a damaged file, and none may stop the run)
         return _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
 
 
 def _pack_reply(document: Document) -> list[bytes]:
-    """The frame of a document and its text: in JSON it would be in memory as it is, quoted, encoded and joined."""
+    """The frame of a document, and its text apart: JSON would hold it in memory quoted, encoded and joined as well."""
     text = document.text.encode("utf-8", "surrogatepass")
     return [pack_frame({"document": pack_document(document) | {"text": len(text)}}), text]
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from ragcli.errors import EngineUnavailable, UsageError
-from ragcli.ingest.cluster.address import require_cluster
+from ragcli.ingest.readers import require_cluster
 
 HERE = """
 import sys
@@ -37,8 +37,8 @@ def test_an_address_without_the_engine_is_a_mistake(ragcli, tmp_path):
 @pytest.mark.parametrize(
     "address", ["", "auto", "head", "ray://head:10001", "head:0", "head:70000", "http://head:1", "a b:1"]
 )
-def test_what_is_no_address_is_refused(address):
-    with pytest.raises(UsageError, match="is no address of a Ray cluster; give the one that"):
+def test_an_invalid_address_is_refused(address):
+    with pytest.raises(UsageError, match=r"invalid address of a Ray cluster .*; use the HOST:PORT that"):
         require_cluster(address, offline=False)
 
 

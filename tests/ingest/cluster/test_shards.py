@@ -113,5 +113,5 @@ def test_a_shard_that_is_not_what_was_written_is_refused(tmp_path, damage):
 
 
 def test_a_shard_that_is_not_there_is_told_of(tmp_path):
-    with pytest.raises(RagcliError, match="is not here"):
+    with pytest.raises(RagcliError, match="which a worker wrote"):
         read_shard(tmp_path, "0.shard")

@@ -8,7 +8,7 @@ from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.rows import chunk_key
 from ragcli.index.catalog.settings import Settings
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
-from ragcli.ingest.cluster.work import MARK, Job, Read, ReadAndStore, Store, fault_here, write_known
+from ragcli.ingest.cluster.work import MARK, EmbedStage, Job, ReadAndEmbedStage, ReadStage, fault_here, write_known
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Request
 from ragcli.ingest.sandbox.worker import pack_frame
@@ -38,7 +38,7 @@ def packed_group(job, *names):
 
 
 def shard_of(job, *names):
-    answer = ReadAndStore(job.to_record())({"group": [packed_group(job, *names)]})
+    answer = ReadAndEmbedStage(job.to_record())({"group": [packed_group(job, *names)]})
     assert answer["error"] == [""]
     return read_shard(job.staging, answer["shard"][0])
 
@@ -74,8 +74,8 @@ def test_a_passage_that_the_index_has_comes_without_a_vector(job):
 
 def test_the_halves_apart_do_what_both_do_together(job):
     together = shard_of(job, "a.txt", "c.pdf")
-    read = Read(job.to_record())({"group": [packed_group(job, "a.txt", "c.pdf")]})
-    answer = Store(job.to_record(), 0)(read)
+    read = ReadStage(job.to_record())({"group": [packed_group(job, "a.txt", "c.pdf")]})
+    answer = EmbedStage(job.to_record(), 0)(read)
     apart = read_shard(job.staging, answer["shard"][0])
     assert [loaded for loaded, _ in apart] == [loaded for loaded, _ in together]
     assert apart[0][1].chunks == together[0][1].chunks
@@ -83,7 +83,7 @@ def test_the_halves_apart_do_what_both_do_together(job):
 
 def test_files_that_kill_one_worker_after_the_other_are_named(job):
     group = packed_group(job, "a.txt", "b.md")
-    work = ReadAndStore(job.to_record())
+    work = ReadAndEmbedStage(job.to_record())
     answers = [work({"group": [group]}) for _ in range(7)]  # as if six had been killed after they began
     assert [answer["error"] for answer in answers[:6]] == [[""]] * 6
     message, hint = json.loads(answers[6]["error"][0])
@@ -96,7 +96,7 @@ def test_a_staging_folder_that_is_gone_is_told_of(job):
     for path in job.staging.iterdir():
         path.unlink()
     job.staging.rmdir()
-    answer = ReadAndStore(job.to_record())({"group": [packed_group(job, "a.txt")]})
+    answer = ReadAndEmbedStage(job.to_record())({"group": [packed_group(job, "a.txt")]})
     assert "No such file" in json.loads(answer["error"][0])[0]
 
 
