@@ -127,3 +127,40 @@ def test_who_waits_is_told_for_whom_and_gets_the_lock_of_a_dead_process(tmp_path
         assert f'"pid": {os.getpid()}' in (tmp_path / "i" / "writer.json").read_text(encoding="utf-8")
     (fact,) = told
     assert f"process {holder.pid} on " in fact
+
+
+def test_who_waits_can_be_stopped_with_ctrl_c(tmp_path, holder):
+    def interrupt(_):
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(KeyboardInterrupt), writer_lock(tmp_path / "i", interrupt):
+        pass
+    assert holder.poll() is None
+    holder.kill()
+    holder.wait()
+    with writer_lock(tmp_path / "i"):  # the interrupted wait left nothing behind that holds it
+        pass
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "i").mkdir()
+    (tmp_path / "i" / "writer.lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RagcliError, match="cannot write to"), writer_lock(tmp_path / "i"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_lock_file_that_was_removed_while_it_was_waited_for_guards_nothing(tmp_path, holder):
+    """Another process may hold a new file of that name by then: who waited must take that one."""
+    with writer_lock(tmp_path / "other"):
+        pass
+
+    def swap():
+        (tmp_path / "other" / "writer.lock").replace(tmp_path / "i" / "writer.lock")
+        holder.kill()
+
+    def later(_):
+        threading.Timer(0.3, swap).start()  # when the file is open and waited for
+
+    with writer_lock(tmp_path / "i", later), pytest.raises(IndexBusy), writer_lock(tmp_path / "i"):
+        pass
