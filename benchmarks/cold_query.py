@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.harness import ROUNDS, Task, figures, print_table, run_rounds
 from benchmarks.results import write_result
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.reranker import resolve_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve

@@ -32,7 +32,7 @@ from benchmarks.ranking import progress, squad
 from benchmarks.results import write_result
 from ragcli.evaluate.collection import passages_index
 from ragcli.evaluate.datasets import Dataset, load_beir
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings
 from ragcli.index.reader import open_index
 from ragcli.index.vectors.optimize import optimize, search_exactly
 from ragcli.index.writer import Batch, NewFile, open_writer

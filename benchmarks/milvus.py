@@ -23,11 +23,11 @@ from typing import Any
 from benchmarks.collections import indexed, load
 from benchmarks.harness import ROUNDS, Task, figures, print_table, run_rounds
 from benchmarks.results import write_result
-from ragcli import trust
 from ragcli.index.layout import VECTORS
+from ragcli.index.milvus.address import Address, parse_address
 from ragcli.index.milvus.client import Collection
+from ragcli.index.milvus.trust import trust_server
 from ragcli.index.reader import Index, open_index
-from ragcli.index.store import Address, parse_address
 from ragcli.index.vectors.segments import Segments, Vectors
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.encoder import open_query_encoder
@@ -57,7 +57,7 @@ def main() -> None:
         written = {"files": write(source, folder / "files", "")}
         for kind in ("flat", "hnsw"):
             address = parse_address(f"{options.server}/ragcli_benchmark_{kind}?index={kind}")
-            trust.trust_store(address.endpoint)
+            trust_server(address.endpoint)
             try:
                 written[kind] = write(source, folder / kind, address.uri)
                 if kind == "hnsw":

@@ -19,8 +19,7 @@ import numpy as np
 
 from benchmarks.cold_query import SAMPLES
 from benchmarks.results import write_result
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, read_shard, write_shard
 from ragcli.ingest.embed import Embedder, chunk_document

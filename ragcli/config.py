@@ -19,9 +19,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ragcli.errors import UsageError
-from ragcli.index.locate import find_config
+
+CONFIG_NAME = "ragcli.toml"
 
 _LARGEST = 1 << 20  # bytes
+
+
+def find_config(start: Path | None = None) -> Path | None:
+    """The nearest ragcli.toml in ``start`` (default: the current folder) or above it."""
+    start = start or Path.cwd()
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
 
 
 class Command(Protocol):
@@ -50,7 +60,7 @@ def load_config(
     ``root`` may lack commands: ``everything`` makes the whole tree, and is called when the file speaks of what ``root``
     does not know. Raises UsageError that names the file for what is no TOML and for keys that no option has.
     """
-    path = find_config(folder or Path.cwd())
+    path = find_config(folder)
     content = _read(path) if path is not None else b""
     if path is None or all(line.lstrip()[:1] in {b"", b"#"} for line in content.splitlines()):
         return Config(path, content)  # comments alone, as in a file that only marks a place

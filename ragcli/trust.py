@@ -1,9 +1,9 @@
-"""Which ragcli.toml files the user has looked at: by path and content, in a file of the user's own.
+"""Which ragcli.toml files the user trusts, by path and content: a list in a file of the user's own.
 
-A ragcli.toml may lie in a folder that came from anywhere. Until it is trusted it can choose how results are found and
-shown, and where below its own folder the index lies; it cannot name models, addresses or other places, write files,
-start programs or lift a limit. Changing the file takes the trust away. The list also has the servers that the user
-named as places for vectors.
+A ragcli.toml may lie in a folder that came from anywhere. Until the user trusts it, it can choose how results are found
+and shown, and where below its own folder the index is; it cannot name models, addresses or other places, write files,
+start programs or lift a limit. A change of the file ends the trust. The list has room for other keys
+(``ragcli.index.milvus.trust``).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ragcli.errors import RagcliError, UsageError
+from ragcli.errors import RagcliError
 
-# What any file may set, whatever the value: how to search, how to show, which files below a folder are left out. An
-# option that is not named here needs trust.
+# What any file may set, to any value: how to search, how to show, which files below a folder are left out. Every other
+# option needs trust.
 _OPTIONS = """
     after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug
     deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
@@ -24,11 +24,11 @@ _OPTIONS = """
     strict text type_ unique verbose wait whole
 """
 _HARMLESS = frozenset(_OPTIONS.split())
-_PLACES = frozenset(("index", "home"))  # may be set to what lies below the file's own folder
+_PLACES = frozenset(("index", "home"))  # only to a place below the file's own folder
 
 
 def needs_trust(file: Path, option: str, value: object) -> bool:
-    """Whether ``file`` may only set the parameter ``option`` to ``value`` when it is trusted."""
+    """Whether ``file`` must be trusted to set the parameter ``option`` to ``value``."""
     if option in _HARMLESS:
         return False
     if option not in _PLACES:
@@ -45,53 +45,51 @@ def leads_out(file: Path, place: Path) -> bool:
 
 
 def is_trusted(file: Path, content: bytes) -> bool:
-    """Whether the user has trusted ``file`` as it is now."""
-    return _read().get(_key(file)) == _digest(content)
+    """Whether the user trusts ``file`` with this ``content``."""
+    return entries().get(_key(file)) == _digest(content)
 
 
 def trust(file: Path, content: bytes) -> None:
-    """Remember that ``content`` of ``file`` may set anything."""
-    _write({**_read(), _key(file): _digest(content)})
+    """Remember that ``file`` with this ``content`` may set anything."""
+    add_entry(_key(file), _digest(content))
 
 
 def distrust(file: Path) -> bool:
     """Forget ``file``; False when it was not trusted."""
-    return _forget(_key(file))
+    return remove_entry(_key(file))
 
 
-def trust_store(endpoint: str) -> None:
-    """Remember that the user named ``endpoint`` as a place for vectors."""
-    known = _read()
-    if endpoint not in known:
-        _write({**known, endpoint: "store"})
+def entries() -> dict[str, str]:
+    """The whole list: the digest of each trusted file by its path, and other keys. Raises RagcliError."""
+    path = _list()
+    try:
+        known = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise RagcliError(
+            f"cannot read {path}, which names the trusted files: {error}", "repair or delete it"
+        ) from error
+    if not isinstance(known, dict):
+        raise RagcliError(f"{path} is not a list of trusted files", "delete it")
+    return {str(key): str(value) for key, value in known.items()}
 
 
-def distrust_store(endpoint: str) -> bool:
-    """Forget ``endpoint``; False when it was not trusted."""
-    return _forget(endpoint)
+def add_entry(key: str, value: str) -> None:
+    """Put ``key`` on the list; raises RagcliError when the list cannot be read or written."""
+    _write({**entries(), key: value})
 
 
-def require_store(endpoint: str, uri: str) -> None:
-    """Raise UsageError unless the user named ``endpoint``, where ``uri`` lies, on this machine.
-
-    An index may come from anyone: that it names a server does not mean that questions may be sent there.
-    """
-    if endpoint not in _read():
-        raise UsageError(
-            f"the index keeps its vectors at {endpoint}, which nobody has named on this machine",
-            f"if questions may be sent there, run: ragcli config trust {uri}",
-        )
-
-
-def _forget(key: str) -> bool:
-    known = _read()
+def remove_entry(key: str) -> bool:
+    """Take ``key`` off the list; False when it was not there. Raises RagcliError as :func:`add_entry` does."""
+    known = entries()
     if known.pop(key, None) is None:
         return False
     _write(known)
     return True
 
 
-def _store() -> Path:
+def _list() -> Path:
     from platformdirs import user_config_path  # 20 ms that a file without such settings need not pay
 
     return user_config_path("ragcli") / "trusted.json"
@@ -107,29 +105,14 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _read() -> dict[str, str]:
-    store = _store()
-    try:
-        known = json.loads(store.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise RagcliError(
-            f"cannot read {store}, which names the trusted files: {error}", "mend or delete it"
-        ) from error
-    if not isinstance(known, dict):
-        raise RagcliError(f"{store} is no list of trusted files", "delete it")
-    return {str(path): str(digest) for path, digest in known.items()}
-
-
 def _write(known: Mapping[str, str]) -> None:
     import tempfile
 
-    store = _store()
+    path = _list()
     try:
-        store.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=store.parent, encoding="utf-8", delete=False) as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as file:
             json.dump(dict(sorted(known.items())), file, indent=1)
-        Path(file.name).replace(store)
+        Path(file.name).replace(path)
     except OSError as error:
-        raise RagcliError(f"cannot write {store}: {error.strerror}", "check its permissions") from error
+        raise RagcliError(f"cannot write {path}: {error.strerror}", "check its permissions") from error

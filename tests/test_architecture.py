@@ -120,12 +120,6 @@ def test_no_module_imports_the_process_that_talks_to_ray():
     assert [name_of(m) for m in MODULES if any(i.startswith(RUN_APART) for i in imports(m))] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_a_module_can_be_read_at_one_sitting(module):
-    assert module.name != "utils.py"
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 310
-
-
 LOADED = """
 import sys
 from ragcli.cli.app import main

@@ -66,16 +66,17 @@ def register(app: typer.Typer) -> None:
 
 
 def _trust_server(env: Env, action: Action, server: str) -> ExitCode:
-    from ragcli.index.store import parse_address
+    from ragcli.index.milvus.address import parse_address
+    from ragcli.index.milvus.trust import distrust_server, trust_server
 
     endpoint = parse_address(server).endpoint
     if action is Action.SHOW:
         raise UsageError("an address is there to be trusted", f"ragcli config trust {server}")
     if action is Action.TRUST:
-        trust.trust_store(endpoint)
+        trust_server(endpoint)
         env.say(f"trusted with vectors and questions: {endpoint}")
         return ExitCode.OK
-    known = trust.distrust_store(endpoint)
+    known = distrust_server(endpoint)
     env.say(f"{'no longer' if known else 'was not'} trusted: {endpoint}")
     return ExitCode.OK if known else ExitCode.NOT_FOUND
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer._click.globals import get_current_context  # Typer ships its own Click
 
-from ragcli.config import Config
+from ragcli.config import Config, find_config
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.locate import DEFAULT_NAME, Home, find_home, find_index, index_names, require_index
 from ragcli.trust import is_trusted, leads_out, needs_trust
@@ -58,7 +58,8 @@ def complete_index(incomplete: str) -> list[str]:
     """Names of indexes, for the shell."""
     with suppress(OSError, RagcliError):
         home = os.environ.get("RAGCLI_HOME")
-        return [name for name in index_names(find_home(Path(home) if home else None)) if name.startswith(incomplete)]
+        names = index_names(find_home(Path(home) if home else None, find_config()))
+        return [name for name in names if name.startswith(incomplete)]
     return []
 
 
@@ -154,7 +155,7 @@ def _hold_untrusted(context: Any) -> None:  # noqa: ANN401 (Typer's vendored con
     places = {name: context.params.get(name) for name in ("home", "index")}
     if places["home"] is None and os.sep not in str(places["index"]):
         # the home is beside the file; a link there could make any index of the user's this one
-        folder = find_index(find_home(None), str(places["index"]))
+        folder = find_index(find_home(None, find_config()), str(places["index"]))
         used += ["indexes/ (a link that leads out)"] if leads_out(config.file, folder) else []
     if used and not is_trusted(config.file, config.content):
         raise UsageError(
@@ -212,4 +213,4 @@ def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, 
 
         os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
         forbid_network()
-    return Env(find_home(home), index, json=json, quiet=quiet, verbose=verbose, offline=offline)
+    return Env(find_home(home, find_config()), index, json=json, quiet=quiet, verbose=verbose, offline=offline)

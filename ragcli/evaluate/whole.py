@@ -12,8 +12,7 @@ from pathlib import Path
 
 from ragcli.evaluate.collection import Report, document_name, is_built, kept_folder, mark_built
 from ragcli.evaluate.datasets import Dataset
-from ragcli.index.catalog.rows import chunk_key, storable
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key, storable
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.encoder import open_index_encoder
 from ragcli.models.files import ModelFiles

@@ -1,1 +1,1 @@
-"""The index on disk: a SQLite catalog that is the truth, FAISS segments and a tantivy index derived from it."""
+"""The index on disk: a SQLite catalog, which is the truth; FAISS segments and a tantivy index derived from it."""

@@ -1,7 +1,7 @@
-"""Which index a command means, and where indexes live.
+"""Where indexes are, and which of them a command means.
 
-``--index NAME|PATH``, else RAGCLI_INDEX, else ``default``; names stand under the home: ``--home``, else RAGCLI_HOME,
-else ``indexes/`` beside the nearest ragcli.toml upward, else the platform's user data folder.
+A command means ``--index NAME|PATH``, else RAGCLI_INDEX, else ``default``. Names are folders in the home: ``--home``,
+else RAGCLI_HOME, else ``indexes/`` beside the nearest ragcli.toml upward, else the user data folder of the platform.
 """
 
 from __future__ import annotations
@@ -16,30 +16,20 @@ from ragcli.errors import IndexNotFound, UsageError
 from ragcli.index.layout import CATALOG
 
 DEFAULT_NAME = "default"
-CONFIG_NAME = "ragcli.toml"
 _NAME = re.compile(r"[\w][\w.-]*")
 
 
 class Home(NamedTuple):
-    """The folder that holds the indexes, and how it was chosen."""
+    """The folder that holds the indexes, and what chose it."""
 
     path: Path
     origin: str
 
 
-def find_config(start: Path) -> Path | None:
-    """The nearest ragcli.toml in ``start`` or above."""
-    for folder in (start, *start.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder / CONFIG_NAME
-    return None
-
-
-def find_home(given: Path | None) -> Home:
-    """The home folder; it need not exist yet. ``given`` is what --home or RAGCLI_HOME said."""
+def find_home(given: Path | None, config: Path | None) -> Home:
+    """The home folder, which need not exist yet: ``given`` by --home or RAGCLI_HOME, else beside ``config``."""
     if given is not None:
         return Home(given.expanduser().absolute(), "--home or RAGCLI_HOME")
-    config = find_config(Path.cwd())
     if config is not None:
         return Home(config.parent / "indexes", f"beside {config}")
     from platformdirs import user_data_path  # 20 ms that most runs need not pay
@@ -48,16 +38,16 @@ def find_home(given: Path | None) -> Home:
 
 
 def find_index(home: Home, given: str) -> Path:
-    """The folder that ``given`` means: a path when it has a separator, else a name under ``home``."""
-    if os.sep in given or given in {".", ".."} or (os.altsep and os.altsep in given):
+    """The folder of the index ``given``: a path when it has a separator, else a name in ``home``."""
+    if os.sep in given or given in {".", ".."}:
         return Path(given).expanduser().absolute()
     if not _NAME.fullmatch(given):
-        raise UsageError(f"{given!r} is no name for an index", "use letters, digits, '.', '-' and '_', or a path")
+        raise UsageError(f"invalid index name {given!r}", "use letters, digits, '.', '-' and '_', or a path")
     return home.path / given
 
 
 def index_names(home: Home) -> list[str]:
-    """Names of the indexes under ``home`` that --index takes, sorted."""
+    """The names that --index accepts in ``home``, sorted."""
     if not home.path.is_dir():
         return []
     entries = (entry for entry in os.scandir(home.path) if _NAME.fullmatch(entry.name))
@@ -65,7 +55,7 @@ def index_names(home: Home) -> list[str]:
 
 
 def require_index(home: Home, given: str) -> Path:
-    """Like :func:`find_index` for an index that must exist; IndexNotFound says which do."""
+    """As :func:`find_index`; raises IndexNotFound, which names the indexes that exist, when there is none."""
     folder = find_index(home, given)
     if (folder / CATALOG).is_file():
         return folder

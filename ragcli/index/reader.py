@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexBusy, IndexDamaged, IndexNotFound
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings
 from ragcli.index.layout import VECTORS
 from ragcli.types import Chunk, Mode
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Ids, Vectors
     from ragcli.index.vectors.segments import Segments
 
-# A writer that commits between our reading the catalog and our opening the files makes us start over; a commit takes
-# far longer than opening, so that one try in many fails.
+# A reader starts over when a writer commits after it read the catalog and before it opened the files. A commit takes
+# far longer than opening, so few tries fail.
 _PATIENCE_SECONDS = 10.0
 
-# The keyword index and an approximate one may still hold deleted chunks, and the former those of a commit in progress:
-# ask for more, drop those.
-_STRANGERS = 50
+# The keyword index and an approximate index may still hold deleted chunks, and the keyword index chunks of a commit in
+# progress: ask for this many more, and drop those.
+_SPARE = 50
 
 
 class Index:
@@ -44,12 +44,12 @@ class Index:
         self.settings = settings
         self._segments = segments
         self._keywords = keywords
-        self._store = store  # in the place of segments, where a server has the vectors
+        self._store = store  # instead of segments, where a server has the vectors
         self._dead: Ids | None = None
-        self._allowed: tuple[Sequence[int], Ids] | None = None  # the last filter and what it lets through
+        self._allowed: tuple[Sequence[int], Ids] | None = None  # the last filter and its chunk ids
 
     def close(self) -> None:
-        """Let go of the server, where there is one."""
+        """Close the connection to the server, if there is one."""
         if self._store is not None:
             self._store.close()
 
@@ -71,7 +71,7 @@ class Index:
             if self._allowed is None or self._allowed[0] is not documents:
                 self._allowed = documents, np.array(self.catalog.chunk_ids(documents), np.int64)
             allowed = self._allowed[1]
-        wanted = k if segments.is_exact else k + _STRANGERS
+        wanted = k if segments.is_exact else k + _SPARE
         while True:
             hits = segments.search(query, wanted, allowed=allowed, dead=self._dead)
             if segments.is_exact:
@@ -86,7 +86,7 @@ class Index:
         assert self._keywords is not None
         if k <= 0:
             return []
-        wanted = k + _STRANGERS
+        wanted = k + _SPARE
         while True:
             hits = self._keywords.search(terms, wanted, documents)
             live = self._known(hits)
@@ -130,10 +130,10 @@ def open_index(folder: Path, mode: Mode | None = "hybrid") -> Iterator[Index]:
 
 
 def _try_open(folder: Path, catalog: Catalog, mode: Mode | None) -> tuple[Index, int] | None:
-    """The index and the commit it belongs to, or None when a writer was quicker."""
+    """The index and the number of its commits, or None when a writer was quicker."""
     with catalog.snapshot():
         commits = catalog.commits()
-        settings = catalog.built_with()
+        settings = catalog.settings()
         rows, approximate = catalog.ledger.segments(), catalog.ledger.approximate()
         keywords_folder = folder / catalog.keywords_name()
     if settings is None:

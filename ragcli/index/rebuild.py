@@ -1,7 +1,7 @@
 """Build a whole index inside the folder of another one, and switch to it in one commit.
 
-The two never share an id: ids that either has handed out are skipped by the other, however often the rebuild is
-stopped and taken up again, and however the old index changes meanwhile.
+The two never share an id: each skips the ids that the other has handed out, however often the rebuild stops and
+continues, and however the old index changes meanwhile.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.durable import sync_folder
-from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS
+from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS, sync_folder
 
 
 def seed(catalog: Catalog, rebuilt: Catalog, owner: str | None) -> None:
-    """Give ``rebuilt``, a new index, ids and file names that the one of ``catalog`` never used.
+    """Give ``rebuilt``, a new index, ids and file names that the index of ``catalog`` never used.
 
-    ``owner`` is the name of both on servers: what a rebuild that was given up left there is not in the way then.
+    ``owner`` is the name of both on servers, so that collections of an abandoned rebuild are not in the way.
     """
     following = catalog.generation() + 1
     if owner is not None:
@@ -27,25 +26,25 @@ def seed(catalog: Catalog, rebuilt: Catalog, owner: str | None) -> None:
             with one.transaction():
                 one.ledger.set_store_owner(owner)
     with rebuilt.transaction():
-        rebuilt.set("generation", following)
-        rebuilt.set("keywords", f"{KEYWORDS}-{following}")
-        rebuilt.set("commits", catalog.commits())
+        rebuilt.set_value("generation", following)
+        rebuilt.set_value("keywords", f"{KEYWORDS}-{following}")
+        rebuilt.set_value("commits", catalog.commits())
         rebuilt.ledger.skip_ids(catalog.ledger.next_id())
 
 
 def align(folder: Path, catalog: Catalog) -> None:
-    """Remove a rebuild that is of no use any more; make the ids of an unfinished one and of ``catalog`` disjoint."""
+    """Remove a rebuild that nothing needs any more; keep the ids of an unfinished one and of ``catalog`` apart."""
     if not (folder / REBUILD).is_dir():
         return
     try:
         Catalog.open(folder / REBUILD).close()
         rebuilt = Catalog.create(folder / REBUILD)
-    except (IndexNotFound, IndexDamaged):  # it had not begun, was being removed, or can be made again
+    except (IndexNotFound, IndexDamaged):  # it had not begun, was being removed, or must start over
         shutil.rmtree(folder / REBUILD, ignore_errors=True)
         return
     try:
-        # one that has no settings yet is seeded when it starts; one of our own generation has been adopted
-        is_stale = rebuilt.built_with() is not None and rebuilt.generation() != catalog.generation() + 1
+        # without settings it gets its generation when it starts; with the generation of ``catalog`` it has been adopted
+        is_stale = rebuilt.settings() is not None and rebuilt.generation() != catalog.generation() + 1
         if not is_stale:
             next_id = max(rebuilt.ledger.next_id(), catalog.ledger.next_id())
             for one in (rebuilt, catalog):
@@ -61,7 +60,7 @@ def align(folder: Path, catalog: Catalog) -> None:
 def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog) -> None:
     """Make ``catalog`` name the files and rows of ``rebuilt``, which is closed.
 
-    Its files are linked, not moved, so that a crash before the commit leaves both indexes whole.
+    Links the files and moves none, so that a crash before the commit leaves both indexes whole.
     """
     _note_left_over(catalog, rebuilt)
     keywords = rebuilt.keywords_name()
@@ -69,7 +68,7 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
     for row in rebuilt.ledger.vector_files():
         _link(rebuilt_folder / VECTORS / row.name, folder / VECTORS / row.name)
     shutil.rmtree(folder / keywords, ignore_errors=True)
-    # not the locks: a link would be the same lock
+    # without the locks: a link to a lock is the same lock
     shutil.copytree(
         rebuilt_folder / keywords, folder / keywords, copy_function=_link, ignore=shutil.ignore_patterns(".tantivy-*")
     )
@@ -80,7 +79,7 @@ def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog
 
 
 def _note_left_over(catalog: Catalog, rebuilt: Catalog) -> None:
-    settings, state = catalog.built_with(), catalog.ledger.store_state()
+    settings, state = catalog.settings(), catalog.ledger.store_state()
     left = catalog.ledger.left_over()
     if settings is not None and settings.store and state is not None and (settings.store, state.collection) not in left:
         left.append((settings.store, state.collection))

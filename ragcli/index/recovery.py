@@ -1,4 +1,4 @@
-"""Put an index in order after a writer that was killed or failed. The caller holds the writer's lock."""
+"""Clean an index after a writer that was killed or failed. The caller holds the writer's lock."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from ragcli.index.layout import (
     refuse_links,
 )
 from ragcli.index.lock import LOCK_FILES
-from ragcli.index.store import open_store
+from ragcli.index.stores import open_store
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Raise UsageError where ``folder`` holds links, or is no index and holds other things, which must not mix."""
+    """Raise UsageError when ``folder`` holds links, or other files and no index: the two must not mix."""
     refuse_links(folder)
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
-    ours = {*LOCK_FILES, REBUILD}
-    if any(not entry.name.startswith(".") and entry.name not in ours for entry in folder.iterdir()):
+    expected = {*LOCK_FILES, REBUILD}
+    if any(not entry.name.startswith(".") and entry.name not in expected for entry in folder.iterdir()):
         raise UsageError(
             f"{folder} holds other files and no index", "name a folder that is new or empty: --index NAME or PATH"
         )
 
 
 def sweep(folder: Path, catalog: Catalog) -> None:
-    """Remove derived files that ``catalog`` does not name. Only files with names of ours are touched."""
+    """Remove derived files that ``catalog`` does not name. Touches only names that an index may have."""
     if (folder / VECTORS).is_dir():
         known = {row.name for row in catalog.ledger.vector_files()}
         for entry in os.scandir(folder / VECTORS):
             if is_vectors_or_draft(entry.name) and entry.name not in known:
                 Path(entry.path).unlink(missing_ok=True)
-    # before the first commit that makes an index, what stands under its name is what a killed one left
-    current = catalog.keywords_name() if catalog.built_with() is not None else None
+    # before the first commit of an index, a killed run left whatever has this name
+    current = catalog.keywords_name() if catalog.settings() is not None else None
     if current is not None and (folder / current).is_dir():
         sweep_files(folder / current)
     for entry in os.scandir(folder):
@@ -52,44 +52,30 @@ def sweep(folder: Path, catalog: Catalog) -> None:
 
 
 def sweep_staging(folder: Path) -> None:
-    """Remove what a killed run took from its workers and had not stored yet."""
+    """Remove what a killed run took from its workers and did not store."""
     for entry in os.scandir(folder):
         if is_staging_name(entry.name):
             shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def purge(folder: Path, catalog: Catalog) -> None:
-    """Remove what carries pending ids from the store and the keyword index.
+    """Remove the vectors and keyword entries that carry pending ids.
 
-    Raises IndexDamaged when the keyword index cannot be read, StoreUnavailable when the store cannot be reached.
+    Raises IndexDamaged when the keyword index cannot be read, StoreUnavailable when the store does not answer.
     """
     pending = catalog.ledger.pending()
     if not pending:
         return
-    settings = catalog.built_with()
+    settings = catalog.settings()
     if settings is not None:
         with closing(open_store(folder, catalog, settings)) as store:
             store.purge(pending)
         from ragcli.index.keywords.tantivy_index import Keywords
 
         keywords = Keywords(folder / catalog.keywords_name())
-        # of the ids it holds, not of all between: a catalog from a stranger may say any numbers
+        # only ids that it holds, not all between: a catalog from anywhere may name any numbers
         keywords.update([], [i for i in keywords.ids() if any(first <= i <= last for first, last in pending)])
     with catalog.transaction():
         if settings is not None:
-            catalog.set("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
+            catalog.set_value("keywords_sha256", fingerprint(folder / catalog.keywords_name()))
         catalog.ledger.clear_pending()
-
-
-def files_other_than_committed(folder: Path, catalog: Catalog) -> list[str]:
-    """A sentence when the files of the keyword index in ``folder`` are not those that the last commit left."""
-    wanted = catalog.keywords_sha256()
-    if wanted is None or catalog.ledger.pending():  # a commit in progress is ahead of the catalog
-        return []
-    try:
-        found = fingerprint(folder)
-    except OSError as error:
-        return [f"{error.filename}: {error.strerror}"]
-    except ValueError as error:
-        return [str(error)]
-    return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]

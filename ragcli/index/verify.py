@@ -1,4 +1,4 @@
-"""Check that what is derived agrees with the catalog, and the catalog with itself."""
+"""Check that derived files agree with the catalog, and the catalog with itself."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
-from ragcli.index.keywords.files import check_files
+from ragcli.index.catalog.rows import Settings, chunk_key
+from ragcli.index.keywords.files import check_files, committed_faults
 from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.reader import open_index
-from ragcli.index.recovery import files_other_than_committed
-from ragcli.index.store import VectorStore, open_store
+from ragcli.index.store import VectorStore
+from ragcli.index.stores import open_store
 
-# A commit while we look removes files that we still expect: look again.
+# A commit during the check removes files that the check still expects: check again.
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, and a sentence for each fault."""
+    """The numbers of what was checked, and a sentence for each fault."""
 
     documents: int
     chunks: int
@@ -57,7 +56,7 @@ def _state_now(folder: Path) -> tuple[int, int]:
 
 def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
     faults = catalog.check()
-    if faults:  # what the catalog says means nothing then
+    if faults:  # then the catalog cannot be compared with anything
         return Report(0, 0, 0, tuple(faults))
     faults += [*catalog.check_values(), *_text_faults(catalog)]
     with closing(open_store(folder, catalog, settings)) as store:
@@ -67,7 +66,7 @@ def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
 
 
 def catalog_faults(catalog: Catalog) -> list[str]:
-    """A sentence for each fault of the catalog itself, which nothing else can mend."""
+    """A sentence for each fault of the catalog itself, which nothing can repair."""
     return catalog.check() or [*catalog.check_values(), *_text_faults(catalog)]
 
 
@@ -82,7 +81,7 @@ def _text_faults(catalog: Catalog) -> Iterator[str]:
 
 
 def vector_faults(store: VectorStore, catalog: Catalog) -> Iterator[str]:
-    """Vectors that are not what was written; then chunks that have not exactly one."""
+    """A sentence for vectors that are not what was written, then for chunks without exactly one vector."""
     held = store.held()
     yield from held.faults
     if held.ids is not None:
@@ -91,9 +90,9 @@ def vector_faults(store: VectorStore, catalog: Catalog) -> Iterator[str]:
 
 
 def keyword_faults(index: Path, catalog: Catalog) -> Iterator[str]:
-    """Files of the keyword index that are not what was written; then chunks that have not exactly one entry."""
+    """A sentence for files of the keyword index that are not what was written, then for chunks without one entry."""
     folder = index / catalog.keywords_name()
-    faults = check_files(folder) or files_other_than_committed(folder, catalog)
+    faults = check_files(folder) or committed_faults(folder, catalog)
     yield from faults
     if faults:
         return
@@ -120,6 +119,6 @@ def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -
     doubled = [i for i, count in counts.items() if count > 1]
     if doubled:
         yield f"{len(doubled)} chunks have more than one {what}, the first is {doubled[0]}"
-    strangers = counts.keys() - set(wanted) - allowed
-    if strangers:
-        yield f"{what} of {len(strangers)} unknown chunks, the first is {min(strangers)}"
+    unknown = counts.keys() - set(wanted) - allowed
+    if unknown:
+        yield f"{what} of {len(unknown)} unknown chunks, the first is {min(unknown)}"

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.rows import FileState
-from ragcli.index.catalog.states import FileStates
+from ragcli.index.catalog.rows import FileState, FileStates
 from ragcli.ingest.discover import Found, Rules, discover
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.types import Reason, Skipped

@@ -9,8 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import chunk
 from ragcli.ingest.options import ChunkOptions

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import IndexNotFound, UsageError
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.rows import ApproximateRow
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import ApproximateRow, Settings
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors import optimize as approximate
 from ragcli.index.writer import Writer, open_writer

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ragcli.errors import UsageError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.sandbox.limits import Limits
 
@@ -87,10 +87,11 @@ def trusted_store(text: str) -> str:
 
     Raises UsageError for an invalid address.
     """
-    from ragcli.index.store import parse_address, stored_form
-    from ragcli.trust import trust_store
+    from ragcli.index.milvus.address import parse_address
+    from ragcli.index.milvus.trust import trust_server
+    from ragcli.index.stores import stored_form
 
     stored = stored_form(text)
     if stored:
-        trust_store(parse_address(stored).endpoint)
+        trust_server(parse_address(stored).endpoint)
     return stored

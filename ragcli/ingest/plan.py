@@ -13,11 +13,9 @@ from ragcli.errors import IndexNotFound, LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.settings import Settings
 from ragcli.index.layout import CATALOG, REBUILD
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild
-from ragcli.ingest.progress import RATE_SETTING
 from ragcli.ingest.roots import all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.worker import open_regular_file
@@ -90,10 +88,10 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     from ragcli.models.tokenizer import open_tokenizer
 
     changes, catalog = _expected(folder, roots, options)
-    stored = catalog.settings() if catalog is not None else {}
+    settings, rate = None, 0.0
     if catalog is not None:
+        settings, rate = catalog.settings(), catalog.value("chunks_per_second", float) or 0.0
         catalog.close()
-    settings = Settings.from_record(stored["index"]) if "index" in stored else None
     if options.model or settings is None:
         files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)
     else:
@@ -111,7 +109,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
             read[loaded.path.suffix.lower()].append((loaded.size, len(passages)))
             texts += [passage.embedded for passage in passages[:4]]
     chunks = sum(_chunks_of(read[due.found.path.suffix.lower()], due.found.size) for due in changes.due)
-    rate, source = float(stored.get(RATE_SETTING, 0.0)), "as in the last run"
+    source = "as in the last run"
     if not rate and texts:
         encoder = open_index_encoder(files, round(chunks))
         encoder.encode(texts[:2])  # start-up is not speed
@@ -136,7 +134,7 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
     catalog = _open(folder)
     known = known_roots(catalog) if catalog else {}
     chosen = choose_roots(roots, known, options.rules)
-    old = catalog.built_with() if catalog else None
+    old = catalog.settings() if catalog else None
     if catalog is not None and old is not None and (options.force or needs_rebuild(old, options)):
         chosen = all_roots(known, chosen)
         catalog.close()

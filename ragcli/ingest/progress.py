@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from ragcli.ingest.changes import Due
     from ragcli.ingest.embed import Embedder
 
-RATE_SETTING = "chunks_per_second"
-_RUN_SETTING = "run"
-
 # Below this many chunks a rate is mostly start-up time and says nothing about the next run.
 _RATE_CHUNKS = 200
 
@@ -43,14 +40,14 @@ class UnfinishedRun(NamedTuple):
 def store_run(catalog: Catalog, files_done: int, files_total: int) -> None:
     """Note how far the run of this process has come. Expects a transaction."""
     record = {"done": files_done, "files": files_total, "pid": os.getpid(), "host": os.uname().nodename}
-    catalog.set(_RUN_SETTING, record)
+    catalog.set_value("run", record)
 
 
 def clear_run(catalog: Catalog) -> None:
     """Note that the run of this process has reached its end."""
-    if catalog.settings().get(_RUN_SETTING) is not None:
+    if catalog.value("run", _as_read) is not None:
         with catalog.transaction():
-            catalog.set(_RUN_SETTING, None)
+            catalog.set_value("run", None)
 
 
 def unfinished_run(catalog: Catalog) -> UnfinishedRun | None:
@@ -58,12 +55,16 @@ def unfinished_run(catalog: Catalog) -> UnfinishedRun | None:
 
     A run on another machine counts as running: nothing here can tell.
     """
-    record: Any = catalog.settings().get(_RUN_SETTING)
+    record: Any = catalog.value("run", _as_read)
     try:
         done, total, pid, host = int(record["done"]), int(record["files"]), int(record["pid"]), str(record["host"])
     except (TypeError, KeyError, ValueError):
         return None
     return UnfinishedRun(done, total, host != os.uname().nodename or _is_alive(pid))
+
+
+def _as_read(value: Any) -> Any:  # noqa: ANN401 (what a run noted, or None once it ended)
+    return value
 
 
 def _is_alive(pid: int) -> bool:
@@ -122,4 +123,4 @@ class Clock:
         """Remember chunks per second, everything included, for ``ragcli index --plan``."""
         if embedder.embedded >= _RATE_CHUNKS:
             with catalog.transaction():
-                catalog.set(RATE_SETTING, embedder.embedded / (time.monotonic() - self._started))
+                catalog.set_value("chunks_per_second", embedder.embedded / (time.monotonic() - self._started))

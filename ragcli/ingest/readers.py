@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragcli.errors import EngineUnavailable, UsageError
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings
 from ragcli.ingest.changes import Due
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.options import SyncOptions

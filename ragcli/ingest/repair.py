@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index import mend
-from ragcli.index.catalog.rows import ApproximateRow, DocumentRow, SegmentRow, storable
-from ragcli.index.catalog.settings import Settings
-from ragcli.index.keywords.rewrite import rewrite_keywords
+from ragcli.index.catalog.rows import ApproximateRow, DocumentRow, SegmentRow, Settings, storable
+from ragcli.index.keywords.tantivy_index import rewrite_keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
 from ragcli.index.reader import Index, open_index
 from ragcli.index.vectors import optimize
 from ragcli.index.vectors.faiss_files import Vectors, check_digest
 from ragcli.index.vectors.segments import Segments
+from ragcli.index.vectors.store import BrokenSegment, SegmentStore
 from ragcli.index.verify import catalog_faults, keyword_faults
 from ragcli.index.writer import Writer, open_writer
 from ragcli.ingest.embed import SLICE, model_files
@@ -109,6 +108,7 @@ class _VectorRepair:
         self._repaired = repaired
         self._encoder: Encoder | None = None
         self._lost = 0
+        self._segments = SegmentStore(writer.folder, writer.catalog, settings)
         self._readable: list[SegmentRow] = []
         self._server: MilvusStore | None = None  # it holds the vectors, where files do not
 
@@ -116,7 +116,7 @@ class _VectorRepair:
         if self._settings.store:
             self._repair_server()
             return
-        broken, self._readable = mend.broken_segments(self._folder, self._catalog, self._settings.dimension)
+        broken, self._readable = self._segments.broken()
         self._lost = sum(len(one.lost) for one in broken)
         for one in broken:
             self._replace(one)
@@ -139,7 +139,7 @@ class _VectorRepair:
         finally:
             self._server.close()
 
-    def _replace(self, broken: mend.Broken) -> None:
+    def _replace(self, broken: BrokenSegment) -> None:
         """Rewrite a segment: in one commit when it kept something, else in several, as it may have lost much."""
         size = len(broken.lost) if broken.kept else _COMMIT_CHUNKS
         gone = [] if broken.row is None else [broken.row]
@@ -148,13 +148,13 @@ class _VectorRepair:
         for start in range(0, max(1, len(broken.lost)), max(1, size)):
             found = self._vectors(broken.lost[start : start + size])
             with uninterrupted():
-                row = mend.replace(self._folder, self._catalog, gone, kept | found)
+                row = self._segments.replace(gone, kept | found)
             rows += [row] if row else []
             self._readable = [old for old in self._readable if old not in gone] + ([row] if row else [])
             gone, kept = [], {}
         if len(rows) > 1:
             with uninterrupted():
-                merged = mend.merge(self._folder, self._catalog, rows)
+                merged = self._segments.merge(rows)
             self._readable = [old for old in self._readable if old not in rows] + ([merged] if merged else [])
         self._repaired.segments += 1
 

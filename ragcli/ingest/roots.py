@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.errors import UsageError
+from ragcli.index.catalog.database import damaged
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.sqlite_errors import damaged
 from ragcli.index.lock import OnWait
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.discover import Rules

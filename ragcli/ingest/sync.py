@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import UsageError
 from ragcli.formats import registry as loaders
-from ragcli.index.catalog.rows import ApproximateRow
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import ApproximateRow, Settings
+from ragcli.index.layout import REBUILD
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
-from ragcli.index.writer import REBUILD_NAME, Batch, NotIndexed, Writer, open_writer
+from ragcli.index.writer import Batch, NotIndexed, Writer, open_writer
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import REMOVED, Rules
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
@@ -126,7 +126,7 @@ def _rebuild(
         chunks=options.chunks or ChunkOptions(old.chunk_size, old.chunk_overlap),
         store=old.store if options.store is None else options.store,
     )
-    with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
+    with open_writer(writer.folder / REBUILD) as rebuilt:
         found = rebuilt.settings()
         if found is None:
             writer.seed(rebuilt, on_server=bool(wanted.store))

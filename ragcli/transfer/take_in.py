@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged, RagcliError, UsageError
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.durable import sync_folder
+from ragcli.index.layout import sync_folder
 from ragcli.index.lock import LOCK_FILES, writer_lock
 from ragcli.index.verify import verify
 from ragcli.transfer import manifest as manifests
@@ -112,9 +112,9 @@ def _check(staging: Path, manifest: Manifest) -> None:
     try:
         named = {f"vectors/{row.name}" for row in catalog.ledger.vector_files()}
         listed = {member.name for member in manifest.files if member.name.startswith("vectors/")}
-        if catalog.built_with() is None or catalog.ledger.pending() or named != listed:
+        if catalog.settings() is None or catalog.ledger.pending() or named != listed:
             raise IndexDamaged("the index in the file was not whole when it was exported", _AGAIN)
-        settings = catalog.built_with()
+        settings = catalog.settings()
         if settings is not None and settings.store:
             raise IndexDamaged("the index in the file keeps its vectors elsewhere", _AGAIN)
         if any(not row.path.is_absolute() for row in catalog.documents()):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ragcli.errors import RagcliError
-from ragcli.index.keywords import rewrite
+from ragcli.index.keywords import files
 from ragcli.index.reader import open_index
 from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import verify
@@ -32,7 +32,7 @@ def make(place: Path) -> Path:
     (docs / "late.md").write_text("# Late\n\nA comet grows a tail of dust beside the sun.\n")
     sync(place / "i", [docs], OPTIONS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rewrite, "MOST_DEAD", 1.0)  # so that the keyword index has a list of the dead
+        patch.setattr(files, "MOST_DEAD", 1.0)  # so that the keyword index has a list of the dead
         forget(place / "i", [docs / "3.md"])
     (docs / "3.md").unlink()
     return place / "i"

@@ -14,12 +14,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 import syscalls
 
 from ragcli.__main__ import main
-from ragcli.index.keywords import rewrite
+from ragcli.index.keywords import files
 from ragcli.ingest import embed, sync
 
 # so that a short run has many commits, and what is written anew at times is written anew each time
 sync._COMMIT_CHUNKS = 6
-rewrite.MOST_DEAD = 0
+files.MOST_DEAD = 0
 # one text at a time: in company, a float16 may be rounded the other way
 embed.SLICE = 1
 

@@ -33,8 +33,9 @@ from small_index import (
 
 from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError
 from ragcli.index.keywords.tantivy_index import Keywords
+from ragcli.index.layout import REBUILD
 from ragcli.index.reader import open_index
-from ragcli.index.writer import REBUILD_NAME, open_writer
+from ragcli.index.writer import open_writer
 
 KILLED = -signal.SIGKILL
 NO_FAULT, SURVIVED, REFUSED, WENT_ON = 0, 5, 6, 7  # how a change may end besides: the fault was none of its business
@@ -76,7 +77,7 @@ def tidy(writer):
 
 
 def rebuild(writer):
-    with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
+    with open_writer(writer.folder / REBUILD) as rebuilt:
         if rebuilt.settings() is None:
             writer.seed(rebuilt)
             rebuilt.start(SETTINGS)
@@ -221,12 +222,12 @@ def check(folder, expected, make_change, ended):
 
 
 def assert_clean(folder):
-    rebuild_folder = folder / REBUILD_NAME
+    rebuild_folder = folder / REBUILD
     if rebuild_folder.exists():  # unfinished, and kept to be taken up again
         if (rebuild_folder / "vectors").exists():
             aside = folder.parent / "aside"
             shutil.rmtree(aside, ignore_errors=True)
-            shutil.copytree(folder, aside, ignore=lambda at, _: [REBUILD_NAME] if Path(at) == folder else [])
+            shutil.copytree(folder, aside, ignore=lambda at, _: [REBUILD] if Path(at) == folder else [])
             assert_sound(aside)
         return
     assert_sound(folder)

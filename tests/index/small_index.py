@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import Batch, NewFile, open_writer

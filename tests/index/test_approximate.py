@@ -14,8 +14,9 @@ from small_index import SETTINGS, change, commit, nearest, stored, vector_of
 from ragcli.errors import IndexDamaged
 from ragcli.index.reader import open_index
 from ragcli.index.vectors import optimize as optimizing
-from ragcli.index.vectors.approximate import Approximate, lists_for
+from ragcli.index.vectors.approximate import lists_for
 from ragcli.index.vectors.optimize import is_due, optimize, search_exactly
+from ragcli.index.vectors.segments import Segments
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer
 from ragcli.ingest.repair import repair
@@ -222,7 +223,7 @@ def test_a_file_that_lies_about_itself_is_damage(folder, name):
     path = folder / "vectors" / row.name
     path.write_bytes(damaged(path.read_bytes(), name))
     with pytest.raises(IndexDamaged):
-        Approximate(folder / "vectors", row, DIMENSION)
+        Segments(folder / "vectors", [], DIMENSION, row)
     with pytest.raises(IndexDamaged):
         found(folder, QUERIES[0], 10)
 
@@ -230,11 +231,11 @@ def test_a_file_that_lies_about_itself_is_damage(folder, name):
 LIE = """
 import sys
 from pathlib import Path
-from ragcli.index.vectors.approximate import Approximate
 from ragcli.index.catalog.rows import ApproximateRow
+from ragcli.index.vectors.segments import Segments
 import numpy as np
 row = ApproximateRow(*[type(v)(a) for v, a in zip(("", "", 0, 0, 0, 0, 0.0, 0), sys.argv[2:10])])
-Approximate(Path(sys.argv[1]), row, 8).search(np.ones((1, 8), np.float32), 10, None)
+Segments(Path(sys.argv[1]), [], 8, row).search(np.ones(8, np.float32), 10)
 """
 
 
@@ -267,6 +268,15 @@ def test_a_row_that_cannot_be_is_damage(folder, field):
     with open_writer(folder) as writer, writer.catalog.transaction():
         writer.catalog.ledger.set_approximate(replace(row, **{field: bad[field]}))
     with pytest.raises(IndexDamaged):
+        found(folder, QUERIES[0], 10)
+
+
+def test_a_row_with_more_lists_than_memory_is_damage(folder):
+    row = make(folder)
+    huge = replace(row, probes=1, lists=1 << 39, count=1 << 39, last=1 << 40)
+    with open_writer(folder) as writer, writer.catalog.transaction():
+        writer.catalog.ledger.set_approximate(huge)
+    with pytest.raises(IndexDamaged, match="its size"):
         found(folder, QUERIES[0], 10)
 
 

@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import shutil
@@ -6,6 +7,7 @@ import string
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,33 +161,34 @@ def test_what_is_not_indexed(catalog):
 def test_settings_roots_and_touched_files(catalog):
     odd = Path(os.fsdecode(b"/\xff"))
     with catalog.transaction():
-        catalog.set("rate", 2.5)
-        catalog.set("index", SETTINGS.to_record())
+        catalog.set_value("rate", 2.5)
+        catalog.set_value("index", SETTINGS.to_record())
         catalog.set_root(odd, {"hidden": True})
         catalog.set_root(Path("/a"), {})
     stored = insert(catalog, blank("/a/b"))
     with catalog.transaction():
         catalog.touch(stored.id, 77, 88)
         catalog.drop_root(Path("/a"))
-    assert catalog.settings()["rate"] == 2.5
-    assert catalog.built_with() == SETTINGS
+    assert catalog.value("rate", float) == 2.5
+    assert catalog.value("none", float) is None
+    assert catalog.settings() == SETTINGS
     assert catalog.roots() == {odd: {"hidden": True}}
     assert (catalog.document(Path("/a/b")).size, catalog.document(Path("/a/b")).mtime_ns) == (77, 88)
 
 
 def test_an_exception_rolls_everything_back(catalog):
     insert(catalog, blank("/a"))
-    before = (catalog.settings(), list(catalog.documents()), catalog.ledger.pending())
+    before = (values_of(catalog.path), list(catalog.documents()), catalog.ledger.pending())
 
     def interrupted():
         with catalog.transaction():
             catalog.insert_document(numbered(blank("/b"), catalog.ledger.reserve(1)))
-            catalog.set("x", 1)
+            catalog.set_value("x", 1)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert (catalog.settings(), list(catalog.documents()), catalog.ledger.pending()) == before
+    assert (values_of(catalog.path), list(catalog.documents()), catalog.ledger.pending()) == before
     insert(catalog, blank("/b"))
 
 
@@ -245,22 +248,22 @@ def test_replace_all_takes_over_every_row_and_keeps_counting(tmp_path, catalog):
     other = Catalog.create(made(tmp_path / "other"))
     theirs = insert(other, blank("/theirs"))
     with other.transaction():
-        other.set("x", 1)
+        other.set_value("x", 1)
         other.set_root(Path("/r"), {"hidden": True})
         other.set_skipped(Skipped(Path("/s"), Reason.EMPTY), 1, 2, 3)
     other.close()
     for name in ("/mine", "/too"):
         insert(catalog, blank(name))
     with catalog.transaction():
-        catalog.set("mine", 1)
-        catalog.set("commits", 41)
+        catalog.set_value("mine", 1)
+        catalog.set_value("commits", 41)
     reader = Catalog.open(tmp_path)
     catalog.replace_all(tmp_path / "other")
     for view in (catalog, reader):
         assert [row.id for row in view.documents()] == [theirs.id]
-        settings = view.settings()
-        assert settings.pop("checksums")
-        assert settings == {"x": 1, "commits": 42, "next_id": 3}
+        values = values_of(view.path)
+        assert values.pop("checksums")
+        assert values == {"x": 1, "commits": 42, "next_id": 3}
         assert view.check_values() == []
         assert view.roots() == {Path("/r"): {"hidden": True}}
         assert [skipped.path for skipped in view.skipped()] == [Path("/s")]
@@ -313,7 +316,7 @@ def filled(folder):
         )
         insert(catalog, document)
     with catalog.transaction():
-        catalog.set("index", SETTINGS.to_record())
+        catalog.set_value("index", SETTINGS.to_record())
         catalog.set_root(Path("/d"), {"hidden": False})
         catalog.set_skipped(Skipped(Path("/s"), Reason.EMPTY), 1, 2, 3)
         catalog.ledger.replace_segments([], [SegmentRow("seg-0001-00000001.faiss", "0", 1, 1, 1)])
@@ -321,12 +324,17 @@ def filled(folder):
     catalog.close()
 
 
+def values_of(path):
+    """The table settings, read by SQLite alone."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {key: json.loads(value) for key, value in connection.execute("SELECT key, value FROM settings")}
+
+
 def read_everything(folder):
     catalog = Catalog.open(folder)
     try:
         with catalog.snapshot():
             catalog.check()
-            catalog.built_with()
             catalog.settings()
             catalog.keywords_name()
             catalog.generation()
@@ -439,14 +447,14 @@ def test_a_log_that_a_killed_writer_left_is_read_or_refused_but_never_overlooked
         from ragcli.index.catalog.documents import Catalog
         catalog = Catalog.create(Path({str(tmp_path)!r}))
         with catalog.transaction():
-            catalog.set("late", 1)
+            catalog.set_value("late", 1)
         os._exit(0)
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
     assert (tmp_path / "catalog.sqlite3-wal").stat().st_size > 0
-    assert as_nobody(tmp_path, "print(Catalog.open(folder).settings()['late'])").stdout == "1\n"
+    assert as_nobody(tmp_path, "print(Catalog.open(folder).value('late', int))").stdout == "1\n"
     (tmp_path / "catalog.sqlite3-shm").unlink()
-    done = as_nobody(tmp_path, "print(Catalog.open(folder).settings()['late'])")
+    done = as_nobody(tmp_path, "print(Catalog.open(folder).value('late', int))")
     assert done.stdout == "1\n" or "RagcliError: cannot use" in done.stderr
 
 
@@ -487,13 +495,13 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (8000, resource.RLIM_INFINITY))
         try:
             with catalog.transaction():
-                catalog.set("x", "y" * 10**6)
+                catalog.set_value("x", "y" * 10**6)
         except RagcliError as error:
-            print(str(error).split(" ")[0], catalog.settings().get("x"))
+            print(str(error).split(" ")[0], catalog.value("x", str))
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         with catalog.transaction():
-            catalog.set("x", 1)
-        print(catalog.settings()["x"], catalog.check())
+            catalog.set_value("x", 1)
+        print(catalog.value("x", int), catalog.check())
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.index.catalog.rows import SegmentRow
-from ragcli.index.vectors.compaction import MOST_DEAD, to_rewrite
+from ragcli.index.vectors.store import MOST_DEAD, to_swallow
 
 steps = st.lists(
     st.tuples(st.integers(0, 60), st.floats(0, 1), st.randoms(use_true_random=False)), min_size=1, max_size=40
@@ -15,7 +15,7 @@ def run(steps):
     """Plays commits of ``added`` ids, in each of which a share of what lives dies; yields after each commit."""
     rows, held, dead, next_id, written = [], {}, set(), 1, 0
     for n, (added, share, rng) in enumerate(steps):
-        gone = to_rewrite(rows, added, sorted(dead))
+        gone = to_swallow(rows, added, sorted(dead))
         assert gone == rows[len(rows) - len(gone) :]  # the newest, so that ids ascend from segment to segment
         ids = [i for row in gone for i in held.pop(row.name) if i not in dead] + list(range(next_id, next_id + added))
         dead -= {i for i in dead if any(row.first <= i <= row.last for row in gone)}
@@ -55,10 +55,10 @@ def test_decreasing_commits_do_not_pile_up():
 
 
 def test_nothing_to_do():
-    assert to_rewrite([], 0, []) == []
+    assert to_swallow([], 0, []) == []
     row = SegmentRow("a", "", 100, 1, 100)
-    assert to_rewrite([row], 0, []) == []
-    assert to_rewrite([row], 0, list(range(1, 26))) == []
-    assert to_rewrite([row], 0, list(range(1, 27))) == [row]
-    assert to_rewrite([row], 50, []) == []
-    assert to_rewrite([row], 51, []) == [row]
+    assert to_swallow([row], 0, []) == []
+    assert to_swallow([row], 0, list(range(1, 26))) == []
+    assert to_swallow([row], 0, list(range(1, 27))) == [row]
+    assert to_swallow([row], 50, []) == []
+    assert to_swallow([row], 51, []) == [row]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from ragcli.config import find_config
 from ragcli.errors import IndexNotFound, UsageError
-from ragcli.index.locate import Home, find_config, find_home, find_index, index_names, require_index
+from ragcli.index.locate import Home, find_home, find_index, index_names, require_index
 
 
 @pytest.fixture
@@ -21,9 +22,9 @@ def home(tmp_path):
 def test_a_given_home_wins_and_need_not_exist(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ragcli.toml").touch()
-    assert find_home(Path("there")).path == tmp_path / "there"
+    assert find_home(Path("there"), find_config()).path == tmp_path / "there"
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
-    assert find_home(Path("~/x")).path == tmp_path / "me" / "x"
+    assert find_home(Path("~/x"), find_config()).path == tmp_path / "me" / "x"
 
 
 def test_else_indexes_beside_the_nearest_settings_file_upward(tmp_path, monkeypatch):
@@ -31,11 +32,11 @@ def test_else_indexes_beside_the_nearest_settings_file_upward(tmp_path, monkeypa
     (tmp_path / "ragcli.toml").touch()
     (tmp_path / "a" / "b" / "ragcli.toml").touch()
     monkeypatch.chdir(tmp_path / "a" / "b" / "c")
-    home = find_home(None)
+    home = find_home(None, find_config())
     assert home.path == tmp_path / "a" / "b" / "indexes"
     assert str(tmp_path / "a" / "b" / "ragcli.toml") in home.origin
     monkeypatch.chdir(tmp_path / "a")
-    assert find_home(None).path == tmp_path / "indexes"
+    assert find_home(None, find_config()).path == tmp_path / "indexes"
     assert find_config(tmp_path / "a") == tmp_path / "ragcli.toml"
     (tmp_path / "ragcli.toml").unlink()
     (tmp_path / "ragcli.toml").mkdir()
@@ -46,7 +47,7 @@ def test_else_indexes_beside_the_nearest_settings_file_upward(tmp_path, monkeypa
 def test_else_the_user_data_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    assert find_home(None) == Home(tmp_path / "data" / "ragcli" / "indexes", "the user data folder")
+    assert find_home(None, find_config()) == Home(tmp_path / "data" / "ragcli" / "indexes", "the user data folder")
 
 
 def test_a_name_stands_under_the_home_and_a_path_for_itself(tmp_path, monkeypatch, home):

@@ -4,9 +4,10 @@ import pytest
 from small_index import SETTINGS, assert_sound, change, commit, contents, ids_by_text, vector_of
 
 from ragcli.index.catalog.documents import Catalog
+from ragcli.index.layout import REBUILD
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
-from ragcli.index.writer import REBUILD_NAME, open_writer
+from ragcli.index.writer import open_writer
 
 OLD = {f"/d/{n}": [f"old {n} {i}" for i in range(3)] for n in range(5)}
 NEW = {f"/d/{n}": [f"fresh {n} {i}" for i in range(3)] for n in range(5)}
@@ -14,7 +15,7 @@ NEW = {f"/d/{n}": [f"fresh {n} {i}" for i in range(3)] for n in range(5)}
 
 def begin_rebuild(writer, documents):
     """Open the rebuild in the folder of ``writer``, or take it up again, and commit ``documents`` to it."""
-    with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
+    with open_writer(writer.folder / REBUILD) as rebuilt:
         if rebuilt.settings() is None:
             writer.seed(rebuilt)
             rebuilt.start(SETTINGS)
@@ -22,7 +23,7 @@ def begin_rebuild(writer, documents):
 
 
 def finish_rebuild(writer):
-    with open_writer(writer.folder / REBUILD_NAME) as rebuilt:
+    with open_writer(writer.folder / REBUILD) as rebuilt:
         writer.adopt(rebuilt)
 
 
@@ -43,7 +44,7 @@ def test_a_rebuild_replaces_everything_at_once_and_leaves_nothing_behind(tmp_pat
         assert {i for i, _ in before.keyword(["old"], 99)} == old_ids
     assert contents(folder) == NEW
     assert not old_ids & all_ids(folder)
-    assert not (folder / REBUILD_NAME).exists()
+    assert not (folder / REBUILD).exists()
     assert not (folder / "keywords").exists()
     assert (folder / "keywords-2").is_dir()
     assert_sound(folder)
@@ -77,14 +78,14 @@ def test_an_unfinished_rebuild_is_taken_up_again_and_no_id_has_two_meanings(tmp_
     seen = dict(by_id(folder))
     with open_writer(folder) as writer:
         begin_rebuild(writer, {"/d/0": NEW["/d/0"]})
-    seen |= check_new(seen, by_id(folder / REBUILD_NAME))
+    seen |= check_new(seen, by_id(folder / REBUILD))
     # the old index changes in between, also more than once
     for n in range(3):
         change(folder, {"/between": [f"between {n} {i}" for i in range(4)]})
         seen |= check_new(seen, by_id(folder))
         with open_writer(folder) as writer:
             begin_rebuild(writer, {f"/d/{n + 1}": NEW[f"/d/{n + 1}"]})
-        seen |= check_new(seen, by_id(folder / REBUILD_NAME))
+        seen |= check_new(seen, by_id(folder / REBUILD))
     with open_writer(folder) as writer:
         begin_rebuild(writer, NEW)
         finish_rebuild(writer)
@@ -111,11 +112,11 @@ def test_a_rebuild_that_was_adopted_but_not_removed_is_not_taken_up_again(tmp_pa
     change(folder, OLD)
     with open_writer(folder) as writer:
         begin_rebuild(writer, NEW)
-        shutil.copytree(folder / REBUILD_NAME, tmp_path / "kept")
+        shutil.copytree(folder / REBUILD, tmp_path / "kept")
         finish_rebuild(writer)
-    shutil.copytree(tmp_path / "kept", folder / REBUILD_NAME)
+    shutil.copytree(tmp_path / "kept", folder / REBUILD)
     with open_writer(folder) as writer:
-        assert not (folder / REBUILD_NAME).exists()
+        assert not (folder / REBUILD).exists()
         commit(writer, {"/more": ["more"]})
     assert contents(folder) == NEW | {"/more": ["more"]}
     assert_sound(folder)
@@ -145,7 +146,7 @@ def test_what_is_left_of_a_rebuild_does_not_stand_in_the_way(tmp_path, harm):
     change(folder, OLD)
     with open_writer(folder) as writer:
         begin_rebuild(writer, NEW)
-    harm(folder / REBUILD_NAME)
+    harm(folder / REBUILD)
     with open_writer(folder) as writer:
         begin_rebuild(writer, {"/only": ["this"]})
         finish_rebuild(writer)
@@ -173,7 +174,7 @@ def test_the_locks_of_the_two_keyword_indexes_are_not_one_file(tmp_path):
     change(folder, OLD)
     with open_writer(folder) as writer:
         begin_rebuild(writer, NEW)
-        before = {path.stat().st_ino for path in (folder / REBUILD_NAME / "keywords-2").glob(".tantivy-*")}
+        before = {path.stat().st_ino for path in (folder / REBUILD / "keywords-2").glob(".tantivy-*")}
         assert before
         finish_rebuild(writer)
         change_ino = {path.stat().st_ino for path in (folder / "keywords-2").glob(".tantivy-*")}

@@ -130,6 +130,6 @@ def test_an_index_without_checksums_gets_them(tmp_path):
     assert_sound(folder)
     change(folder, {"/more": ["more"]})
     catalog = Catalog.open(folder)
-    assert catalog.settings()["checksums"]
+    assert catalog.value("checksums", dict)
     catalog.close()
     assert_sound(folder)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from small_index import SETTINGS, begin, change, vector_of
 
 from ragcli.errors import RagcliError, UsageError
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, StoreState
+from ragcli.index.milvus.address import Address, parse_address
 from ragcli.index.milvus.store import digest
 from ragcli.index.reader import open_index
-from ragcli.index.store import Address, StoreState, parse_address, stored_form
+from ragcli.index.stores import stored_form
 from ragcli.index.vectors.segments import Segments, as_stored, exact_scores, write_segment
 from ragcli.index.writer import open_writer
 
@@ -105,8 +106,8 @@ def named_by_a_stranger(tmp_path, monkeypatch):
     begin(folder)
     change(folder, {"/d/a.txt": ["pear", "apple"]})
     with open_writer(folder) as writer, writer.catalog.transaction():
-        writer.catalog.set("index", {**SETTINGS.to_record(), "store": "milvus://127.0.0.1:9/c"})
-        writer.catalog.set("store", StoreState("0" * 32, "c").to_record())
+        writer.catalog.set_value("index", {**SETTINGS.to_record(), "store": "milvus://127.0.0.1:9/c"})
+        writer.catalog.set_value("store", StoreState("0" * 32, "c").to_record())
     return folder
 
 
@@ -121,8 +122,8 @@ def test_an_index_does_not_choose_which_server_is_asked(named_by_a_stranger):
 @pytest.mark.parametrize("store", ["milvus://u:p@h/c", "file:///etc/passwd", "x", "milvus://h/c?index=x"])
 def test_a_store_that_there_cannot_be_is_damage(named_by_a_stranger, store):
     with open_writer(named_by_a_stranger) as writer, writer.catalog.transaction():
-        writer.catalog.set("index", {**SETTINGS.to_record(), "store": store})
-    with pytest.raises(RagcliError, match="names no store that there could be"), open_index(named_by_a_stranger):
+        writer.catalog.set_value("index", {**SETTINGS.to_record(), "store": store})
+    with pytest.raises(RagcliError, match="saved in this index is invalid"), open_index(named_by_a_stranger):
         pass
 
 

@@ -104,7 +104,7 @@ def test_an_entry_twice(folder):
     Keywords(folder / "keywords").update([(2, 1, "again")], [])
     assert only_fault(folder) == f"{folder / 'keywords'}: its files are not those of the last commit"
     with open_writer(folder) as writer, writer.catalog.transaction():
-        writer.catalog.set("keywords_sha256", fingerprint(folder / "keywords"))
+        writer.catalog.set_value("keywords_sha256", fingerprint(folder / "keywords"))
     assert only_fault(folder) == "1 chunks have more than one keyword entry, the first is 2"
 
 

@@ -1,1 +1,1 @@
-"""SQLite: the one truth about documents, chunks and what is in force."""
+"""SQLite: the truth about documents, chunks and the derived files in use."""

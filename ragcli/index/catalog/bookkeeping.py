@@ -1,23 +1,17 @@
-"""What the catalog knows of what is derived from it: segments or a collection, the dead ids in them, ids that are free.
+"""What the catalog knows about the derived files and servers: segments, collections, dead ids, free ids.
 
-Methods that write expect to be called within a transaction of the catalog.
+Call the methods that write within a transaction of the catalog.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Literal
 
 from ragcli.index.catalog.database import Database
-from ragcli.index.catalog.rows import ApproximateRow, SegmentRow, approximate_of, segment_of
+from ragcli.index.catalog.rows import ApproximateRow, SegmentRow, StoreState, approximate_of, owner_of, segment_of
 from ragcli.types import Span
-
-if TYPE_CHECKING:
-    from ragcli.index.store import StoreState
-
-_Value = TypeVar("_Value")
 
 Holder = Literal["in_vectors", "in_keywords"]
 
@@ -33,13 +27,13 @@ _BURY: dict[Holder, str] = {
 
 
 class Ledger:
-    """The bookkeeping tables of one catalog."""
+    """The bookkeeping tables of one catalog, and its settings that belong to them."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def segments(self) -> list[SegmentRow]:
-        """In order of age, oldest first."""
+        """Every segment, oldest first."""
         return self._db.records(segment_of, _SEGMENTS)
 
     def replace_segments(self, gone: Iterable[str], new: Iterable[SegmentRow]) -> None:
@@ -49,88 +43,75 @@ class Ledger:
         )
 
     def approximate(self) -> ApproximateRow | None:
-        """The index that approximate search reads; None where search is exact."""
-        return self._value("approximate", approximate_of)
+        """The file that approximate search reads; None where search is exact."""
+        return self._db.value("approximate", approximate_of)
 
     def set_approximate(self, row: ApproximateRow | None) -> None:
-        self._set("approximate", asdict(row) if row else None)
+        self._db.set_value("approximate", asdict(row) if row else None)
 
     def chunks_up_to(self, chunk: int) -> int:
         """How many chunks have an id of at most ``chunk``."""
         return self._db.number("SELECT count(*) FROM chunks WHERE id <= ?", (chunk,))
 
     def vector_files(self) -> list[SegmentRow | ApproximateRow]:
-        """Every file of vectors that belongs to the index."""
+        """Every file of vectors that the index has."""
         approximate = self.approximate()
         return [*self.segments(), *([approximate] if approximate else [])]
 
     def dead(self, holder: Holder) -> list[int]:
-        """Ids whose chunk is gone while ``holder`` still has them, ascending."""
+        """Ids of deleted chunks that ``holder`` still has, ascending."""
         return self._db.records(lambda row: int(row[0]), _DEAD[holder])
 
     def bury(self, holder: Holder, ids: Iterable[int]) -> None:
-        """``holder`` no longer has ``ids``; an id that nothing holds is forgotten."""
+        """Note that ``holder`` no longer has ``ids``; drop the ids that neither holder has."""
         self._db.run_many(_BURY[holder], ((i,) for i in ids))
         self._db.run("DELETE FROM dead WHERE in_vectors = 0 AND in_keywords = 0")
 
     def next_id(self) -> int:
-        """The lowest id that nothing ever had; ids above it are free too."""
-        found = self._db.records(lambda row: int(row[0]), "SELECT value FROM settings WHERE key = 'next_id'")
-        return found[0] if found else 1
+        """The lowest id that nothing ever had; all ids above it are free too."""
+        found = self._db.value("next_id", int)
+        return 1 if found is None else found
 
     def skip_ids(self, next_id: int) -> None:
         """Never hand out ids below ``next_id``."""
         if next_id > self.next_id():
-            self._set("next_id", next_id)
+            self._db.set_value("next_id", next_id)
 
     def reserve(self, count: int) -> int:
-        """Take ``count`` ids that nothing ever had and note them as pending; returns the first."""
+        """Take ``count`` ids that nothing ever had, note them as pending, and return the first."""
         first = self.next_id()
-        self._set("next_id", first + count)
+        self._db.set_value("next_id", first + count)
         self._db.run("INSERT INTO pending VALUES (?, ?)", (first, first + count - 1))
         return first
 
     def pending(self) -> list[Span]:
-        """Ids of a commit that did not end, as (first, last)."""
+        """The ids of a commit that did not finish, as (first, last)."""
         return self._db.records(lambda row: (int(row[0]), int(row[1])), "SELECT first, last FROM pending")
 
     def clear_pending(self) -> None:
         self._db.run("DELETE FROM pending")
 
     def store_state(self) -> StoreState | None:
-        """What is known of the collection that holds the vectors; None while files hold them."""
-        from ragcli.index.store import StoreState  # which a reader of files has no use for
-
-        return self._value("store", StoreState.from_record)
+        """The state of the collection that holds the vectors; None while files hold them."""
+        return self._db.value("store", StoreState.from_record)
 
     def set_store_state(self, state: StoreState) -> None:
-        self._set("store", state.to_record())
+        self._db.set_value("store", state.to_record())
 
     def store_owner(self) -> str | None:
-        """The name that this index has on servers; None before it needed one."""
-        from ragcli.index.store import owner_of
-
-        return self._value("store_owner", owner_of)
+        """The name of this index on servers; None before it needed one."""
+        return self._db.value("store_owner", owner_of)
 
     def set_store_owner(self, owner: str) -> None:
-        self._set("store_owner", owner)
+        self._db.set_value("store_owner", owner)
 
     def left_over(self) -> list[tuple[str, str]]:
-        """Collections that a rebuild has left without use: (address, name)."""
-        return self._value("left_over", lambda found: [(str(uri), str(name)) for uri, name in found]) or []
+        """Collections that a rebuild left behind and nothing uses: (address, name)."""
+        return self._db.value("left_over", lambda found: [(str(uri), str(name)) for uri, name in found]) or []
 
     def set_left_over(self, collections: Iterable[tuple[str, str]]) -> None:
-        self._set("left_over", list(collections))
+        self._db.set_value("left_over", list(collections))
 
     def forget_stores(self) -> None:
-        """Forget every server that this index was on, and the name that it had there."""
+        """Forget every server that this index was on, and its name there."""
         self._db.run("DELETE FROM settings WHERE key IN ('store', 'store_owner', 'left_over')")
-
-    def _value(self, key: str, read: Callable[[Any], _Value]) -> _Value | None:
-        found = self._db.records(
-            lambda row: read(json.loads(row[0])), "SELECT value FROM settings WHERE key = ?", (key,)
-        )
-        return found[0] if found else None
-
-    def _set(self, key: str, value: object) -> None:
-        self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))

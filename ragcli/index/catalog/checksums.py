@@ -1,17 +1,16 @@
-"""A checksum for each table of the catalog, kept up to date in the transaction that changes a row.
+"""A checksum for each table of the catalog, updated in the transaction that changes a row.
 
-It is the sum of the digests of the rows, so that a change costs in proportion to itself and the order of rows does not
-matter. SQLite's own check finds a broken structure; this finds a value that is not the one that was written.
+A checksum is the sum of the digests of the rows: a change costs in proportion to its size, and the order of rows does
+not matter. SQLite's own check finds a broken structure; this one finds a changed value.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-KEY = "checksums"  # of the settings; its own row does not count
+KEY = "checksums"  # in the table settings; the row of that key is in no checksum
 
 _MODULUS = 1 << 128
 
@@ -24,12 +23,12 @@ def sum_of(rows: Iterable[tuple[Any, ...]]) -> int:
 
 
 def select(table: str) -> str:
-    """The rows of ``table`` that count."""
-    return f"SELECT * FROM main.{table}" + (f" WHERE key != '{KEY}'" if table == "settings" else "")  # noqa: S608 (our own names)
+    """The SQL for the rows of ``table`` that its checksum covers."""
+    return f"SELECT * FROM main.{table}" + (f" WHERE key != '{KEY}'" if table == "settings" else "")  # noqa: S608 (names from this package)
 
 
 def triggers(table: str, columns: Iterable[str]) -> Iterator[str]:
-    """Triggers that call ``count_row(sign, table, ...)``; temporary ones: they are not part of the file."""
+    """Triggers that call ``count_row(sign, table, ...)``; temporary ones, which the file does not keep."""
     names = list(columns)
     for event, sides in (("INSERT", {"NEW": 1}), ("DELETE", {"OLD": -1}), ("UPDATE", {"OLD": -1, "NEW": 1})):
         calls = []
@@ -40,14 +39,14 @@ def triggers(table: str, columns: Iterable[str]) -> Iterator[str]:
         yield f"CREATE TEMP TRIGGER sum_{table}_{event} AFTER {event} ON main.{table} BEGIN {' '.join(calls)} END"
 
 
-class Sums:
-    """The checksums of all tables as one writer changes them."""
+class Checksums:
+    """The checksums of all tables while one writer changes them."""
 
     def __init__(self) -> None:
         self._sums: dict[str, int] = {}
 
-    def load(self, stored: str | None, tables: Iterable[str], rows: Rows) -> None:
-        """Begin with what was ``stored``, or by counting where nothing was."""
+    def load(self, stored: Mapping[str, str] | None, tables: Iterable[str], rows: Rows) -> None:
+        """Start with the ``stored`` ones; where there are none, count the rows."""
         self._sums = from_record(stored) if stored is not None else {t: sum_of(rows(select(t))) for t in tables}
 
     def count_row(self, sign: int, table: str, *values: object) -> None:
@@ -55,16 +54,16 @@ class Sums:
         self._sums[table] = (self._sums.get(table, 0) + sign * _digest(values)) % _MODULUS
 
     def clear(self, table: str) -> None:
-        """``table`` was emptied: whatever was wrong with it is gone."""
+        """Every row of ``table`` went, damaged ones too."""
         self._sums[table] = 0
 
-    def to_record(self) -> str:
-        return json.dumps({table: f"{value:032x}" for table, value in sorted(self._sums.items())})
+    def to_record(self) -> dict[str, str]:
+        return {table: f"{value:032x}" for table, value in sorted(self._sums.items())}
 
 
-def from_record(stored: str) -> dict[str, int]:
-    """Raises ValueError, AttributeError or TypeError when ``stored`` is not what :meth:`Sums.to_record` wrote."""
-    return {str(table): int(value, 16) for table, value in json.loads(stored).items()}
+def from_record(stored: Mapping[str, str]) -> dict[str, int]:
+    """Raises ValueError, AttributeError or TypeError when :meth:`Checksums.to_record` did not write ``stored``."""
+    return {str(table): int(value, 16) for table, value in stored.items()}
 
 
 def _digest(values: tuple[Any, ...]) -> int:

@@ -1,4 +1,4 @@
-"""The SQLite catalog: documents, chunks, what was not indexed and why, settings.
+"""The SQLite catalog: documents, chunks, the files that are not indexed and why, settings.
 
 Its COMMIT is the only commit point of an index: everything else is derived from it.
 """
@@ -22,7 +22,9 @@ from ragcli.index.catalog.rows import (
     SKIPPED_COLUMNS,
     SKIPPED_STATE_COLUMNS,
     DocumentRow,
+    FileStates,
     NewDocument,
+    Settings,
     chunk_of,
     document_of,
     path_of,
@@ -30,16 +32,13 @@ from ragcli.index.catalog.rows import (
     skipped_state_of,
     storable,
 )
-from ragcli.index.catalog.settings import Settings
-from ragcli.index.catalog.sqlite_errors import damaged
-from ragcli.index.catalog.states import FileStates
 from ragcli.types import Chunk, Skipped
 
 _Value = TypeVar("_Value")
 
 
 class Catalog:
-    """One connection. Methods that write expect to be called within :meth:`transaction`."""
+    """One connection to the catalog. Call the methods that write within :meth:`transaction`."""
 
     def __init__(self, connection: database.Database) -> None:
         self._db = connection
@@ -48,7 +47,7 @@ class Catalog:
 
     @classmethod
     def create(cls, folder: Path) -> Catalog:
-        """Open for writing, making the catalog first where ``folder`` has none."""
+        """Open for writing; make the catalog first where ``folder`` has none."""
         return cls(database.create(folder))
 
     @classmethod
@@ -60,7 +59,7 @@ class Catalog:
         self._db.close()
 
     def copy_to(self, path: Path) -> None:
-        """Write the committed catalog to a new file."""
+        """Write the committed state to a new file."""
         self._db.copy_to(path)
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -72,63 +71,64 @@ class Catalog:
         return self._db.snapshot()
 
     def check(self) -> list[str]:
-        """SQLite's own integrity check: a sentence for each fault, none when sound."""
+        """A sentence for each fault that SQLite's own integrity check finds, and for chunks without a document."""
         faults = [str(row[0]) for row in self._db.rows("PRAGMA integrity_check") if row[0] != "ok"]
         orphans = self._db.number("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")
         return faults + ([f"{orphans} chunks belong to no document"] if orphans else [])
 
     def check_values(self) -> list[str]:
-        """A sentence for each table that does not hold what was written, by the checksums kept of them."""
-        return self._db.sum_faults()
+        """A sentence for each table that does not match its checksum."""
+        return self._db.checksum_faults()
 
     # -- settings and roots ---------------------------------------------------------------------------------------
 
-    def settings(self) -> dict[str, Any]:
-        return dict(self._db.records(lambda row: (str(row[0]), json.loads(row[1])), "SELECT key, value FROM settings"))
+    def value(self, key: database.Key, read: Callable[[Any], _Value]) -> _Value | None:
+        """``read`` of one value of the table settings, None when there is none; raises IndexDamaged."""
+        return self._db.value(key, read)
 
-    def built_with(self) -> Settings | None:
-        """How the index was built; None before anything was."""
-        return self._setting("index", None, Settings.from_record)
+    def set_value(self, key: database.Key, value: object) -> None:
+        """Store one value of the table settings."""
+        self._db.set_value(key, value)
+
+    def settings(self) -> Settings | None:
+        """How the index was built; None before it was."""
+        return self._db.value("index", Settings.from_record)
 
     def generation(self) -> int:
         """1 for an index as first built, one more with every rebuild."""
-        return self._setting("generation", 1, int)
-
-    def keywords_sha256(self) -> str | None:
-        """The fingerprint of the keyword index after the last commit; None when none was kept."""
-        return self._setting("keywords_sha256", None, str)
-
-    def next_keywords_name(self) -> str:
-        """A folder that no keyword index of this index or of a rebuild of it ever had."""
-        return layout.rewritten_keywords(self.generation(), self.commits() + 1)
+        return self._db.value("generation", int) or 1
 
     def keywords_name(self) -> str:
         """The folder of the keyword index."""
-        return self._setting("keywords", layout.KEYWORDS, layout.keywords_name)
+        return self._db.value("keywords", layout.keywords_name) or layout.KEYWORDS
+
+    def keywords_sha256(self) -> str | None:
+        """The fingerprint of the keyword index after the last commit; None when none was kept."""
+        return self._db.value("keywords_sha256", str)
+
+    def set_keywords(self, name: str, sha256: str) -> None:
+        """Use the keyword index in the folder ``name``, whose files have the fingerprint ``sha256``."""
+        self._db.set_value("keywords", name)
+        self._db.set_value("keywords_sha256", sha256)
+
+    def next_keywords_name(self) -> str:
+        """A folder name that no keyword index of this index, or of a rebuild of it, ever had."""
+        return layout.rewritten_keywords(self.generation(), self.commits() + 1)
 
     def segment_name(self) -> str:
-        """The name for the segment of the next commit; names sort in the order of commits."""
+        """The file name for the segment of the next commit; names sort in the order of commits."""
         return layout.segment_name(self.generation(), self.commits() + 1)
 
-    def _setting(self, key: str, default: _Value, read: Callable[[Any], _Value]) -> _Value:
-        found = self._db.records(
-            lambda row: read(json.loads(row[0])), "SELECT value FROM settings WHERE key = ?", (key,)
-        )
-        return found[0] if found else default
-
-    def set(self, key: str, value: object) -> None:
-        self._db.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
-
     def commits(self) -> int:
-        """How many commits there have been: two equal readings mean nothing changed in between."""
-        return self._setting("commits", 0, int)
+        """How many commits there have been: two equal readings mean that nothing changed in between."""
+        return self._db.value("commits", int) or 0
 
     def count_commit(self) -> None:
-        self.set("commits", self.commits() + 1)
+        self._db.set_value("commits", self.commits() + 1)
 
     def replace_all(self, folder: Path) -> None:
         """Take over every row of the catalog in ``folder``, in one transaction."""
-        self._db.run("ATTACH DATABASE ? AS other", (str(folder / database.FILE_NAME),))
+        self._db.run("ATTACH DATABASE ? AS other", (str(folder / layout.CATALOG),))
         try:
             with self.transaction():
                 commits = self.commits()
@@ -136,7 +136,7 @@ class Catalog:
                 for table in database.TABLES:
                     self._db.clear_table(table)
                     self._db.run(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
-                self.set("commits", max(commits, self.commits()) + 1)
+                self._db.set_value("commits", max(commits, self.commits()) + 1)
                 self.ledger.skip_ids(next_id)
         finally:
             self._db.run("DETACH DATABASE other")
@@ -157,13 +157,13 @@ class Catalog:
     # -- files ----------------------------------------------------------------------------------------------------
 
     def file_states(self) -> FileStates:
-        """Every file the catalog knows, indexed or not, by path. Folders that were not entered are among them."""
+        """Every file that the catalog knows, indexed or not, by path; also the folders that were not entered."""
         documents = self._db.rows(f"SELECT {INDEXED_STATE_COLUMNS} FROM documents")
         skipped = self._db.records(skipped_state_of, f"SELECT {SKIPPED_STATE_COLUMNS} FROM skipped")
         try:
             return FileStates(documents, skipped)
         except TypeError as error:
-            raise damaged(self.path, "a row does not hold what was written") from error
+            raise database.damaged(self.path, "a row does not hold what was written") from error
 
     def documents(self) -> Iterator[DocumentRow]:
         """Every document in path order."""
@@ -177,7 +177,7 @@ class Catalog:
         return self._db.records(document_of, sql, values)
 
     def skipped(self) -> list[Skipped]:
-        """Everything that is not indexed, in path order."""
+        """Every file and folder that is not indexed, in path order."""
         return self._db.records(skipped_of, f"SELECT {SKIPPED_COLUMNS} FROM skipped ORDER BY path")
 
     def set_skipped(self, skipped: Skipped, size: int, mtime_ns: int, loader_version: int) -> None:
@@ -194,9 +194,9 @@ class Catalog:
         self._db.run("UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document))
 
     def insert_document(self, new: NewDocument) -> None:
-        """Store a document and its chunks; one with the same path must have been deleted.
+        """Store a document and its chunks. Delete a document with the same path first.
 
-        Lone surrogates, which SQLite cannot store, become U+FFFD: the same length, so that spans hold.
+        Lone surrogates, which SQLite cannot store, become U+FFFD: the length stays, so that spans hold.
         """
         self._db.run(
             "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -226,7 +226,7 @@ class Catalog:
         return {chunk.id: chunk for asked in _in_groups(sql, ids) for chunk in self._db.records(chunk_of, *asked)}
 
     def document_chunks(self, document: int) -> list[Chunk]:
-        """In the order of the text."""
+        """The chunks of a document, in the order of its text."""
         return self._db.records(
             chunk_of,
             f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document WHERE d.id = ? "
@@ -235,20 +235,20 @@ class Catalog:
         )
 
     def chunk_keys(self, document: int) -> dict[int, bytes]:
-        """The digest of what was embedded, by chunk id."""
+        """The digest of the embedded text of each chunk of a document, by chunk id."""
         return dict(self._db.rows("SELECT id, key FROM chunks WHERE document = ?", (document,)))
 
     def keys_of(self, ids: Sequence[int]) -> dict[int, bytes]:
-        """The digest of what was embedded, for the chunks among ``ids`` that exist."""
+        """The digest of the embedded text, for the chunks among ``ids`` that exist."""
         return dict(self._among("SELECT id, key FROM chunks WHERE id IN ()", ids))
 
     def all_keys(self) -> list[bytes]:
-        """Every digest that some chunk has, 16 bytes each, ascending."""
+        """Every digest of an embedded text, 16 bytes each, ascending, each once."""
         sql = "SELECT DISTINCT key FROM chunks WHERE typeof(key) = 'blob' AND length(key) = 16 ORDER BY key"
         return [row[0] for row in self._db.rows(sql)]
 
     def chunks_with_keys(self, keys: Sequence[bytes]) -> dict[bytes, list[int]]:
-        """The ids of every chunk that has one of these digests, by digest."""
+        """The ids of all chunks that have one of these digests, by digest."""
         found: dict[bytes, list[int]] = {}
         for key, i in self._among("SELECT key, id FROM chunks WHERE key IN ()", keys):
             found.setdefault(key, []).append(i)
@@ -269,7 +269,7 @@ class Catalog:
         return sorted(row[0] for row in self._among("SELECT id FROM chunks WHERE document IN ()", documents))
 
     def chunk_for_keys(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """For each digest that some chunk has, the id of one: its vector serves for all with that digest."""
+        """For each digest that a chunk has, the id of one such chunk: its vector serves all of them."""
         return dict(self._among("SELECT key, max(id) FROM chunks WHERE key IN () GROUP BY key", keys))
 
     def count(self, table: Literal["documents", "chunks", "skipped", "segments", "dead", "roots"]) -> int:
@@ -281,7 +281,7 @@ class Catalog:
 
 
 def _in_groups(sql: str, values: Sequence[object], size: int = 500) -> Iterator[tuple[str, tuple[object, ...]]]:
-    """``sql`` with question marks in its ``IN ()``, and what stands for them: SQLite binds only so many at once."""
+    """``sql`` with question marks in its ``IN ()``, and the values for them: SQLite binds only so many at once."""
     for start in range(0, len(values), size):
         group = tuple(values[start : start + size])
         yield sql.replace("IN ()", f"IN ({','.join('?' * len(group))})"), group

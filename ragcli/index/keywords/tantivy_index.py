@@ -1,8 +1,8 @@
-"""BM25 over chunks, by tantivy. The only module that imports it, but for the stemmer in ragcli.text.terms.
+"""BM25 over chunks, by tantivy. Only this module imports it, and ragcli.text.terms for its stemmer.
 
-What is indexed are the terms of :func:`ragcli.text.terms.terms` (words, parts of identifiers, character pairs of
-scripts without spaces, stemmed), joined by spaces: index and query go through the same analysis, and tantivy only
-splits at white space.
+The index holds the terms of :func:`ragcli.text.terms.terms` (words, parts of identifiers, character pairs of scripts
+without spaces, stemmed), joined by spaces: index and query go through the same analysis, and tantivy only splits at
+white space.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from pathlib import Path
 import tantivy
 
 from ragcli.errors import IndexDamaged, RagcliError
-from ragcli.index.durable import sync_folder
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.layout import sync_folder
+from ragcli.text.terms import terms as terms_of
+from ragcli.types import Chunk
 
 # One indexing thread makes segments, and so scores, repeatable; 64 MB of buffer holds a whole batch.
 _THREADS = 1
 _HEAP_BYTES = 64 << 20
 
-# BM25 of a query with thousands of terms costs much and says little more than its first ones.
+# BM25 of a query with thousands of terms costs much and tells little more than its first ones.
 _MOST_TERMS = 1024
 
-# Extra hits asked for, so that hits which tie with the last one are seen and the lower id wins.
+# Ask for more hits than wanted, so that hits which tie with the last one are seen and the lower id wins.
 _TIE_ROOM = 8
 
 _ANALYZER = "terms"
@@ -39,7 +42,7 @@ def _schema() -> tantivy.Schema:
 
 
 class Keywords:
-    """An open keyword index. It stays as it was when it was opened, but for what :meth:`update` does to it."""
+    """An open keyword index: its state when it was opened, and what :meth:`update` does to it."""
 
     def __init__(self, folder: Path, *, create: bool = False) -> None:
         """Open the index in ``folder``; with ``create`` make it there first. Raises IndexDamaged."""
@@ -53,14 +56,14 @@ class Keywords:
             self._index.register_tokenizer(
                 _ANALYZER, tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             )
-            # kept, because the index itself follows what another process commits, and the catalog's snapshot does not
+            # kept, because tantivy's index follows the commits of other processes, and the catalog's snapshot does not
             self._searcher = self._index.searcher()
 
     def search(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` best (chunk id, BM25 score) for any of ``terms``, ties by ascending id.
 
         With ``documents``, only chunks of these document ids count, before the cut. Ids that the catalog does not
-        know are possible (dead, or of a commit in progress): the caller drops them. Raises IndexDamaged.
+        know are possible (dead, or of a commit in progress), and the caller drops them. Raises IndexDamaged.
         """
         if k <= 0 or not terms or (documents is not None and not documents):
             return []
@@ -94,7 +97,7 @@ class Keywords:
     def update(self, added: Iterable[tuple[int, int, str]], removed: Iterable[int]) -> None:
         """Durably add ``(chunk id, document id, terms joined by spaces)`` and remove chunk ids; all or nothing.
 
-        Raises IndexDamaged, and RagcliError when the disk does not take it.
+        Raises IndexDamaged, and RagcliError when the disk is full or fails.
         """
         with _writing(self._folder):
             writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=_THREADS)
@@ -111,7 +114,7 @@ class Keywords:
                     writer.add_document(entry)
                 writer.commit()
             finally:
-                writer.wait_merging_threads()  # this lets go of tantivy's own lock, too
+                writer.wait_merging_threads()  # this frees tantivy's own lock, too
             # tantivy syncs the folder before it renames meta.json into place, and not after
             sync_folder(self._folder)
             self._index.reload()
@@ -140,8 +143,8 @@ def _open(folder: Path) -> tantivy.Index:
             raise
     from tempfile import TemporaryDirectory  # 4 ms that hardly any run need pay
 
-    # tantivy insists on making a lock file beside its files, which are mapped once it has opened them; it may do so a
-    # moment longer than the folder stands
+    # tantivy insists on a lock file beside its files, which it maps when it opens them; it may write to the folder a
+    # moment after its removal began
     with TemporaryDirectory(prefix="ragcli-", ignore_cleanup_errors=True) as links:
         for file in folder.absolute().iterdir():
             if not file.name.startswith(".tantivy-"):
@@ -174,7 +177,7 @@ def _panics_as_damage(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # what tantivy cannot make sense of in a file it answers with a Rust panic, whose class nothing exports
+        # tantivy answers a file that it cannot parse with a Rust panic, whose class nothing exports
         if type(error).__name__ != "PanicException":
             raise
         raise _damaged(folder, str(error)) from error
@@ -183,5 +186,39 @@ def _panics_as_damage(folder: Path) -> Iterator[None]:
 def _damaged(folder: Path, fact: str) -> IndexDamaged:
     return IndexDamaged(
         f"the keyword index {folder} cannot be read ({' '.join(fact.split())})",
-        "mend it with: ragcli repair",
+        "repair it with: ragcli repair",
     )
+
+
+def entries(document: int, chunks: Iterable[Chunk]) -> Iterator[tuple[int, int, str]]:
+    """(chunk id, document id, terms) for :meth:`Keywords.update`; the file name counts as a keyword."""
+    for chunk in chunks:
+        yield chunk.id, document, " ".join(terms_of(f"{chunk.path.name}\n{chunk.embedded}"))
+
+
+def rewrite_keywords(folder: Path, catalog: Catalog) -> None:
+    """Replace the keyword index by a new one, beside it, with one entry for each chunk; one commit.
+
+    Killed before the commit, the old one stays in force and the next writer removes the new one.
+    """
+    import shutil  # 4 ms that a query need not pay
+
+    from ragcli.index.keywords.files import fingerprint
+
+    old, new = catalog.keywords_name(), catalog.next_keywords_name()
+    shutil.rmtree(folder / new, ignore_errors=True)
+    keywords = Keywords(folder / new, create=True)
+    keywords.update(_all_entries(catalog), [])
+    sync_folder(folder)
+    digest = fingerprint(folder / new)
+    with catalog.transaction():
+        catalog.set_keywords(new, digest)
+        catalog.ledger.bury("in_keywords", catalog.ledger.dead("in_keywords"))
+        catalog.ledger.clear_pending()
+        catalog.count_commit()
+    shutil.rmtree(folder / old, ignore_errors=True)
+
+
+def _all_entries(catalog: Catalog) -> Iterator[tuple[int, int, str]]:
+    for row in catalog.documents():
+        yield from entries(row.id, catalog.document_chunks(row.id))

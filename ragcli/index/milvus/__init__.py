@@ -1,1 +1,1 @@
-"""Vectors in a Milvus server instead of in files."""
+"""Vectors in a collection of a Milvus server instead of in files."""

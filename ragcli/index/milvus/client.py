@@ -1,7 +1,7 @@
-"""One collection on a Milvus server: the only module that imports pymilvus. Its errors come out as ours, of one line.
+"""One collection on a Milvus server. Only this module imports pymilvus; its errors become RagcliError, one line each.
 
-Every call has a time limit: pymilvus alone would try for minutes. The token is read from the environment and goes to
-the server, and nowhere else.
+Every call has a time limit: pymilvus alone would try for minutes. The token comes from the environment and goes to the
+server, nowhere else.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ragcli import trust
 from ragcli.errors import IndexDamaged, StoreUnavailable, UsageError
-from ragcli.index.store import TOKEN_VARIABLE, Address
+from ragcli.index.milvus.address import TOKEN_VARIABLE, Address
+from ragcli.index.milvus.trust import require_trusted
 from ragcli.offline import is_this_machine, require_reachable
 
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
 
-MOST_HITS = 16_384  # that a server gives for one question
+MOST_HITS = 16_384  # in the answer of a server to one search
 
 _CONNECT_SECONDS = 5.0
-_ANSWER_SECONDS = 15.0  # a server that starts again is back within this, as measured
-_WORK_SECONDS = 90.0  # for making, loading and flushing
-_OLDEST = (2, 3)  # upsert, and vectors among what a search returns
-_NUMBERS = 1 << 21  # of a request: 8 MiB, where a server takes 64
+_ANSWER_SECONDS = 15.0  # a server that restarts is back within this, as measured
+_WORK_SECONDS = 90.0  # to make, load and flush a collection
+_OLDEST = (2, 3)  # the first version with upsert and with vectors in the result of a search
+_NUMBERS = 1 << 21  # in a request: 8 MiB, where a server accepts 64
 _MOST_IDS = 1_000
 
 _NOT_FOUND, _NOT_LOADED = 100, 101  # codes of the server
@@ -44,7 +44,7 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a server says of a collection: the dimension of its vectors, and the fields that ragcli did not expect."""
+    """What a server says about a collection: the dimension of its vectors, and the field that tells its owner."""
 
     dimension: int
     mark: str
@@ -52,7 +52,7 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """One vector as it is held, with the checksum that was written with it."""
+    """One vector in a collection, with the checksum that was written with it."""
 
     id: int
     digest: int
@@ -64,7 +64,7 @@ class Collection:
 
     def __init__(self, address: Address, name: str, mark: str) -> None:
         """Connect; raises StoreUnavailable, and UsageError for a server that the user has not named."""
-        trust.require_store(address.endpoint, address.uri)
+        require_trusted(address.endpoint, address.uri)
         require_reachable(address.host)
         self.address = address
         self.name = name
@@ -86,7 +86,7 @@ class Collection:
         self._client.close()
 
     def describe(self) -> Description | None:
-        """None when there is no such collection."""
+        """The description of the collection; None when there is none."""
         try:
             with self._asking():
                 found = self._client.describe_collection(self.name, timeout=_ANSWER_SECONDS)
@@ -98,7 +98,7 @@ class Collection:
         return Description(dimension, marks[0] if len(marks) == 1 else "")
 
     def create(self, dimension: int, about: str) -> None:
-        """Make the collection, which must not exist, ready for searches; ``about`` is for people."""
+        """Make the collection, which must not exist yet, ready for searches; ``about`` is for people."""
         from pymilvus import DataType
 
         with self._asking():
@@ -118,12 +118,12 @@ class Collection:
             self._client.drop_collection(self.name, timeout=_ANSWER_SECONDS)
 
     def flush(self) -> None:
-        """Put what was written into the server's storage; until then it is in its log."""
+        """Have the server write everything into its storage; until then it is in the log of the server."""
         with self._asking():
             self._client.flush(self.name, timeout=_WORK_SECONDS)
 
     def upsert(self, ids: Sequence[int], documents: Sequence[int], digests: Sequence[int], rows: Vectors) -> int:
-        """Hold these entities in the place of any with the same ids; returns the server's time of it, 0 if unknown."""
+        """Write these entities, in place of any with the same ids; return the server's time of it, 0 if unknown."""
         from pymilvus.client.ts_utils import get_collection_ts
 
         size = max(1, _NUMBERS // rows.shape[1])
@@ -137,7 +137,7 @@ class Collection:
         return int(get_collection_ts(self.name, server, "") or 0)
 
     def delete(self, ids: Sequence[int]) -> None:
-        """Remove the entities with these ids, as far as there are any."""
+        """Remove the entities with these ids, if there are any."""
         for start in range(0, len(ids), _MOST_IDS):
             with self._asking():
                 expression = f"id in {list(ids[start : start + _MOST_IDS])}"
@@ -146,7 +146,7 @@ class Collection:
     def search(
         self, query: Vectors, limit: int, expression: str, timestamp: int
     ) -> tuple[list[int], list[float], Vectors]:
-        """(ids, scores, rows) of the entities nearest to ``query``, as the server sees it no earlier than at a time."""
+        """(ids, scores, rows) of the entities nearest to ``query``, in the server's state at ``timestamp`` or later."""
         parameters: dict[str, Any] = {"metric_type": "IP", "params": {}}
         if self.address.kind == "hnsw":
             parameters["params"] = {"ef": max(64, min(2 * limit, 32_768))}
@@ -163,11 +163,11 @@ class Collection:
         return ids, scores, rows
 
     def ids(self, expression: str) -> list[int]:
-        """The ids of the entities that satisfy ``expression``, whoever wrote them last."""
+        """The ids of the entities that satisfy ``expression``, in the latest state of the server."""
         return [int(row["id"]) for row in self._query(expression, ["id"], _no_older_than(0))]
 
     def entities(self, ids: Sequence[int], timestamp: int) -> list[Entity]:
-        """Those of ``ids``, which must be few, as the server sees them no earlier than at a time."""
+        """The entities with these ids, which must be few, in the server's state at ``timestamp`` or later."""
         found = self._query(f"id in {list(ids)}", ["id", self._mark, "vector"], _no_older_than(timestamp))
         return [Entity(int(row["id"]), int(row[self._mark]), np.array(row["vector"], np.float32)) for row in found]
 
@@ -181,7 +181,7 @@ class Collection:
         return found
 
     def _loaded(self, ask: Any) -> Any:  # noqa: ANN401 (what pymilvus returns)
-        """``ask()``; a collection that someone took out of the server's memory is put back first."""
+        """``ask()``; first loads a collection that somebody released from the memory of the server."""
         from pymilvus.exceptions import MilvusException
 
         try:
@@ -209,7 +209,7 @@ class Collection:
 
 
 def _no_older_than(timestamp: int) -> dict[str, Any]:
-    # where no time is known, all that was written before: slower, and as sure
+    # without a known time, everything that was written before: slower, and as safe
     if not timestamp:
         return {"consistency_level": "Strong"}
     return {"consistency_level": "Customized", "guarantee_timestamp": timestamp}
@@ -217,7 +217,7 @@ def _no_older_than(timestamp: int) -> dict[str, Any]:
 
 @contextmanager
 def translated(address: Address, name: str) -> Iterator[None]:
-    """Errors of pymilvus as ours; a server's own words are cut to one short line."""
+    """Raise errors of pymilvus as RagcliError; the words of the server are cut to one short line."""
     import grpc
     from pymilvus.exceptions import MilvusException
 
@@ -232,19 +232,19 @@ def translated(address: Address, name: str) -> Iterator[None]:
 
 
 def gone(address: Address, name: str) -> IndexDamaged:
-    """The error for a collection that should be there."""
-    return IndexDamaged(f"the collection {name} is not at {address.endpoint}", "make it anew with: ragcli repair")
+    """The error for a collection that is missing."""
+    return IndexDamaged(f"the collection {name} is not at {address.endpoint}", "rebuild it with: ragcli repair")
 
 
 def _status(error: BaseException | None) -> str:
-    """The status of the call that failed, which pymilvus hides behind errors of its own; "" when none did."""
+    """The status of the failed call, which pymilvus hides behind errors of its own; "" when no call failed."""
     import grpc
 
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, grpc.Call):
             return str(error.code().name)
-        seen.add(id(error))  # pymilvus raises errors from themselves
+        seen.add(id(error))  # pymilvus raises some errors from themselves
         error = error.__context__ if error.__cause__ in {None, error} else error.__cause__
     return ""
 
@@ -258,16 +258,16 @@ def _unavailable(address: Address, status: str, message: str) -> StoreUnavailabl
     if status or "timeout" in message.lower() or "Fail connecting" in message:
         return StoreUnavailable(
             f"the server at {address.endpoint} does not answer",
-            "start it and run this again, or keep the vectors in files: ragcli index --force --store files",
+            "start it and run the command again, or keep the vectors in files: ragcli index --force --store files",
         )
     said = " ".join(message.split())
     return StoreUnavailable(f"the server at {address.endpoint} refuses: {said[:200]}", "see its log")
 
 
-def _connected(address: Address) -> Any:  # noqa: ANN401 (pymilvus has types of its own only where it is installed)
+def _connected(address: Address) -> Any:  # noqa: ANN401 (pymilvus may not be installed)
     token = os.environ.get(TOKEN_VARIABLE, "")
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its native code writes to stderr by itself
-    os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")  # pymilvus would take settings from any .env above it
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its native code writes to stderr
+    os.environ.setdefault("PYTHON_DOTENV_DISABLED", "1")  # or pymilvus would take settings from any .env above it
     try:
         from pymilvus import MilvusClient
     except ModuleNotFoundError as error:
@@ -276,7 +276,7 @@ def _connected(address: Address) -> Any:  # noqa: ANN401 (pymilvus has types of 
             "pip install 'ragcli[cluster]'",
         ) from error
     _silence()
-    # a proxy would carry what is meant for this machine to another one
+    # a proxy would send what is meant for this machine to another one
     options = {"grpc.enable_http_proxy": 0} if is_this_machine(address.host) else {}
     with translated(address, address.collection):
         return MilvusClient(
@@ -286,7 +286,7 @@ def _connected(address: Address) -> Any:  # noqa: ANN401 (pymilvus has types of 
 
 
 def _silence() -> None:
-    """It writes tracebacks to stderr for what it also raises."""
+    """Keep pymilvus from writing tracebacks to stderr for errors that it also raises."""
     for name in ("pymilvus", "pymilvus.milvus_client", "pymilvus.bulk_writer"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

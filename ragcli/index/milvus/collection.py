@@ -1,4 +1,4 @@
-"""Whose collection it is: the one place where an index finds, checks and makes its collection on a Milvus server."""
+"""The collection of one index: found, checked against its owner, made and dropped on a Milvus server."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from contextlib import ExitStack
 
 from ragcli.errors import IndexDamaged, RagcliError, StoreMismatch, UsageError
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, StoreState
+from ragcli.index.milvus.address import Address, parse_address
 from ragcli.index.milvus.client import Collection, gone
-from ragcli.index.store import Address, StoreState, parse_address
 
 
-class Place:
-    """The collection of one index; connects when it first must, and refuses one that is another index's."""
+class IndexCollection:
+    """The collection of one index; connects when it must, and refuses a collection of another index."""
 
     def __init__(self, catalog: Catalog, settings: Settings) -> None:
-        """Raises IndexDamaged when the index names no store that there could be."""
+        """Raises IndexDamaged when the store address in the index is invalid."""
         try:
             self.address: Address = parse_address(settings.store)
         except UsageError as error:
-            raise IndexDamaged("the index names no store that there could be", "ragcli index --force") from error
+            raise IndexDamaged(
+                "the store address saved in this index is invalid", "rebuild it with: ragcli index --force"
+            ) from error
         self._catalog = catalog
         self._settings = settings
         self._collection: Collection | None = None
 
     def open(self) -> Collection:
-        """Raises StoreUnavailable, StoreMismatch, and IndexDamaged when there is no such collection."""
+        """Connect; raises StoreUnavailable, StoreMismatch, and IndexDamaged when the collection is missing."""
         if self._collection is None:
             state = self.state()
             with ExitStack() as stack:
@@ -39,8 +41,8 @@ class Place:
         return self._collection
 
     def require(self) -> None:
-        """Raise as :meth:`open` does; for an index that begins, unless its collection could be made."""
-        if self._catalog.built_with() is not None:
+        """Raise as :meth:`open` does; for a new index, raise unless its collection could be made."""
+        if self._catalog.settings() is not None:
             self.open()
             return
         state = self._first_state()
@@ -53,7 +55,7 @@ class Place:
             self._collection = None
 
     def create(self) -> None:
-        """Make the collection of an index that begins; one that a stopped run of this index left is dropped."""
+        """Make the collection of a new index; first drop the one that a stopped run of this index left."""
         state = self._claim()
         with Collection(self.address, state.collection, self._mark(state)) as collection:
             if self._stands(collection, state):
@@ -61,25 +63,25 @@ class Place:
             self._make(collection, state)
 
     def restore(self) -> None:
-        """Make the collection anew where someone dropped it."""
+        """Make the collection again when somebody dropped it."""
         state = self.state()
         with Collection(self.address, state.collection, self._mark(state)) as collection:
             if not self._stands(collection, state):
                 self._make(collection, state)
 
     def state(self) -> StoreState:
-        """What the catalog knows of the collection."""
+        """The state of the collection as the catalog knows it."""
         state = self._catalog.ledger.store_state()
         if state is None:
-            raise IndexDamaged("the index does not say which collection is its own", "ragcli index --force")
+            raise IndexDamaged("the index does not name its collection", "rebuild it with: ragcli index --force")
         return state
 
     def set_state(self, state: StoreState) -> None:
-        """Within a transaction of the catalog."""
+        """Note ``state`` in the catalog; call it within a transaction."""
         self._catalog.ledger.set_store_state(state)
 
     def _claim(self) -> StoreState:
-        """The name of this index and of its collection, durable before the collection is made."""
+        """Note the names of this index and of its collection, durably, before the collection is made."""
         state = self._first_state()
         with self._catalog.transaction():
             self._catalog.ledger.set_store_owner(state.owner)
@@ -93,7 +95,7 @@ class Place:
         return StoreState(owner, name, cleared=self._catalog.commits())
 
     def _mark(self, state: StoreState) -> str:
-        # in the schema, which every server keeps and nobody can change afterwards
+        # a field name: every server keeps the schema, and nobody can change it later
         return f"{_prefix(state.owner)}{self._settings.sha256[:16]}"
 
     def _make(self, collection: Collection, state: StoreState) -> None:
@@ -101,7 +103,7 @@ class Place:
         collection.create(self._settings.dimension, json.dumps(about))
 
     def _stands(self, collection: Collection, state: StoreState) -> bool:
-        """Whether there is a collection; raises StoreMismatch unless it is that of this index and this model."""
+        """Whether there is a collection; raises StoreMismatch when it is not the one of this index and this model."""
         found = collection.describe()
         if found is None:
             return False
@@ -109,7 +111,7 @@ class Place:
         if found.mark == self._mark(state) and found.dimension == dimension:
             return True
         what = f"the collection {state.collection} at {self.address.endpoint}"
-        hint = "name another collection with --store, or drop that one if nobody needs it"
+        hint = "name another collection with --store, or drop this one if nobody needs it"
         if not found.mark.startswith("ragcli_"):
             raise StoreMismatch(f"{what} was not made by ragcli", hint)
         if found.dimension != dimension:
@@ -121,7 +123,7 @@ class Place:
 
 
 def drop_left_over(catalog: Catalog) -> None:
-    """Drop the collections that a rebuild has left without use; one whose server is away is left for the next run."""
+    """Drop the collections that a rebuild left behind; one whose server does not answer waits for the next run."""
     left = []
     prefix = _prefix(catalog.ledger.store_owner() or "")
     for uri, name in catalog.ledger.left_over():

@@ -1,1 +1,1 @@
-"""FAISS: vectors in immutable segments, and above a size an inverted file over them."""
+"""FAISS: vectors in immutable segments, and for a large index an inverted file over them."""

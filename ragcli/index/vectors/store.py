@@ -1,28 +1,41 @@
-"""The default store: immutable FAISS segments in files beside the catalog, which names those that exist."""
+"""The default store: immutable FAISS segments beside the catalog, which names those that exist.
+
+A commit writes one new segment, which swallows some of the older ones (:func:`to_swallow`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.rows import SegmentRow
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import SegmentRow, Settings
 from ragcli.index.layout import VECTORS
-from ragcli.index.store import Entry, Held
-from ragcli.index.vectors.compaction import to_rewrite
+from ragcli.index.store import Held, NewVector
 from ragcli.types import Span
 
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
     from ragcli.index.vectors.segments import Segments
 
+# A segment with a larger share of dead rows is rewritten without them.
+MOST_DEAD = 0.25
+
+
+class BrokenSegment(NamedTuple):
+    """A segment to replace (None: no segment covers these ids), the chunks whose vector it still has, and the rest."""
+
+    row: SegmentRow | None
+    kept: tuple[int, ...]
+    lost: tuple[int, ...]
+
 
 class SegmentStore:
-    """Implements :class:`ragcli.index.store.VectorStore`; faiss is imported once it is needed."""
+    """Implements :class:`ragcli.index.store.VectorStore`, and the repair of segments. Imports faiss when it must."""
 
     def __init__(self, folder: Path, catalog: Catalog, settings: Settings) -> None:
         self._folder = folder / VECTORS
@@ -35,14 +48,14 @@ class SegmentStore:
         self._dead: list[int] = []
 
     def create(self) -> None:
-        """Nothing: the folder stands, and an empty index has no segment."""
+        """Do nothing: the folder exists, and an empty index has no segment."""
 
     def require(self) -> None:
-        """Nothing: a disk says what it is worth when it is written to."""
+        """Do nothing: :meth:`write` reports what the disk refuses."""
 
-    def write(self, added: Sequence[Entry], dead: Sequence[int]) -> None:
-        """Write the segment that the commit needs, if it needs one."""
-        swallowed = to_rewrite(self._catalog.ledger.segments(), len(added), dead)
+    def write(self, added: Sequence[NewVector], dead: Sequence[int]) -> None:
+        """Write the segment of the commit, if it needs one."""
+        swallowed = to_swallow(self._catalog.ledger.segments(), len(added), dead)
         self._gone, self._new, self._dead = swallowed, [], list(dead)
         if not added and not swallowed:
             return
@@ -54,7 +67,7 @@ class SegmentStore:
 
     def record(self) -> None:
         ledger = self._catalog.ledger
-        # the dead as they were when the segment was written: what dies in this commit is still in it
+        # the ids that were dead when the segment was written: it still has those that die in this commit
         buried = [i for i in self._dead if any(row.first <= i <= row.last for row in self._gone)]
         ledger.bury("in_vectors", buried)
         ledger.replace_segments([row.name for row in self._gone], self._new)
@@ -62,22 +75,22 @@ class SegmentStore:
     def settle(self) -> None:
         self._opened = None
         for row in self._gone:
-            with suppress(OSError):  # it is done; what cannot be removed now, the next writer sweeps up
+            with suppress(OSError):  # the commit is done; the next writer removes what this one cannot
                 (self._folder / row.name).unlink(missing_ok=True)
         self._gone = []
 
     def wants_rewrite(self, dead: Sequence[int]) -> bool:
-        return bool(to_rewrite(self._catalog.ledger.segments(), 0, dead))
+        return bool(to_swallow(self._catalog.ledger.segments(), 0, dead))
 
     def finish(self) -> None:
-        """Nothing: a segment is durable when it is written."""
+        """Do nothing: a segment is durable when :meth:`write` returns."""
 
     def stored(self, ids: Sequence[int]) -> dict[int, Vectors]:
         self._check_segments_of(ids)
         return self._segments().reconstruct(ids)
 
     def purge(self, pending: Sequence[Span]) -> None:
-        """Nothing: a segment that no row names is removed as a file (``recovery.sweep``)."""
+        """Do nothing: ``recovery.sweep`` removes the files of segments that no row names."""
 
     def held(self) -> Held:
         from ragcli.index.vectors.faiss_files import check_digest
@@ -97,6 +110,63 @@ class SegmentStore:
     def close(self) -> None:
         self._opened = None
 
+    def broken(self) -> tuple[list[BrokenSegment], list[SegmentRow]]:
+        """The segments to replace so that every chunk has exactly one vector, and the segments that can be read.
+
+        The catalog must be sound: it says which chunks there are. Sound segments keep their bytes.
+        """
+        ledger = self._catalog.ledger
+        rows = ledger.segments()
+        wanted = self._catalog.chunk_ids()
+        if not rows:
+            return ([BrokenSegment(None, (), tuple(wanted))] if wanted else []), []
+        # ids ascend from segment to segment: a chunk belongs to the last one that begins at or before it
+        shares: list[list[int]] = [[] for _ in rows]
+        firsts = [row.first for row in rows]
+        for i in wanted:
+            shares[max(0, bisect_right(firsts, i) - 1)].append(i)
+        dead = set(ledger.dead("in_vectors"))
+        broken, readable = [], []
+        for row, share in zip(rows, shares, strict=True):
+            held = self._ids_in(row)
+            readable += [row] if held else []
+            kept, lost = [i for i in share if i in held], [i for i in share if i not in held]
+            if lost or not held or held - set(share) - dead:
+                broken.append(BrokenSegment(row, tuple(kept), tuple(lost)))
+        return broken, readable
+
+    def replace(self, gone: Sequence[SegmentRow], vectors: Mapping[int, Vectors]) -> SegmentRow | None:
+        """Replace the segments ``gone`` by one with ``vectors``, by id; one commit."""
+        self._folder.mkdir(exist_ok=True)
+        return self._commit_instead(gone, [(i, vectors[i]) for i in sorted(vectors)], [])
+
+    def merge(self, rows: Sequence[SegmentRow]) -> SegmentRow | None:
+        """Replace several segments that follow one another by one; one commit."""
+        return self._commit_instead(rows, [], rows)
+
+    def _commit_instead(
+        self, gone: Sequence[SegmentRow], added: Sequence[tuple[int, Vectors]], swallowed: Sequence[SegmentRow]
+    ) -> SegmentRow | None:
+        from ragcli.index.vectors.segments import write_segment
+
+        row = write_segment(self._folder, self._catalog.segment_name(), added, swallowed, [])
+        self._gone, self._new, self._dead = list(gone), [row] if row else [], self._catalog.ledger.dead("in_vectors")
+        with self._catalog.transaction():
+            self.record()
+            self._catalog.count_commit()
+        self.settle()
+        return row
+
+    def _ids_in(self, row: SegmentRow) -> set[int]:
+        """The ids in a segment; none when its bytes are not what was written."""
+        from ragcli.index.vectors.segments import Segments, check_segment
+
+        if check_segment(self._folder, row) is not None:
+            return set()
+        with suppress(IndexDamaged):  # the bytes are as written, but the row in the catalog says something else
+            return set(Segments(self._folder, [row], self._dimension).ids().tolist())
+        return set()
+
     def _segments(self) -> Segments:
         from ragcli.index.vectors.segments import Segments
 
@@ -106,10 +176,27 @@ class SegmentStore:
         return self._opened[1]
 
     def _check_segments_of(self, ids: Collection[int]) -> None:
-        # a vector that is used again would carry damage on under a new checksum
+        # a damaged vector that is used again would get a new checksum
         from ragcli.index.vectors.segments import require_sound
 
         for row in self._catalog.ledger.segments():
             if row.name not in self._sound and any(row.first <= i <= row.last for i in ids):
                 require_sound(self._folder, row)
                 self._sound.add(row.name)
+
+
+def to_swallow(rows: Sequence[SegmentRow], added: int, dead: Sequence[int]) -> list[SegmentRow]:
+    """The newest of ``rows`` (oldest first) that a commit of ``added`` chunks rewrites into its own segment.
+
+    As in a binary counter, a new segment swallows the one before it unless that is at least twice as large: there are
+    never more segments than the logarithm of the number of vectors, and no vector is rewritten more often. A segment
+    with many ``dead`` (ascending) goes too, with all newer ones, so that the id ranges of segments ascend.
+    """
+    live = [row.count - (bisect_right(dead, row.last) - bisect_left(dead, row.first)) for row in rows]
+    wasteful = (place for place, row in enumerate(rows) if live[place] < (1 - MOST_DEAD) * row.count)
+    first = next(wasteful, len(rows))
+    size = added + sum(live[first:])
+    while size and first and rows[first - 1].count < 2 * size:
+        first -= 1
+        size += live[first]
+    return list(rows[first:])

@@ -17,8 +17,8 @@ from typing import IO
 
 from ragcli.errors import EngineUnavailable, RagcliError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.settings import Settings
-from ragcli.index.staging import staging_folder
+from ragcli.index.catalog.rows import Settings
+from ragcli.index.layout import staging_folder
 from ragcli.ingest.changes import Due
 from ragcli.ingest.cluster.shards import Group, group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, write_known

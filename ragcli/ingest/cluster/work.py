@@ -21,8 +21,7 @@ import numpy as np
 
 from ragcli.errors import RagcliError
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
 from ragcli.ingest.embed import chunk_document, model_files

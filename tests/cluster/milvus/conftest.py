@@ -31,11 +31,11 @@ def real(tmp_path_factory):
 @pytest.fixture
 def trusted(monkeypatch, tmp_path):
     """In this process and in its children, servers are trusted by a list of the test's own."""
-    from ragcli import trust
-    from ragcli.index.store import parse_address
+    from ragcli.index.milvus.address import parse_address
+    from ragcli.index.milvus.trust import trust_server
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
-    return lambda uri: trust.trust_store(parse_address(uri).endpoint)
+    return lambda uri: trust_server(parse_address(uri).endpoint)
 
 
 @pytest.fixture

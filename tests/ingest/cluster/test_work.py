@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.rows import chunk_key
-from ragcli.index.catalog.settings import Settings
+from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, EmbedStage, Job, ReadAndEmbedStage, ReadStage, fault_here, write_known
 from ragcli.ingest.sandbox.limits import Limits

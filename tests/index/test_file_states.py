@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.index.catalog.rows import FileState
-from ragcli.index.catalog.states import FileStates
+from ragcli.index.catalog.rows import FileState, FileStates
 from ragcli.types import Reason
 
 ROW = (b"/a/b.txt", 1, 10, 20, "00", "text", 3)
