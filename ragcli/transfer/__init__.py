@@ -1,1 +1,1 @@
-"""An index as one file: to keep, to send, and to take in from others."""
+"""An index as one file: to keep, to send, and to import from others."""

@@ -19,10 +19,10 @@ from ragcli.transfer.manifest import Manifest, Member
 
 
 def export_index(folder: Path, file: Path) -> Manifest:
-    """Write the index in ``folder`` to ``file``, which must not exist yet, and return what is in it.
+    """Write the index in ``folder`` to ``file``, which must not exist yet, and return the list of its content.
 
-    The index is held as by a writer, so that it does not change meanwhile; the file appears when it is whole. Raises
-    IndexBusy, IndexDamaged when a segment is not what was written, IndexNotFound for an index that nothing is in.
+    Holds the lock of the writer, so that the index does not change meanwhile; the file appears when it is complete.
+    Raises IndexBusy, IndexNotFound for an empty index, IndexDamaged when a segment does not match its checksum.
     """
     if os.path.lexists(file):
         raise UsageError(f"{file} exists", "name a new file, or remove it first")
@@ -37,7 +37,7 @@ def export_index(folder: Path, file: Path) -> Manifest:
                 f"the vectors of this index are at {settings.store}, not in its files",
                 "take them into files first: ragcli index --store files",
             )
-        # a copy of its own: what stands in SQLite's log is not in the file
+        # a copy, because the file lacks the commits that are still in the log of SQLite
         writer.catalog.copy_to(Path(draft) / CATALOG)
         sources = {CATALOG: Path(draft) / CATALOG} | _derived(folder, writer.catalog)
         manifest = Manifest(
@@ -54,7 +54,7 @@ def export_index(folder: Path, file: Path) -> Manifest:
 
 
 def _derived(folder: Path, catalog: Catalog) -> dict[str, Path]:
-    """The files beside the catalog that it names."""
+    """The files that the catalog names, by their names in the archive."""
     segments = [f"{VECTORS}/{row.name}" for row in catalog.ledger.vector_files()]
     keywords = catalog.keywords_name()
     entries = sorted(path.name for path in (folder / keywords).iterdir())
@@ -87,12 +87,12 @@ def _write(path: Path, manifest: Manifest, sources: dict[str, Path]) -> None:
                 with sources[member.name].open("rb") as source:
                     archive.addfile(_entry(member.name, member.size), source)
         out.flush()
-        with suppress(OSError):  # a file that cannot be synced (a pipe, some network folders) is written all the same
+        with suppress(OSError):  # some files cannot be synced: pipes, and files in some network folders
             os.fsync(out.fileno())
 
 
 def _entry(name: str, size: int) -> tarfile.TarInfo:
-    """An entry that is the same whoever exports, and whenever."""
+    """An entry without owner and time: every export of the same index is the same file."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = size, 0o600
     return entry

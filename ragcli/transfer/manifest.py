@@ -1,6 +1,6 @@
-"""What an exported index says of itself: the first member of the file, a JSON document with the digest of each other.
+"""The manifest of an exported index: the first member of the file, a JSON document with the digest of every other one.
 
-The file is an uncompressed tar, so that nothing in it can unfold, and whoever has no ragcli can look inside.
+The file is an uncompressed tar: nothing in it can expand, and any program can list it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ragcli.index.layout import CATALOG, VECTORS, is_approximate_name, is_keywor
 
 NAME = "manifest.json"
 FORMAT = 1
-LARGEST = 16 << 20  # bytes of a manifest
+LARGEST = 16 << 20  # bytes in a manifest
 
 _MOST_FILES = 50_000
 _LARGEST_FILE = 1 << 44
@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of the index, by its name below the index's folder."""
+    """One file of the index, by its path in the folder of the index."""
 
     name: str
     size: int
@@ -35,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the archive holds."""
+    """The content of the archive."""
 
     model: str
     documents: int
@@ -49,15 +49,15 @@ class Manifest:
 
 
 def pack(manifest: Manifest) -> bytes:
-    """The manifest as it stands in the file."""
+    """The bytes of ``manifest`` in the file."""
     record = {"ragcli-export": FORMAT} | asdict(manifest)
     return json.dumps(record, indent=1).encode() + b"\n"
 
 
 def unpack(data: bytes) -> Manifest:
-    """The manifest of ``data``, every name and number in it checked.
+    """The manifest in ``data``, with every name and number checked.
 
-    Raises IndexFormat for one of another version, IndexDamaged for anything else that is not what :func:`pack` wrote.
+    Raises IndexFormat for another version, IndexDamaged for anything else that :func:`pack` did not write.
     """
     try:
         record = json.loads(data)
@@ -70,17 +70,17 @@ def unpack(data: bytes) -> Manifest:
             str(record["model"]), int(record["documents"]), int(record["chunks"]), tuple(map(_member, record["files"]))
         )
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise IndexDamaged(f"the list of what is in the file cannot be read ({error})", "export it again") from error
+        raise IndexDamaged(f"the manifest of the file cannot be read ({error})", "export it again") from error
     names = {member.name for member in manifest.files}
     if len(names) != len(manifest.files) or len(names) > _MOST_FILES or CATALOG not in names:
-        raise IndexDamaged("the list of what is in the file is not that of an index", "export it again")
+        raise IndexDamaged("the manifest of the file is not that of an index", "export it again")
     return manifest
 
 
 def _member(record: Mapping[str, Any]) -> Member:
     name, size, sha256 = record["name"], record["size"], record["sha256"]
     if not isinstance(name, str) or not is_member_name(name):
-        raise ValueError(f"{name!r} is no file of an index")
+        raise ValueError(f"{name!r} is not a file of an index")
     if type(size) is not int or not 0 <= size <= _LARGEST_FILE:
         raise ValueError(f"{name} cannot have {size!r} bytes")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
@@ -89,7 +89,7 @@ def _member(record: Mapping[str, Any]) -> Member:
 
 
 def is_member_name(name: str) -> bool:
-    """Whether an index can hold a file of that name: the only names that are ever written."""
+    """Whether an index can hold a file of that name; an import writes no other names."""
     folder, slash, file = name.partition("/")
     if not slash:
         return name == CATALOG

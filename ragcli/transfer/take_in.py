@@ -1,4 +1,4 @@
-"""Take in an exported index, which may come from anyone: checked whole before it lands, all of it or nothing."""
+"""Import an exported index, which may come from anyone: checked completely before it appears, all or nothing."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ragcli.transfer import manifest as manifests
 from ragcli.transfer.manifest import Manifest, Member
 
 _PIECE = 1 << 20
-_AGAIN = "export it again, or get it from where it came from"
+_AGAIN = "export it again, or get the file again"
 
 
 def import_index(file: Path, folder: Path) -> Manifest:
-    """Make an index in ``folder``, where there must be none, of what :func:`export_index` wrote to ``file``.
+    """Make an index in ``folder``, where there must be none, from ``file``, which :func:`export_index` wrote.
 
-    Names, sizes and digests are held against the list at the head of the file, then the index against itself as
-    ``ragcli verify`` does; only then it appears, in one step. It knows no folders: a run without a path must not read
-    what a stranger's index names. Raises UsageError, IndexFormat, IndexDamaged, and RagcliError for a full disk.
+    Compares names, sizes and digests with the manifest of the file, then checks the index as ``ragcli verify`` does;
+    then the index appears, in one step. It knows no folders: a run without a path must not read folders that somebody
+    else named. Raises UsageError, IndexFormat, IndexDamaged, and RagcliError for a full disk.
     """
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder} exists", "choose another name with --index")
-    # a name that is no index's; whoever holds its lock is importing, and what a killed import left is cleared away
+    # no index can have this name; the holder of its lock is importing, so anything else is left from a killed import
     staging = folder.parent / f".importing-{folder.name}"
     with _opened(file) as archive, writer_lock(staging):
         _clear(staging)
         try:
             manifest = _unpack(archive, staging)
             _check(staging, manifest)
-            for name in LOCK_FILES[1:]:  # who imports is of no interest afterwards
+            for name in LOCK_FILES[1:]:  # they name this process, which is done
                 (staging / name).unlink(missing_ok=True)
             _land(staging, folder)
         except BaseException:
@@ -53,7 +53,7 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         with file.open("rb") as source, tarfile.open(fileobj=source, mode="r:") as archive:
             yield archive
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise IndexDamaged(f"{file} is no exported index, or is cut off ({error})", _AGAIN) from error
+        raise IndexDamaged(f"{file} is not an exported index, or is cut off ({error})", _AGAIN) from error
     except OSError as error:
         raise RagcliError(f"cannot import {file}: {error.strerror or error}", "check the file and the disk") from error
 
@@ -71,7 +71,7 @@ def _clear(staging: Path) -> None:
 def _unpack(archive: tarfile.TarFile, staging: Path) -> Manifest:
     first = archive.next()
     if first is None or first.name != manifests.NAME or not first.isreg() or first.size > manifests.LARGEST:
-        raise IndexDamaged("the file is no exported index: it does not begin with its list", _AGAIN)
+        raise IndexDamaged("the file is not an exported index: it does not begin with its manifest", _AGAIN)
     source = archive.extractfile(first)
     assert source is not None  # it is a regular file
     manifest = manifests.unpack(source.read())
@@ -80,13 +80,13 @@ def _unpack(archive: tarfile.TarFile, staging: Path) -> Manifest:
         raise RagcliError(f"the index takes {manifest.size >> 20:,} MiB, {free >> 20:,} are free", "free some space")
     for member in manifest.files:
         entry = archive.next()
-        # compared with the list, whose names are checked, so that no other name is ever used
+        # compared with the manifest, whose names are checked, so that no other name is ever used
         if entry is None or entry.name != member.name or not entry.isreg() or entry.size != member.size:
             found = "the end" if entry is None else repr(entry.name)
-            raise IndexDamaged(f"the file holds {found} where its list says {member.name}", _AGAIN)
+            raise IndexDamaged(f"the file holds {found} where its manifest says {member.name}", _AGAIN)
         _extract(archive, entry, member, staging / member.name)
     if (entry := archive.next()) is not None:
-        raise IndexDamaged(f"the file holds {entry.name!r}, which is not on its list", _AGAIN)
+        raise IndexDamaged(f"the file holds {entry.name!r}, which is not in its manifest", _AGAIN)
     return manifest
 
 
@@ -107,7 +107,7 @@ def _extract(archive: tarfile.TarFile, entry: tarfile.TarInfo, member: Member, p
 
 
 def _check(staging: Path, manifest: Manifest) -> None:
-    """Refuse what does not hold together, and forget the folders it was made of and the servers it was on."""
+    """Raise IndexDamaged for an index with faults; make it forget its folders and servers."""
     catalog = Catalog.create(staging)
     try:
         named = {f"vectors/{row.name}" for row in catalog.ledger.vector_files()}
@@ -118,7 +118,7 @@ def _check(staging: Path, manifest: Manifest) -> None:
         if settings is not None and settings.store:
             raise IndexDamaged("the index in the file keeps its vectors elsewhere", _AGAIN)
         if any(not row.path.is_absolute() for row in catalog.documents()):
-            raise IndexDamaged("the index in the file names documents by no whole path", _AGAIN)
+            raise IndexDamaged("the index in the file names a document without an absolute path", _AGAIN)
         with catalog.transaction():
             for root in catalog.roots():
                 catalog.drop_root(root)

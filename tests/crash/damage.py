@@ -59,7 +59,7 @@ def assert_same(found, wanted):
 def kinds(folder):
     """One file of each kind, which are told apart by their suffixes."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.stat().st_size)
-    # SQLite makes the -shm anew whenever it opens the catalog first
+    # SQLite makes a new -shm whenever it opens the catalog first
     return {p.name if p.suffix == ".json" else p.suffix: p for p in files if p.suffix != ".sqlite3-shm"}
 
 

@@ -17,7 +17,7 @@ from ragcli.__main__ import main
 from ragcli.index.keywords import files
 from ragcli.ingest import embed, sync
 
-# so that a short run has many commits, and what is written anew at times is written anew each time
+# so that a short run has many commits, and what is rewritten at times is rewritten each time
 sync._COMMIT_CHUNKS = 6
 files.MOST_DEAD = 0
 # one text at a time: in company, a float16 may be rounded the other way

@@ -80,7 +80,7 @@ def install(to_supervisor: int) -> None:
 
 
 def _program():
-    """The filter: calls of ours are notified, but for opening a file only to read it."""
+    """The filter: it announces the calls that change a file, and opening one unless only to read it."""
     lines = [(_LOAD, 0, 0, 0)]
     for number in _CALLS:
         if number in {_OPEN, _OPENAT}:

@@ -105,14 +105,14 @@ def test_scores_and_order_are_those_of_brute_force_where_all_lists_are_read(fold
 def test_what_came_later_is_searched_too_and_what_went_is_not_found(folder):
     make(folder)
     read_every_list(folder)
-    change(folder, texts(1000, 30) | {"/d/3": ["passage 3 anew"]}, ["/d/9"])
+    change(folder, texts(1000, 30) | {"/d/3": ["passage 3 again"]}, ["/d/9"])
     for step in range(12):  # small commits, until segments with old and new ids are written as one
         change(folder, texts(2000 + 20 * step, 20), [f"/d/{20 + step}"])
     with open_index(folder) as index:
         row = index.catalog.ledger.approximate()
         assert any(segment.first <= row.last < segment.last for segment in index.catalog.ledger.segments())
-        strangers = row.count - index.catalog.ledger.chunks_up_to(row.last)
-        assert strangers >= 130
+        unknown = row.count - index.catalog.ledger.chunks_up_to(row.last)
+        assert unknown >= 130
     rows = rows_of(folder)
     for query in QUERIES[:10]:
         for k in (1, 10, 300, 9000):
@@ -239,7 +239,7 @@ Segments(Path(sys.argv[1]), [], 8, row).search(np.ones(8, np.float32), 10)
 """
 
 
-def test_numbers_and_ids_of_a_stranger_do_not_crash_it(folder):
+def test_numbers_and_ids_from_elsewhere_do_not_crash_it(folder):
     """What the header allows to vary: centres, rows and ids may hold anything."""
     row = make(folder)
     path = folder / "vectors" / row.name

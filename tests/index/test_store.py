@@ -99,7 +99,7 @@ def test_a_checksum_tells_ids_and_rows_apart():
 
 
 @pytest.fixture
-def named_by_a_stranger(tmp_path, monkeypatch):
+def index_from_elsewhere(tmp_path, monkeypatch):
     """An index whose catalog says that its vectors are on a server."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     folder = tmp_path / "i"
@@ -111,29 +111,32 @@ def named_by_a_stranger(tmp_path, monkeypatch):
     return folder
 
 
-def test_an_index_does_not_choose_which_server_is_asked(named_by_a_stranger):
+def test_an_index_does_not_choose_which_server_is_asked(index_from_elsewhere):
     for mode in ("hybrid", "dense"):
-        with pytest.raises(UsageError, match="nobody has named on this machine"), open_index(named_by_a_stranger, mode):
+        with (
+            pytest.raises(UsageError, match="nobody has named on this machine"),
+            open_index(index_from_elsewhere, mode),
+        ):
             pass
-    with open_index(named_by_a_stranger, "keyword") as index:
+    with open_index(index_from_elsewhere, "keyword") as index:
         assert [i for i, _ in index.keyword(["pear"], 5)] == [2]
 
 
 @pytest.mark.parametrize("store", ["milvus://u:p@h/c", "file:///etc/passwd", "x", "milvus://h/c?index=x"])
-def test_a_store_that_there_cannot_be_is_damage(named_by_a_stranger, store):
-    with open_writer(named_by_a_stranger) as writer, writer.catalog.transaction():
+def test_an_invalid_store_address_in_an_index_is_damage(index_from_elsewhere, store):
+    with open_writer(index_from_elsewhere) as writer, writer.catalog.transaction():
         writer.catalog.set_value("index", {**SETTINGS.to_record(), "store": store})
-    with pytest.raises(RagcliError, match="saved in this index is invalid"), open_index(named_by_a_stranger):
+    with pytest.raises(RagcliError, match="saved in this index is invalid"), open_index(index_from_elsewhere):
         pass
 
 
-def test_what_cannot_be_reached_is_not_in_the_way_of_a_writer(named_by_a_stranger):
-    with closing(sqlite3.connect(named_by_a_stranger / "catalog.sqlite3")) as db:
+def test_an_absent_server_does_not_stop_a_writer(index_from_elsewhere):
+    with closing(sqlite3.connect(index_from_elsewhere / "catalog.sqlite3")) as db:
         before = db.execute("SELECT count(*) FROM chunks").fetchone()
-    with open_writer(named_by_a_stranger) as writer, writer.catalog.transaction():
+    with open_writer(index_from_elsewhere) as writer, writer.catalog.transaction():
         writer.catalog.ledger.set_left_over([("milvus://127.0.0.1:9/c", "c__g1")])
         writer.catalog.ledger.reserve(3)  # as a writer that was killed leaves it
-    with open_writer(named_by_a_stranger) as writer:
+    with open_writer(index_from_elsewhere) as writer:
         assert writer.catalog.ledger.left_over() == [("milvus://127.0.0.1:9/c", "c__g1")]  # for a better day
         assert len(writer.catalog.ledger.pending()) == 1
         assert (writer.catalog.count("chunks"),) == before

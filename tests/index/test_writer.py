@@ -287,7 +287,7 @@ def test_files_of_others_that_came_later_are_left_alone(tmp_path):
 
 
 def test_what_tantivy_left_when_killed_as_it_began_is_gone_after_the_next_run(tmp_path):
-    """It writes each list of its files as a draft, and renames it; before the first rename there is no list at all."""
+    """It writes each list of its files as a draft, and renames it; before the first rename there is none."""
     folder = tmp_path / "index"
     with open_writer(folder):
         pass

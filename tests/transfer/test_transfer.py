@@ -144,9 +144,9 @@ def test_no_name_leads_out_or_names_anything_else(exported, tmp_path, name):
     members = members_of(exported)
     entry = tarfile.TarInfo(name)
     added = honest([*members, (entry, b"evil")])
-    assert "is no file of an index" in str(refused(written(added, tmp_path / "x"), tmp_path / "home" / "i"))
+    assert "is not a file of an index" in str(refused(written(added, tmp_path / "x"), tmp_path / "home" / "i"))
     unlisted = [*members_of(exported), (tarfile.TarInfo(name), b"")]
-    assert "not on its list" in str(refused(written(unlisted, tmp_path / "x"), tmp_path / "home" / "i"))
+    assert "not in its manifest" in str(refused(written(unlisted, tmp_path / "x"), tmp_path / "home" / "i"))
 
 
 @given(st.text())
@@ -229,7 +229,7 @@ def forged(exported: Path, tmp_path: Path, sql: str) -> Path:
         ("UPDATE segments SET name = '../../evil.faiss'", "does not hold what was written"),
         ("UPDATE segments SET count = 1 << 60", "does not hold what was written"),
         ("UPDATE settings SET value = '\"../evil\"' WHERE key = 'keywords'", "does not hold what was written"),
-        ("UPDATE documents SET path = CAST('--evil' AS BLOB) WHERE id = 1", "no whole path"),
+        ("UPDATE documents SET path = CAST('--evil' AS BLOB) WHERE id = 1", "without an absolute path"),
         ("UPDATE chunks SET text = 'other' WHERE id = 2", "not sound"),
         ("DELETE FROM chunks WHERE id = 2", "not sound"),
         ("INSERT INTO pending VALUES (1, 1 << 62)", "not whole"),
@@ -249,13 +249,13 @@ def test_a_forged_catalog_is_refused(exported, tmp_path, sql, said):
     assert said in str(refused(forged(exported, tmp_path, sql), tmp_path / "home" / "i"))
 
 
-def test_the_folders_and_the_model_that_a_stranger_names_are_not_reached_for(ragcli, exported, tmp_path):
+def test_the_folders_and_the_model_of_an_imported_index_are_not_used(ragcli, exported, tmp_path):
     rules = json.dumps({"include": [], "exclude": [], "hidden": True, "ignore_files": False, "max_file_size": 1 << 40})
     sql = f"""
         UPDATE settings SET value = replace(value, 'all-MiniLM-L6-v2', 'evil/model') WHERE key = 'index';
         INSERT INTO roots VALUES (CAST('{tmp_path}' AS BLOB), '{rules}');
         INSERT INTO settings VALUES ('store_owner', '"{"0" * 32}"'), ('left_over', '[["milvus://127.0.0.1:9/c", "c"]]');
-        DELETE FROM settings WHERE key = 'checksums';  -- those that a stranger makes would fit
+        DELETE FROM settings WHERE key = 'checksums';  -- an attacker would make ones that match
     """
     assert ragcli("import", str(forged(exported, tmp_path, sql))).returncode == 0
     assert "no folders" in ragcli("index").stderr

@@ -206,15 +206,15 @@ def test_verify_finds_and_repair_mends(server, ragcli, tmp_path, trusted):
     rows = {row["id"]: row for row in rows}
     client.delete(name, filter=f"id in [{ids[0]}]")
     changed = {**rows[ids[1]], "vector": rows[ids[2]]["vector"]}
-    stranger = {**rows[ids[2]], "id": 10**12}
-    client.upsert(name, [changed, stranger])
+    unknown = {**rows[ids[2]], "id": 10**12}
+    client.upsert(name, [changed, unknown])
     found = ragcli("verify", "-i", "m")
     assert found.returncode == 2
     assert "1 chunks have no vector" in found.stdout
     assert "1 vectors do not match their checksum" in found.stdout
     assert "vector of 1 unknown chunks" in found.stdout
-    mended = ragcli("repair", "-i", "m")
-    assert (mended.returncode, mended.stderr) == (
+    repaired = ragcli("repair", "-i", "m")
+    assert (repaired.returncode, repaired.stderr) == (
         0, "vectors on the server: 2 chunks embedded, 0 reused, 1 that no chunk has removed\n",
     )  # fmt: skip
     assert ragcli("verify", "-i", "m").returncode == 0
@@ -263,7 +263,7 @@ def test_an_index_on_a_server_is_not_exported(server, twins, ragcli, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_thousands_of_strangers_are_damage_not_an_empty_answer(server, tmp_path, trusted):
+def test_thousands_of_unknown_vectors_are_damage_not_an_empty_answer(server, tmp_path, trusted):
     uri = server.uri()
     trusted(uri)
     near = vector_of("needle")
@@ -294,6 +294,6 @@ def test_what_is_held_is_read_piece_by_piece(server, twins, monkeypatch):
     client.upsert(name, [{**rows[0], "id": i} for i in (-5, 10**6)])
     client.delete(name, filter=f"id in {ids[3:6]}")
     client.close()
-    missing, strangers = verify(twins[1]).faults
+    missing, unknown = verify(twins[1]).faults
     assert missing == f"3 chunks have no vector, the first is {ids[3]}"
-    assert strangers == "vector of 2 unknown chunks, the first is -5"
+    assert unknown == "vector of 2 unknown chunks, the first is -5"

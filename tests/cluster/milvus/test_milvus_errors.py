@@ -53,8 +53,8 @@ def test_a_server_that_takes_calls_and_never_answers(ragcli, documents):
 
 def test_no_server_is_told_of_before_a_cluster_is_asked_for_anything(ragcli, documents):
     pytest.importorskip("ray", reason="needs ray: make test-cluster installs it")
-    with socket.create_server(("127.0.0.1", 0)) as stranger:  # would be waited for, for 45 s, and then be what is said
-        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as other:  # would be waited for, for 45 s, and then be what is said
+        address = f"127.0.0.1:{other.getsockname()[1]}"
         uri = f"milvus://127.0.0.1:{free_port()}/docs"
         refused(
             ragcli("index", "--engine", "ray", "--address", address, "--store", uri, str(documents)), "does not answer"
