@@ -18,12 +18,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.harness import ROUNDS, Task, figures, print_table, run_rounds
+from benchmarks.harness import ROUNDS, Command, figures, print_table, run_rounds
 from benchmarks.results import write_result
 from ragcli.index.catalog.rows import Settings
 from ragcli.index.writer import Batch, NewFile, open_writer
-from ragcli.models.reranker import resolve_reranker
-from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
+from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve, resolve_reranker
 from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.types import Block, Chunk, Document
 
@@ -71,11 +70,11 @@ def main() -> None:
         script = [files.folder, folder / "flat.faiss", QUESTION]
         reranker = [folder / "texts.txt", resolve_reranker("ragcli-reranker").folder, str(DEFAULT_CANDIDATES)]
         tasks = {
-            "ragcli query": Task(ragcli),
-            "script with CrossEncoder": Task([sys.executable, folder / "reranking.py", *script, *reranker]),
-            "ragcli query --no-rerank": Task([*ragcli, "--no-rerank"]),
-            "script": Task([sys.executable, folder / "script.py", *script]),
-            "ragcli query --mode keyword": Task([*ragcli, "--no-rerank", "--mode", "keyword"]),
+            "ragcli query": Command(ragcli),
+            "script with CrossEncoder": Command([sys.executable, folder / "reranking.py", *script, *reranker]),
+            "ragcli query --no-rerank": Command([*ragcli, "--no-rerank"]),
+            "script": Command([sys.executable, folder / "script.py", *script]),
+            "ragcli query --mode keyword": Command([*ragcli, "--no-rerank", "--mode", "keyword"]),
         }
         samples = run_rounds(tasks, options.rounds)
     table = figures(samples, "script")

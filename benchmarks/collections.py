@@ -15,7 +15,7 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
 @dataclass(frozen=True)
-class Collection:
+class BeirCollection:
     """Texts by document id, questions by id, and judgements by question id."""
 
     name: str
@@ -24,7 +24,7 @@ class Collection:
     qrels: dict[str, dict[str, int]]
 
 
-def load(name: str, split: str = "test") -> Collection:
+def load(name: str, split: str = "test") -> BeirCollection:
     """A collection with the questions of one split; raises FileNotFoundError when it is not beside the project."""
     folder = SHARED / name
     corpus = {}
@@ -37,7 +37,7 @@ def load(name: str, split: str = "test") -> Collection:
             qrels.setdefault(question, {})[document] = int(grade)
     file = "queries.jsonl" if split == "test" else f"queries.{split}.jsonl"
     queries = {row["_id"]: row["text"] for row in _rows(folder / file) if row["_id"] in qrels}
-    return Collection(f"{name}/{split}", corpus, queries, qrels)
+    return BeirCollection(f"{name}/{split}", corpus, queries, qrels)
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -47,7 +47,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def indexed(collection: Collection, keep: Path | None = None) -> Iterator[Path]:
+def indexed(collection: BeirCollection, keep: Path | None = None) -> Iterator[Path]:
     """The collection as a folder of Markdown files, indexed; ``keep`` reuses an index made earlier."""
     if keep is not None and (keep / "done").exists():
         yield keep / "index"

@@ -111,7 +111,7 @@ def serve(engine: Callable[[], Callable[[list[str]], Any]], pipe: Connection) ->
 
 def ragcli_encoder() -> Callable[[list[str]], Any]:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the command does
-    from ragcli.models.encoder import open_index_encoder
+    from ragcli.models.open import open_index_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
     return open_index_encoder(resolve(DEFAULT_MODEL), 1000).encode

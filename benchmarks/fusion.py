@@ -14,10 +14,10 @@ from pathlib import Path
 import ir_measures
 from ir_measures import nDCG
 
-from benchmarks.collections import Collection, indexed, load
+from benchmarks.collections import BeirCollection, indexed, load
 from benchmarks.results import write_result
 from ragcli.index.reader import open_index
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import resolve
 from ragcli.retrieve.fuse import fuse, reciprocal_rank_fusion
 from ragcli.text.terms import query_terms
@@ -46,7 +46,7 @@ def main() -> None:
     write_result(f"fusion-{options.name}-{options.split}", {"nDCG@10": table, "depth": DEPTH})
 
 
-def ranked_lists(collection: Collection, folder: Path) -> tuple[dict[str, tuple[Ranked, Ranked]], dict[int, str]]:
+def ranked_lists(collection: BeirCollection, folder: Path) -> tuple[dict[str, tuple[Ranked, Ranked]], dict[int, str]]:
     """(dense, keyword) for each question, and the document id of each chunk."""
     lists, document_of = {}, {}
     with open_index(folder) as index:
@@ -72,7 +72,7 @@ def rules() -> dict[str, object]:
     return found
 
 
-def score(collection: Collection, runs: dict[str, Ranked], document_of: dict[int, str]) -> float:
+def score(collection: BeirCollection, runs: dict[str, Ranked], document_of: dict[int, str]) -> float:
     """Mean nDCG@10 of documents, each ranked by its best chunk."""
     run: dict[str, dict[str, float]] = {}
     for question, ranked in runs.items():

@@ -29,7 +29,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Task:
+class Command:
     """A command, what to do before each run of it, and variables that it sees besides the environment's."""
 
     command: Sequence[str | Path]
@@ -39,7 +39,7 @@ class Task:
     stdin: Path = Path(os.devnull)
 
 
-def run_rounds(tasks: Mapping[str, Task], rounds: int = ROUNDS, *, warm: int = 1) -> dict[str, list[Sample]]:
+def run_rounds(tasks: Mapping[str, Command], rounds: int = ROUNDS, *, warm: int = 1) -> dict[str, list[Sample]]:
     """Every task once a round; the first ``warm`` rounds fill caches and do not count."""
     samples: dict[str, list[Sample]] = {name: [] for name in tasks}
     for turn in range(-warm, rounds):
@@ -54,7 +54,7 @@ def run_rounds(tasks: Mapping[str, Task], rounds: int = ROUNDS, *, warm: int = 1
     return samples
 
 
-def run(task: Task) -> Sample:
+def run(task: Command) -> Sample:
     """Run a task once, its output thrown away; RuntimeError with what it said when it fails."""
     command = [os.fspath(part) for part in task.command]
     started = time.perf_counter()

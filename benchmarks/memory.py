@@ -123,7 +123,7 @@ def run_index(count: int, *options: str) -> dict[str, object]:
 def bare_model(expected: int) -> int:
     """Peak memory of a process that embeds some passages and does nothing else."""
     code = (
-        "import resource\nfrom ragcli.models.encoder import open_index_encoder\n"
+        "import resource\nfrom ragcli.models.open import open_index_encoder\n"
         "from ragcli.models.resolve import DEFAULT_MODEL, resolve\n"
         f"open_index_encoder(resolve(DEFAULT_MODEL), {expected}).encode(['a harbour at night'] * 64)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"

@@ -36,7 +36,7 @@ from ragcli.index.catalog.rows import Settings
 from ragcli.index.reader import open_index
 from ragcli.index.vectors.optimize import optimize, search_exactly
 from ragcli.index.writer import Batch, NewFile, open_writer
-from ragcli.models.encoder import open_index_encoder
+from ragcli.models.open import open_index_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
 
 Rows = npt.NDArray[np.float32]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.collections import indexed, load
-from benchmarks.harness import ROUNDS, Task, figures, print_table, run_rounds
+from benchmarks.harness import ROUNDS, Command, figures, print_table, run_rounds
 from benchmarks.results import write_result
 from ragcli.index.layout import VECTORS
 from ragcli.index.milvus.address import Address, parse_address
@@ -30,7 +30,7 @@ from ragcli.index.milvus.trust import trust_server
 from ragcli.index.reader import Index, open_index
 from ragcli.index.vectors.segments import Segments, Vectors
 from ragcli.index.writer import Batch, NewFile, open_writer
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.types import Document
 
@@ -138,7 +138,7 @@ def latency(seconds: Sequence[float]) -> dict[str, float]:
 
 def cold(folder: Path, rounds: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "ragcli", "query", QUESTION, "--no-rerank", "--index"]
-    tasks = {name: Task([*command, folder / kind]) for name, kind in (("files", "files"), ("server", "flat"))}
+    tasks = {name: Command([*command, folder / kind]) for name, kind in (("files", "files"), ("server", "flat"))}
     return figures(run_rounds(tasks, rounds), "files")
 
 

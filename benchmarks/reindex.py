@@ -20,12 +20,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.cold_query import SAMPLES, fill
-from benchmarks.harness import ROUNDS, Task, figures, print_table, run, run_rounds, spread
+from benchmarks.harness import ROUNDS, Command, figures, print_table, run, run_rounds, spread
 from benchmarks.results import write_result
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.registry import load
 from ragcli.ingest.chunk import ChunkOptions, chunk
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
 PARAGRAPHS = 10
@@ -54,15 +54,15 @@ def unchanged(folder: Path, files: int, rounds: int) -> dict[str, object]:
         path.write_text(f"Item {i}.\n")
     (folder / "single").mkdir()
     (folder / "single" / "a.txt").write_text("Item.\n")
-    first = run(Task(index(folder / "home", folder / "documents")))
-    run(Task(index(folder / "other", folder / "single")))
+    first = run(Command(index(folder / "home", folder / "documents")))
+    run(Command(index(folder / "other", folder / "single")))
     find = "find"
     tasks = {
-        find: Task([find, folder / "documents", "-type", "f", "-printf", "%s %T@\n"]),
-        "python -c pass": Task([sys.executable, "-c", "pass"]),
-        "ragcli --version": Task([sys.executable, "-m", "ragcli", "--version"]),
-        "ragcli index, one file": Task(index(folder / "other", folder / "single")),
-        "ragcli index, nothing to do": Task(index(folder / "home", folder / "documents")),
+        find: Command([find, folder / "documents", "-type", "f", "-printf", "%s %T@\n"]),
+        "python -c pass": Command([sys.executable, "-c", "pass"]),
+        "ragcli --version": Command([sys.executable, "-m", "ragcli", "--version"]),
+        "ragcli index, one file": Command(index(folder / "other", folder / "single")),
+        "ragcli index, nothing to do": Command(index(folder / "home", folder / "documents")),
     }
     samples = run_rounds(tasks, rounds)
     table = figures(samples, find)
@@ -95,9 +95,9 @@ def one_file(folder: Path, chunks: int, rounds: int) -> dict[str, object]:
     for name, place in ((f"among {chunks} chunks", "big"), ("alone", "small")):
         command = [*index(folder, document.parent), "--index", place]
         edit()
-        run(Task(command))
-        tasks[name] = Task(command, before=edit)
-    tasks["nothing to do"] = Task([*index(folder, document.parent), "--index", "small"])
+        run(Command(command))
+        tasks[name] = Command(command, before=edit)
+    tasks["nothing to do"] = Command([*index(folder, document.parent), "--index", "small"])
     samples = run_rounds(tasks, rounds)
     table = figures(samples, "alone")
     print_table(table, "alone")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks.harness import Task, figures, print_table, run_rounds
+from benchmarks.harness import Command, figures, print_table, run_rounds
 from benchmarks.results import write_result
 
 COMPLETION = {"_RAGCLI_COMPLETE": "complete_bash", "COMP_WORDS": "ragcli query x --format vim", "COMP_CWORD": "4"}
@@ -20,12 +20,12 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     ragcli = [sys.executable, "-m", "ragcli"]
     tasks = {
-        "python -c pass": Task([sys.executable, "-c", "pass"]),
-        "import typer": Task([sys.executable, "-c", "import typer"]),
-        "ragcli --version": Task([*ragcli, "--version"]),
-        "ragcli --help": Task([*ragcli, "--help"]),
-        "ragcli query --help": Task([*ragcli, "query", "--help"]),
-        "completion": Task(ragcli, variables=COMPLETION),
+        "python -c pass": Command([sys.executable, "-c", "pass"]),
+        "import typer": Command([sys.executable, "-c", "import typer"]),
+        "ragcli --version": Command([*ragcli, "--version"]),
+        "ragcli --help": Command([*ragcli, "--help"]),
+        "ragcli query --help": Command([*ragcli, "query", "--help"]),
+        "completion": Command(ragcli, variables=COMPLETION),
     }
     table = figures(run_rounds(tasks, rounds), "import typer")
     print_table(table, "import typer")

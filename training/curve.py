@@ -1,4 +1,4 @@
-"""Quality against latency of the shipped reranker: how many candidates, and how many tokens of each.
+"""Quality against latency of the shipped reranker, by number of candidates and of tokens per candidate.
 
     python -m training.curve
 
@@ -13,11 +13,10 @@ import statistics
 from itertools import pairwise
 
 from ragcli.models.files import DEFAULT_RERANKER
-from ragcli.models.numpy import late
+from ragcli.models.numpy import encoder as numpy_encoder
 from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
 from ragcli.models.numpy.encoder import NumpyEncoder
-from ragcli.models.reranker import resolve_reranker
-from ragcli.models.resolve import DEFAULT_MODEL, resolve
+from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
 from ragcli.retrieve.rerank import score
 from training import develop
 
@@ -31,7 +30,7 @@ def main() -> None:
     ranking = json.loads((files.folder / "calibration.json").read_text())["ranking"]
     model, encoder = NumpyCrossEncoder(files), NumpyEncoder(resolve(DEFAULT_MODEL))
     for window in WINDOWS:
-        model.window = late.WINDOW = window
+        model.window = numpy_encoder.COMPARED_TOKENS = window
         rows = develop.development(QUESTIONS)
         seconds: dict[int, list[float]] = {depth: [] for depth in DEPTHS}
         for row in rows:

@@ -1,4 +1,4 @@
-"""What a trained cross-encoder does for the development questions, beside the hybrid order and late interaction.
+"""The gain of a trained cross-encoder on the development questions, beside the hybrid order and late interaction.
 
     python -m training.develop teacher --limit 60
 
@@ -19,8 +19,7 @@ from typing import Any
 
 from ragcli.models.files import ModelFiles
 from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
-from ragcli.models.numpy.encoder import NumpyEncoder
-from ragcli.models.numpy.late import compare
+from ragcli.models.numpy.encoder import NumpyEncoder, compare
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.retrieve.rerank import combine
 from training.export import export
@@ -78,7 +77,7 @@ def add_signals(rows: Sequence[Row], model: NumpyCrossEncoder) -> None:
 
 
 def gain(row: Row, weights: Mapping[str, float]) -> float:
-    """nDCG@10 of the candidates in the order of the combined signals; what is not reranked stays behind."""
+    """nDCG@10 of the candidates in the order of the combined signals; the rest stays behind them."""
     signals = [{name: row[name][i] for name in weights} for i in range(min(DEPTH, len(row["texts"])))]
     if not 0 <= row["answer"] < len(signals):
         return 1 / math.log2(2 + row["answer"]) if 0 <= row["answer"] < 10 else 0.0

@@ -2,8 +2,8 @@
 
     python -m training.export final
 
-Matrices are stored as float8 (e4m3), everything else as float16: a quarter of float32, and what it costs in ranking is
-in docs/ranking.md. config.json says float32, which is what loading makes of it and what is computed in.
+Matrices are stored as float8 (e4m3), everything else as float16: a quarter of float32. docs/ranking.md has
+the cost in ranking. config.json says float32, the type after loading and in computing.
 """
 
 from __future__ import annotations

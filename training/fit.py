@@ -1,4 +1,4 @@
-"""Fit what combines the signals: the weights of the ranking, and the logistic functions of the probability.
+"""Fit the weights of the ranking and the logistic functions of the probability.
 
     python -m training.fit final
 
@@ -26,7 +26,7 @@ from ragcli.retrieve.rerank import combine, coverage
 from training import develop, statements
 from training.develop import WORK, Row
 from training.export import SHIPPED
-from training.statements import Judged
+from training.statements import JudgedHits
 
 DEPTH = DEFAULT_CANDIDATES
 RANKING = ("fused", "late", "logit")
@@ -36,7 +36,7 @@ LOGIT = (0.0, *(round(2 ** (i / 2 - 6), 4) for i in range(-1, 6)))
 Shares = tuple[float, float]
 FEWEST = 4  # passages of other articles that a question is asked of
 SHOWN = 5  # hits of a question that are judged: those that people look at
-# Sources in which a passage other than the known one hardly ever answers, so that labels can be believed.
+# Sources in which hardly any passage but the known one answers, so that the labels are reliable.
 LOCATED = ("squad-train36", "nq-open-oracle")
 
 
@@ -73,7 +73,7 @@ def main() -> None:
     (SHIPPED / "calibration.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def gains_of(rows: Sequence[Row], judged: Mapping[str, Judged]) -> dict[Shares, list[float]]:
+def gains_of(rows: Sequence[Row], judged: Mapping[str, JudgedHits]) -> dict[Shares, list[float]]:
     """nDCG@10 of each of the six development sets, for every weight of late interaction and of the logit."""
     table = {}
     for shares in product(LATE, LOGIT):

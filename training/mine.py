@@ -2,8 +2,8 @@
 
     python -m training.mine
 
-Each pool is searched the way ragcli searches a folder: exact dense search and BM25, fused. A negative is a passage that
-this finds and that does not answer; what might answer after all is left out. Writes training/work/*.jsonl.
+Each pool is searched the way ragcli searches a folder: exact dense search and BM25, fused. A negative is a
+found passage that does not answer; passages that might answer are left out. Writes training/work/*.jsonl.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DEPTH = 200
 HARD = 6  # kept for each question; how many are used is the recipe's choice
 DEVELOPMENT_DEPTH = 20
 # A candidate whose cosine comes this near to the positive's may be an answer itself (NV-Retriever: perc 95 %), where
-# nothing better is known; in SQuAD the answer was located in one paragraph.
+# nothing better is known; in SQuAD the answer is located in one paragraph.
 NEAR = 0.95
 
 

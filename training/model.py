@@ -18,7 +18,7 @@ SIMILARITY_SCALE = 20.0
 
 
 @dataclass(frozen=True)
-class Batch:
+class PaddedPairs:
     """Pairs, padded: token ids, segments and attention, each (pairs, length)."""
 
     ids: Tensor
@@ -43,8 +43,8 @@ class Student(nn.Module):
         for weight in self.body.embeddings.parameters():
             weight.requires_grad = False
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Two scores a pair: the logit of the head, and the token similarity in the joint input.
+    def forward(self, batch: PaddedPairs) -> tuple[Tensor, Tensor]:
+        """Two scores per pair: the logit of the head, and the token similarity in the joint input.
 
         The similarity is MaxSim over the last hidden states: the mean over the tokens of the question of the best
         cosine with any token of the passage, no [CLS] or [SEP].

@@ -1,4 +1,4 @@
-"""What the reranker learns from: pairs of a question and the passage that answers it, by source, capped and split.
+"""The training data of the reranker: pairs of a question and its answering passage, by source, capped and split.
 
 The files lie outside the project, in ``shared/data/train`` beside it; each is named in the manifest with its digest.
 """
@@ -18,7 +18,7 @@ TRAIN = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "train"
 
 
 @dataclass(frozen=True)
-class Source:
+class QuestionFile:
     """One file of pairs: how many questions are taken, how many passages, and which collection they are searched in."""
 
     name: str
@@ -30,23 +30,23 @@ class Source:
 
 # boolq (its copy has no licence) and cosqa (noisy labels) are left out; templated and narrow sources are capped.
 SOURCES = (
-    Source("squad-train36", 4000, 1690, "CC BY-SA 4.0"),
-    Source("nq-open-oracle", 2480, 2480, "CC BY-SA 3.0", "wikipedia"),
-    Source("qed-dev", 326, 326, "CC BY-SA 3.0", "wikipedia"),
-    Source("clapnq-dev", 297, 596, "Apache-2.0", "wikipedia"),
-    Source("pubmedqa-nontest", 500, 500, "MIT", "medicine"),
-    Source("medquad", 1000, 1500, "CC BY 4.0", "medicine"),
-    Source("qmd-hyde", 1500, 1500, "MIT"),
-    Source("openstax2014-biology", 1500, 1800, "CC BY 3.0", "books"),
-    Source("openstax2014-economics", 900, 1200, "CC BY 3.0", "books"),
-    Source("openstax2014-ushistory", 600, 800, "CC BY 3.0", "books"),
-    Source("openstax2014-psychology", 0, 1440, "CC BY 3.0", "psychology"),  # held out whole, for development
-    Source("handbook-18f", 600, 1300, "CC0"),
-    Source("oss-docs", 900, 1500, "Apache-2.0, BSD, MIT, Unlicense"),
-    Source("powershell-docs", 500, 1000, "CC BY 4.0"),
-    Source("rust-book", 300, 800, "MIT or Apache-2.0"),
-    Source("python-peps", 400, 1000, "public domain or CC0"),
-    Source("tldr-pages", 300, 700, "CC BY 4.0"),
+    QuestionFile("squad-train36", 4000, 1690, "CC BY-SA 4.0"),
+    QuestionFile("nq-open-oracle", 2480, 2480, "CC BY-SA 3.0", "wikipedia"),
+    QuestionFile("qed-dev", 326, 326, "CC BY-SA 3.0", "wikipedia"),
+    QuestionFile("clapnq-dev", 297, 596, "Apache-2.0", "wikipedia"),
+    QuestionFile("pubmedqa-nontest", 500, 500, "MIT", "medicine"),
+    QuestionFile("medquad", 1000, 1500, "CC BY 4.0", "medicine"),
+    QuestionFile("qmd-hyde", 1500, 1500, "MIT"),
+    QuestionFile("openstax2014-biology", 1500, 1800, "CC BY 3.0", "books"),
+    QuestionFile("openstax2014-economics", 900, 1200, "CC BY 3.0", "books"),
+    QuestionFile("openstax2014-ushistory", 600, 800, "CC BY 3.0", "books"),
+    QuestionFile("openstax2014-psychology", 0, 1440, "CC BY 3.0", "psychology"),  # held out whole, for development
+    QuestionFile("handbook-18f", 600, 1300, "CC0"),
+    QuestionFile("oss-docs", 900, 1500, "Apache-2.0, BSD, MIT, Unlicense"),
+    QuestionFile("powershell-docs", 500, 1000, "CC BY 4.0"),
+    QuestionFile("rust-book", 300, 800, "MIT or Apache-2.0"),
+    QuestionFile("python-peps", 400, 1000, "public domain or CC0"),
+    QuestionFile("tldr-pages", 300, 700, "CC BY 4.0"),
 )
 # Development questions: (source, how many); their documents are in no training pair.
 HELD_OUT = {"squad-train36": 250, "openstax2014-psychology": 150, "nq-open-oracle": 150, "handbook-18f": 100}
@@ -92,7 +92,7 @@ def manifest() -> list[dict[str, Any]]:
     return lines
 
 
-def _fill(pool: Pool, source: Source, rng: random.Random) -> None:
+def _fill(pool: Pool, source: QuestionFile, rng: random.Random) -> None:
     rows = list(_rows(TRAIN / f"{source.name}.jsonl.gz"))
     rng.shuffle(rows)
     development = _development(source, rows)
@@ -118,7 +118,7 @@ def _fill(pool: Pool, source: Source, rng: random.Random) -> None:
         place(row, row["text"])
 
 
-def _development(source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _development(source: QuestionFile, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     if source.name == "squad-train36":
         rows = [row for row in rows if row["doc"] in SQUAD_HELD_OUT]
         # every question of the articles stays out of training, though only some are asked

@@ -33,7 +33,7 @@ QUESTIONS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedHits:
     """The grades of a collection, and for each question its best passages: signals and documents, as searched."""
 
     qrels: Mapping[str, Mapping[str, int]]
@@ -72,9 +72,9 @@ def signals(name: str, split: str) -> dict[str, object]:
     return {"qrels": {question: data.qrels[question] for question in hits}, "hits": hits, "documents": documents}
 
 
-def load() -> dict[str, Judged]:
+def load() -> dict[str, JudgedHits]:
     """What ``main`` wrote, by collection."""
-    return {name: Judged(**content) for name, content in json.loads(FILE.read_text()).items()}
+    return {name: JudgedHits(**content) for name, content in json.loads(FILE.read_text()).items()}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Train one recipe, with checkpoints that it goes on from.
+"""Train one recipe, with checkpoints to resume from.
 
     python -m training.train teacher --groups 1200
 
@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.text.terms import query_terms
-from training.model import Batch, Student, group_loss
+from training.model import PaddedPairs, Student, group_loss
 from training.recipes import RECIPES, Recipe
 
 WORK = Path(__file__).parent / "work"
@@ -110,7 +110,7 @@ def train(recipe: Recipe, folder: Path, groups: int, sources: tuple[str, ...], s
             checkpoint.with_suffix(".new").rename(checkpoint)
 
 
-def batches(groups: int, sources: tuple[str, ...], seed: int) -> Iterator[tuple[Batch, torch.Tensor]]:
+def batches(groups: int, sources: tuple[str, ...], seed: int) -> Iterator[tuple[PaddedPairs, torch.Tensor]]:
     """Steps of ``GROUPS`` groups each: the pairs of a group one after the other, the answer first."""
     tokenizer = open_tokenizer()
     rng = random.Random(seed)
@@ -151,12 +151,12 @@ def open_tokenizer() -> Tokenizer:
     return Tokenizer.from_file(str(resolve(DEFAULT_MODEL).folder / "tokenizer.json"))
 
 
-def collate(tokenizer: Tokenizer, pairs: list[tuple[str, str]], length: int) -> Batch:
+def collate(tokenizer: Tokenizer, pairs: list[tuple[str, str]], length: int) -> PaddedPairs:
     """Pairs as the model reads them, the longer text cut where a pair exceeds ``length`` tokens."""
     tokenizer.enable_truncation(length, strategy="longest_first")
     tokenizer.enable_padding()
     found = tokenizer.encode_batch(pairs)
-    return Batch(
+    return PaddedPairs(
         torch.tensor([encoding.ids for encoding in found]),
         torch.tensor([encoding.type_ids for encoding in found]),
         torch.tensor([encoding.attention_mask for encoding in found]),

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.collections import load
-from benchmarks.harness import Task, run
+from benchmarks.harness import Command, run
 from benchmarks.peers.install import PEERS, install
 from benchmarks.peers.run import Bench, write_documents
 from benchmarks.results import write_result
@@ -45,7 +45,7 @@ def main() -> None:
     write_result("peers-quality", {"documents": len(collection.corpus), "peers": found})
 
 
-def answers(task: Task) -> list[str]:
+def answers(task: Command) -> list[str]:
     with task.stdin.open("rb") as stdin:
         done = subprocess.run(
             [os.fspath(part) for part in task.command], stdin=stdin, stdout=subprocess.PIPE, text=True, check=True,

@@ -28,7 +28,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.collections import SHARED
-from benchmarks.harness import ROUNDS, Sample, Task, figures, print_table, run, run_rounds
+from benchmarks.harness import ROUNDS, Command, Sample, figures, print_table, run, run_rounds
 from benchmarks.peers.install import PEERS, install, size
 from benchmarks.results import write_result
 
@@ -114,7 +114,7 @@ class Bench:
         """MiB that each store takes."""
         return {name: round(size(self.stores / name) / 2**20, 1) for name in names}
 
-    def first(self, name: str) -> Task:
+    def first(self, name: str) -> Command:
         """Index everything, whatever there was."""
         return self._sync(name, self._forget(name))
 
@@ -132,7 +132,7 @@ class Bench:
     def _edit(self) -> None:
         self.edited.write_text(f"{self.edited.read_text()}Edited {next(self.turn)} times.\n")
 
-    def _sync(self, name: str, before: Callable[[], None] | None = None) -> Task:
+    def _sync(self, name: str, before: Callable[[], None] | None = None) -> Command:
         store = self.stores / name
         if name == "ragcli":
             return self._ragcli(["index", self.documents, "--quiet"], before)
@@ -141,7 +141,7 @@ class Bench:
             return self._llm([*files, "-m", f"sentence-transformers/{self.model}"], before)
         return self._program(name, ["sync", self.documents, store, self.model], before)
 
-    def _query(self, name: str, *options: str) -> Task:
+    def _query(self, name: str, *options: str) -> Command:
         store = self.stores / name
         if name == "ragcli":
             return self._ragcli(["query", QUESTION, *options])
@@ -149,10 +149,10 @@ class Bench:
             return self._llm(["similar", "docs", "-c", QUESTION, "-d", store])
         return self._program(name, ["query", store, self.model, QUESTION])
 
-    def _plain(self) -> dict[str, Task]:
+    def _plain(self) -> dict[str, Command]:
         return {PLAIN: self._query("ragcli", "--no-rerank")}
 
-    def _many(self, names: list[str]) -> dict[str, Task]:
+    def _many(self, names: list[str]) -> dict[str, Command]:
         """Questions in one process; llm takes one at a time."""
         file = self.stores / "questions.txt"
         lines = (SHARED / "scifact" / "queries.jsonl").read_text(encoding="utf-8").splitlines()[: MORE + 1]
@@ -160,7 +160,7 @@ class Bench:
         tasks = {name: self.ask(name, file) for name in names if name != "llm"}
         return tasks | {PLAIN: self.ask("ragcli", file, "--no-rerank")}
 
-    def ask(self, name: str, questions: Path, *options: str) -> Task:
+    def ask(self, name: str, questions: Path, *options: str) -> Command:
         """The questions of a file, one a line, in one process."""
         if name == "ragcli":
             task = self._ragcli(["query", "-", "--unique", *options])
@@ -168,23 +168,23 @@ class Bench:
             task = self._program(name, ["query", self.stores / name, self.model])
         return replace(task, stdin=questions)
 
-    def _ragcli(self, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Task:
+    def _ragcli(self, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Command:
         home = ["--home", self.stores, "--index", "ragcli"]
-        return Task([self.venvs / "ragcli" / "bin" / "ragcli", *arguments, *home], before, OFFLINE)
+        return Command([self.venvs / "ragcli" / "bin" / "ragcli", *arguments, *home], before, OFFLINE)
 
-    def _llm(self, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Task:
+    def _llm(self, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Command:
         user = self.stores / "llm-user"
         user.mkdir(exist_ok=True)
         (user / "sentence-transformers.json").write_text(json.dumps([{"name": str(self.model), "aliases": []}]))
         command = [self.venvs / "llm" / "bin" / "llm", *arguments]
-        return Task(command, before, {**OFFLINE, "LLM_USER_PATH": os.fspath(user)})
+        return Command(command, before, {**OFFLINE, "LLM_USER_PATH": os.fspath(user)})
 
-    def _program(self, name: str, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Task:
+    def _program(self, name: str, arguments: list[str | Path], before: Callable[[], None] | None = None) -> Command:
         program = PEERS[name].program
         assert program is not None
         # from a folder of its own: a program called as the library it imports must not be found in its place
         command = [self.venvs / name / "bin" / "python", "-P", HERE / "play.py", HERE / program, *arguments]
-        return Task(command, before, OFFLINE)
+        return Command(command, before, OFFLINE)
 
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "PYTHONPATH": ""}

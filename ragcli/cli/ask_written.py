@@ -17,8 +17,8 @@ from ragcli.answer.written import passages_cited, written_answer
 from ragcli.cli.env import Env
 from ragcli.errors import LlmUnavailable, ModelUnavailable
 from ragcli.index.reader import Index
-from ragcli.models.encoder import open_query_encoder
 from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import resolve_stored
 from ragcli.models.tokenizer import open_tokenizer
 from ragcli.render import write_json, write_results

@@ -15,7 +15,7 @@ from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_er
 from ragcli.evaluate.make import make_questions
 from ragcli.evaluate.task import Task, known_item_task
 from ragcli.index.reader import Index, open_index
-from ragcli.models.reranker import resolve_reranker
+from ragcli.models.resolve import resolve_reranker
 from ragcli.render import write_json
 from ragcli.render.visible import json_text, visible
 from ragcli.retrieve.engine import Searcher, SearchOptions

@@ -50,7 +50,7 @@ def _sqlite() -> Check:
 
 
 def _model() -> Check:
-    from ragcli.models.encoder import open_query_encoder
+    from ragcli.models.open import open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
     try:

@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
     @command(models, "show")
     def show(env: Env, name: Annotated[str, typer.Argument(metavar="NAME|FOLDER")]) -> ExitCode:
         """Show where a model lies, its digest, dimension, window and runtime."""
-        from ragcli.models.encoder import open_query_encoder
+        from ragcli.models.open import open_query_encoder
         from ragcli.models.resolve import resolve
         from ragcli.render import visible, write_json
 

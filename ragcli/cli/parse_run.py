@@ -75,7 +75,7 @@ def write_chunks(
     document: Document, model: str | None, options: ChunkOptions | None, *, json: bool, offline: bool
 ) -> ExitCode:
     """Every passage with its place, size in tokens and heading path."""
-    from ragcli.models.encoder import open_query_encoder
+    from ragcli.models.open import open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
     from ragcli.models.tokenizer import open_tokenizer
 

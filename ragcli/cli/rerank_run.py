@@ -10,7 +10,7 @@ from typing import Any
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.render import write_json_line
 from ragcli.retrieve.judge import Candidate, open_judge, signals_of_text

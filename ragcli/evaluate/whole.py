@@ -14,8 +14,8 @@ from ragcli.evaluate.collection import Report, document_name, is_built, kept_fol
 from ragcli.evaluate.datasets import Dataset
 from ragcli.index.catalog.rows import Settings, chunk_key, storable
 from ragcli.index.writer import Batch, NewFile, open_writer
-from ragcli.models.encoder import open_index_encoder
 from ragcli.models.files import ModelFiles
+from ragcli.models.open import open_index_encoder
 from ragcli.types import Chunk, Document
 
 # Documents per commit: a stopped build loses at most this many.

@@ -13,7 +13,7 @@ from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import chunk
 from ragcli.ingest.options import ChunkOptions
-from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.models.open import Encoder, open_index_encoder
 from ragcli.models.resolve import ModelFiles, resolve_stored
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Chunk, Document

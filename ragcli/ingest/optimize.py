@@ -65,7 +65,7 @@ def build_approximate_index(writer: Writer, settings: Settings) -> ApproximateRo
 
 def _queries(catalog: Catalog, settings: Settings) -> Vectors:
     """Unit rows (n, d) of a few words of n passages; equal for equal indexes."""
-    from ragcli.models.encoder import open_index_encoder
+    from ragcli.models.open import open_index_encoder
 
     rng = random.Random(0)  # noqa: S311 (a sample)
     ids = catalog.chunk_ids()

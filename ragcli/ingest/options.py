@@ -55,7 +55,7 @@ def new_settings(options: SyncOptions) -> Settings:
 
     Raises ModelUnavailable.
     """
-    from ragcli.models.encoder import open_query_encoder
+    from ragcli.models.open import open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
     files = resolve(options.model or DEFAULT_MODEL, offline=options.offline)

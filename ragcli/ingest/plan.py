@@ -83,7 +83,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     """
     from ragcli.ingest.chunk import chunk
     from ragcli.ingest.sandbox.pool import Request, Sandbox
-    from ragcli.models.encoder import open_index_encoder, open_query_encoder
+    from ragcli.models.open import open_index_encoder, open_query_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer
 

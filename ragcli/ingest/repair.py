@@ -30,7 +30,7 @@ from ragcli.ingest.embed import SLICE, model_files
 from ragcli.ingest.optimize import build_approximate_index
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
-from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.models.open import Encoder, open_index_encoder
 from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:

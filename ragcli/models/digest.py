@@ -28,8 +28,8 @@ def cache_folder() -> Path:
 def weights_sha256(paths: Sequence[Path]) -> str:
     """Hex digest of the files' bytes one after the other.
 
-    A digest is remembered for exactly these files: a change of real path, size, mtime, ctime or inode hashes again. A
-    cache folder that cannot be read or written costs time and nothing else. OSError when a weights file is unreadable.
+    A digest is remembered for exactly these files: they are hashed again when a real path, size, mtime, ctime or inode
+    changes. An unusable cache folder costs only time. OSError when a weights file is unreadable.
     """
     key = "\n".join(os.path.realpath(path) for path in paths)
     before = [identity(path) for path in paths]
@@ -39,14 +39,16 @@ def weights_sha256(paths: Sequence[Path]) -> str:
     if isinstance(stamp, dict) and stamp.get("files") == before and isinstance(stamp.get("sha256"), str):
         return str(stamp["sha256"])
     digest = _hash(paths)
-    if [identity(path) for path in paths] == before:  # else it changed under our hands: true for no known state
+    if [
+        identity(path) for path in paths
+    ] == before:  # else a file changed meanwhile, and the digest belongs to neither state
         kept = {old: value for old, value in stamps.items() if Path(old.partition("\n")[0]).exists()}
         _write(store, kept | {key: {"files": before, "sha256": digest}})
     return digest
 
 
 def identity(path: Path) -> list[int]:
-    """What tells that a file is the one that was seen: size, mtime, ctime and inode."""
+    """The size, mtime, ctime and inode of a file: equal numbers mean the same content."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
 
@@ -65,7 +67,7 @@ def _hash(paths: Sequence[Path]) -> str:
 def _read(store: Path) -> dict[str, Any]:
     try:
         stamps = json.loads(store.read_bytes())
-    except (OSError, ValueError):  # absent or damaged: what it held is only a saving of time
+    except (OSError, ValueError):  # absent or damaged: it only saves time
         return {}
     return stamps if isinstance(stamps, dict) else {}
 
@@ -76,5 +78,5 @@ def _write(store: Path, stamps: dict[str, Any]) -> None:
         store.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(json.dumps(stamps), encoding="utf-8")
         temporary.replace(store)
-    except OSError:  # a read-only home is no reason to refuse a query
+    except OSError:  # a read-only home must not stop a query
         return

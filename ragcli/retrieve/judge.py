@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ragcli.errors import CalibrationMissing
-from ragcli.models.reranker import Reranker, open_reranker, resolve_reranker
+from ragcli.models.open import Reranker, open_reranker
+from ragcli.models.resolve import resolve_reranker
 from ragcli.retrieve.probability import Calibration, load_calibration, logistic
 from ragcli.retrieve.rerank import Signals, combine, coverage, score
 from ragcli.types import Span
 
 if TYPE_CHECKING:
-    from ragcli.models.encoder import Encoder
     from ragcli.models.numpy.encoder import NumpyEncoder
+    from ragcli.models.open import Encoder
 
 # Of the cosines of a sentence in its context, beside the reranker's probability for the sentence alone.
 _COVER_WEIGHT = 2.0
@@ -97,7 +98,7 @@ class Judge:
         """How well each span of a passage answers: compared token by token in its context, and read by itself."""
         fits = [0.0] * len(spans)
         if self._encoder is not None and spans:
-            from ragcli.models.numpy.late import cover
+            from ragcli.models.numpy.encoder import cover
 
             fits = [_COVER_WEIGHT * found for found in cover(self._encoder, question, text, spans)]
         if self._reranker is not None and spans:

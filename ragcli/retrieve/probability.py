@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ragcli.errors import CalibrationMissing, ModelUnavailable
 from ragcli.models.files import read_json
 from ragcli.models.library import models_folder
-from ragcli.models.reranker import shipped_calibration
+from ragcli.models.resolve import shipped_calibration
 
 # What is known of a hit: by the encoder alone; by a reranker too; and by comparing token by token as well. Then of all
 # hits together: the best of them, and how far it stands out.

@@ -11,7 +11,7 @@ from ragcli.text.terms import query_terms, terms
 
 if TYPE_CHECKING:
     from ragcli.models.numpy.encoder import NumpyEncoder
-    from ragcli.models.reranker import Reranker
+    from ragcli.models.open import Reranker
 
 # The most passages scored between two looks at the clock: a pack for each of two threads.
 _SLICE = 4
@@ -43,7 +43,7 @@ def score(
         part = passages[len(found) : len(found) + size]
         signals = [{"logit": float(logit)} for logit in reranker.scores(query, part)]
         if encoder is not None:
-            from ragcli.models.numpy.late import compare
+            from ragcli.models.numpy.encoder import compare
 
             for one, comparison in zip(signals, compare(encoder, query, part), strict=True):
                 one.update(late=comparison.late, cosine=comparison.cosine)

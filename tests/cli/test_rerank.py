@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragcli.models.reranker import resolve_reranker
-from ragcli.models.resolve import DEFAULT_MODEL, resolve
+from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
 from ragcli.retrieve.probability import save_calibration
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"

@@ -17,7 +17,7 @@ from ragcli.evaluate.stages import STAGES, choose_stages, run_stage, time_stages
 from ragcli.evaluate.task import judged_task
 from ragcli.evaluate.whole import whole_index
 from ragcli.index.reader import open_index
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
 

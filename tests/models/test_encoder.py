@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.encoder import open_index_encoder, open_query_encoder
+from ragcli.models.open import open_index_encoder, open_query_encoder
 from ragcli.models.resolve import ModelFiles, resolve
 from ragcli.models.torch.encoder import SentenceEncoder
 
@@ -21,7 +21,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_opening_the_query_encoder_leaves_torch_alone(run_python: Run, default: ModelFiles) -> None:
     done = run_python("""
 import json, sys
-from ragcli.models.encoder import open_index_encoder, open_query_encoder
+from ragcli.models.open import open_index_encoder, open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 files = resolve(DEFAULT_MODEL)
 encoder = open_query_encoder(files)

@@ -82,9 +82,9 @@ def test_a_name_that_no_hub_has(name: str, ask: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     ("status", "parts"),
     [
-        (404, ["knows no public model org/absent (answer 404)", "check the name"]),
-        (401, ["knows no public model org/absent (answer 401)", "HF_TOKEN"]),
-        (403, ["does not give out org/absent", "HF_TOKEN"]),
+        (404, ["has no public model org/absent (answer 404)", "check the name"]),
+        (401, ["has no public model org/absent (answer 401)", "HF_TOKEN"]),
+        (403, ["restricts access to org/absent", "HF_TOKEN"]),
         (503, ["answered 503", "try again later"]),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from ragcli.errors import ModelMismatch, ModelUnavailable, UsageError
 from ragcli.models import library
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import resolve
 
 
@@ -84,7 +84,7 @@ def test_no_name_leads_out_of_the_library(name: str, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "ragcli-model.json").write_text('{"name": "../outside"}')
-    with pytest.raises(UsageError, match="cannot be the name of a model"):
+    with pytest.raises(UsageError, match="invalid model name"):
         library.remove(name)
     assert library.find(name) is None
     assert outside.is_dir()
@@ -97,5 +97,5 @@ def test_organisations_do_not_collide_with_dashes(tiny: Path) -> None:
 
 
 def test_the_default_name_is_taken(tiny: Path) -> None:
-    with pytest.raises(UsageError, match="comes with"):
+    with pytest.raises(UsageError, match="built-in model"):
         library.add(str(tiny.rename(tiny.with_name("all-MiniLM-L6-v2"))))

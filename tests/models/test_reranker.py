@@ -15,7 +15,8 @@ import pytest
 from ragcli.errors import ModelUnavailable
 from ragcli.models import library
 from ragcli.models.files import DEFAULT_RERANKER, ModelFiles
-from ragcli.models.reranker import open_reranker, resolve_reranker
+from ragcli.models.open import open_reranker
+from ragcli.models.resolve import resolve_reranker
 from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
 
 SHIPPED = resolve_reranker(DEFAULT_RERANKER)

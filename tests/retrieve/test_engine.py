@@ -13,10 +13,9 @@ from safetensors.numpy import load_file, save_file
 
 from ragcli.errors import CalibrationMissing, UsageError
 from ragcli.index.reader import open_index
-from ragcli.models.encoder import open_query_encoder
 from ragcli.models.files import ModelFiles
-from ragcli.models.reranker import open_reranker, resolve_reranker
-from ragcli.models.resolve import resolve
+from ragcli.models.open import open_query_encoder, open_reranker
+from ragcli.models.resolve import resolve, resolve_reranker
 from ragcli.retrieve.engine import Searcher, SearchOptions, search
 from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.fuse import fuse

@@ -15,10 +15,8 @@ from hypothesis import strategies as st
 
 from ragcli.errors import CalibrationMissing, ModelUnavailable
 from ragcli.models.files import ModelFiles
-from ragcli.models.numpy.encoder import NumpyEncoder
-from ragcli.models.numpy.late import compare, cover
-from ragcli.models.reranker import resolve_reranker
-from ragcli.models.resolve import DEFAULT_MODEL, resolve
+from ragcli.models.numpy.encoder import NumpyEncoder, compare, cover
+from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
 from ragcli.retrieve.judge import Candidate, Judge, open_judge
 from ragcli.retrieve.probability import Calibration, save_calibration
 

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from ragcli.errors import CalibrationMissing
-from ragcli.models import reranker
+from ragcli.models import resolve
 from ragcli.retrieve.probability import SIGNALS, Calibration, load_calibration, save_calibration, stand_out
 
 ENCODER, RERANKER = "a1" * 32, "b2" * 32
@@ -22,7 +22,7 @@ CONTENT = {"retrieved": RETRIEVED, "reranked": RERANKED, "ranking": RANKING}
 def models(monkeypatch, tmp_path):
     """A library of the test's own, and a shipped reranker without a fit."""
     monkeypatch.setenv("RAGCLI_MODELS", str(tmp_path / "models"))
-    monkeypatch.setattr(reranker, "_SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr(resolve, "_SHIPPED", tmp_path / "shipped")
     (tmp_path / "shipped").mkdir()
     return tmp_path / "models"
 

@@ -28,7 +28,7 @@ from ragcli.ingest.embed import chunk_document, model_files
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
 from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_frame, unpack_frame
-from ragcli.models.encoder import Encoder, open_index_encoder
+from ragcli.models.open import Encoder, open_index_encoder
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Document
 

@@ -1,4 +1,4 @@
-"""A cross-encoder in numpy: reads a question and a passage together and scores how well the one answers the other.
+"""A cross-encoder in numpy: scores how well a passage answers a question, read together.
 
 It computes what sentence_transformers.CrossEncoder computes, for the architectures that ``supports`` names.
 """
@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import ModelFiles, is_cross_encoder, modules, read_json, transformer_folder, window
 from ragcli.models.numpy.transformer import Transformer, in_packs, known
-from ragcli.models.tokenizer import open_tokenizer
-
-# isort: split
-# after the transformer, which sets what OpenBLAS reads when numpy is loaded
-import numpy as np
-
 from ragcli.models.numpy.weights import Array, float32
+from ragcli.models.tokenizer import open_tokenizer
 
 
 class NumpyCrossEncoder:
-    """The cross-encoder of one BERT-like classifier; see ``ragcli.models.reranker.Reranker``."""
+    """The cross-encoder of one BERT-like classifier; see ``ragcli.models.open.Reranker``."""
 
     runtime: Literal["numpy"] = "numpy"
 
@@ -50,7 +47,7 @@ class NumpyCrossEncoder:
         def compute(pack: list[int]) -> list[float]:
             # RoBERTa has one segment for everything
             types = None if self._roberta else [pairs[i].types for i in pack]
-            # a broken model overflows: who asked sees that its logits are no numbers, and needs no warning of numpy's
+            # a broken model overflows: the caller sees logits that are not finite, and needs no warning of numpy's
             with np.errstate(all="ignore"):
                 states = self._transformer.states([pairs[i].ids for i in pack], types, first=True)
                 return [self._logit(rows[0]) for rows in states]

@@ -1,4 +1,6 @@
-"""A sentence encoder in numpy: a cold query costs 0.1 s here where importing torch alone costs 2 s.
+"""A sentence encoder in numpy, and late interaction over its token vectors.
+
+A cold query costs 0.1 s here; importing torch alone costs 2 s.
 
 It computes what sentence-transformers computes, for the architectures that ``supports`` names.
 """
@@ -7,18 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import Kind, ModelFiles, modules, prompt, read_json, transformer_folder, window
 from ragcli.models.numpy.transformer import Transformer, in_packs, known, unit
+from ragcli.models.numpy.weights import Array
 from ragcli.models.tokenizer import open_tokenizer
 
-# isort: split
-# after the transformer, which sets what OpenBLAS reads when numpy is loaded
-import numpy as np
-
-from ragcli.models.numpy.weights import Array
+# Tokens of a passage that are compared with a question: most passages have no more, and the rest costs time. See
+# docs/ranking.md.
+COMPARED_TOKENS = 128
 
 _POOLINGS = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean", "pooling_mode_max_tokens": "max"}
 # Values of sentence_bert_config.json under which the module does nothing but run the transformer on text.
@@ -26,12 +29,12 @@ _PLAIN = {"do_lower_case": False, "transformer_task": "feature-extraction", "mod
 
 
 class NumpyEncoder:
-    """The encoder of one BERT-like model; see ``ragcli.models.encoder.Encoder``."""
+    """The encoder of one BERT-like model; see ``ragcli.models.open.Encoder``."""
 
     runtime: Literal["numpy"] = "numpy"
 
     def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
-        """Map the weights, to compute on so many threads (None: one a processor).
+        """Map the weights, to compute on so many threads (None: one per processor).
 
         ModelUnavailable when they are damaged or ``supports`` does not hold.
         """
@@ -68,8 +71,8 @@ class NumpyEncoder:
 
         A smaller ``window`` than the model's cuts the texts earlier.
 
-        The token vectors are the unit rows of the last hidden states, special tokens left out: what late interaction
-        compares. See Khattab, Zaharia: ColBERT (SIGIR 2020).
+        The token vectors are the unit rows of the last hidden states without special tokens. Late interaction compares
+        them: Khattab, Zaharia: ColBERT (SIGIR 2020).
         """
         before = self._prompts[kind]
         ids = self.tokenizer.ids([before + text for text in texts], min(window or self.window, self.window))
@@ -104,6 +107,40 @@ class NumpyEncoder:
         else:
             pooled = tokens.mean(axis=0)
         return pooled
+
+
+class Similarity(NamedTuple):
+    """How near a passage is to a question, measured twice."""
+
+    late: float  # mean over the tokens of the question of the best cosine with any token of the passage
+    cosine: float  # of the two texts as a whole, up to ``COMPARED_TOKENS``
+
+
+def compare(encoder: NumpyEncoder, query: str, passages: Sequence[str]) -> list[Similarity]:
+    """The similarity of each passage. ``late`` is MaxSim of Khattab, Zaharia: ColBERT (SIGIR 2020), untrained."""
+    asked, asked_row = encoder.tokens_and_rows([query], "query")[0]
+    found = encoder.tokens_and_rows(passages, "passage", COMPARED_TOKENS)
+    return [Similarity(_max_similarity(asked, tokens), float(asked_row @ row)) for tokens, row in found]
+
+
+def cover(encoder: NumpyEncoder, query: str, text: str, spans: Sequence[tuple[int, int]]) -> list[float]:
+    """How well each span of ``text`` covers the question, read in its context: MaxSim with the span's tokens alone.
+
+    A span beyond the model's window has 0.
+    """
+    asked = encoder.tokens_and_rows([query], "query")[0][0]
+    tokens = encoder.tokens_and_rows([text])[0][0]
+    places = encoder.tokenizer.spans([text])[0][: len(tokens)]
+    return [
+        _max_similarity(asked, tokens[[i for i, (s, e) in enumerate(places) if start <= s and e <= end]])
+        for start, end in spans
+    ]
+
+
+def _max_similarity(asked: Array, tokens: Array) -> float:
+    if not len(asked) or not len(tokens):
+        return 0.0
+    return float((asked @ tokens.T).max(axis=1).mean())
 
 
 def supports(folder: Path) -> bool:

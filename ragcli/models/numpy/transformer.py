@@ -1,7 +1,7 @@
-"""The layers of BERT and RoBERTa in numpy over memory-mapped weights: what an encoder and a cross-encoder share.
+"""The layers of BERT and RoBERTa in numpy over memory-mapped weights, for the encoder and the cross-encoder.
 
-Texts are not padded: those of a pack lie end to end in one matrix for the linear layers, and each attends only to
-itself. It computes in float32 what transformers computes.
+Texts are not padded: the texts of a pack lie end to end in one matrix for the linear layers, and each attends only to
+itself. The results are those of transformers in float32.
 """
 
 from __future__ import annotations
@@ -13,11 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TypeVar
-
-# OpenBLAS reads this when numpy is loaded. Its threads spin at every product: with one other busy process on two cores
-# they made a query of 12 ms take 1 s, and bulk work twice as long. So one thread a product, and in bulk one a pack.
-if "numpy" not in sys.modules:
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +34,7 @@ _PARTS = (
 )
 
 # Tokens that go through the layers together: enough for the matrix products to run at full speed (128 reach 90 %),
-# few enough that the widest activation (x 1536 x 4 bytes) stays in the cache.
+# few enough to keep the widest activation (x 1536 x 4 bytes) in the cache.
 _PACK = 512
 
 # RoBERTa is BERT with other positions; MPNet and others differ in the layers.
@@ -115,7 +110,7 @@ class Transformer:
     def _positions(self, sequence: list[int]) -> npt.NDArray[np.intp]:
         if self._padding is None:
             return np.arange(len(sequence))
-        # RoBERTa counts from behind the padding id, and passes over a padding token that stands in the text
+        # RoBERTa counts from the padding id plus one, and skips padding tokens within the text
         real = np.asarray(sequence) != self._padding
         counted: npt.NDArray[np.intp] = np.cumsum(real) * real + self._padding
         return counted
@@ -137,9 +132,9 @@ def known(folder: Path) -> bool:
 def in_packs(
     lengths: Sequence[int], compute: Callable[[list[int]], Result], threads: int | None = None
 ) -> Iterator[tuple[list[int], Result]]:
-    """(indexes, compute(indexes)) for packs of indexes, on so many threads (None: one a processor).
+    """(indexes, compute(indexes)) for packs of indexes, on ``threads`` (None: one per processor).
 
-    The texts with these numbers of tokens are put into packs of some 512, so that every thread has as much to do.
+    The texts with these numbers of tokens go into packs of some 512 tokens, so that all threads get equal work.
     """
     threads = threads or _cpus()
     packs = _packs(lengths, threads)
@@ -149,7 +144,7 @@ def in_packs(
             for pack in packs:
                 yield pack, compute(pack)
             return
-        from concurrent.futures import ThreadPoolExecutor  # 15 ms that a single query does not need
+        from concurrent.futures import ThreadPoolExecutor  # 15 ms; a single query does not need it
 
         pool = ThreadPoolExecutor(workers)
         try:
@@ -159,13 +154,13 @@ def in_packs(
 
 
 def unit(rows: Array) -> Array:
-    """Every row at length 1; a row of zeros has no direction and stays zero, as in torch.nn.functional.normalize."""
+    """Every row at length 1; a row of zeros stays zero, as in torch.nn.functional.normalize."""
     scaled: Array = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     return scaled
 
 
 def _packs(lengths: Sequence[int], workers: int) -> list[list[int]]:
-    """Every index once, in packs of about equal numbers of tokens, some 512 each; as many for each worker."""
+    """Every index once, in packs of about equal numbers of tokens, some 512 each; every worker gets as many packs."""
     count = max(-(-sum(lengths) // _PACK), 1 if lengths else 0)
     if count > 1:
         count = min(-(-count // workers) * workers, len(lengths))
@@ -207,7 +202,7 @@ def _attend(query: Array, key: Array, value: Array, heads: int) -> Array:
 
 
 # erf(x / sqrt 2) / 2 = x P(x^2) / Q(x^2) on |x| <= 5.5, fitted by reweighted least squares: gelu is within 2.3e-7 of
-# the exact one (relative above 1), which is what float32 can hold. scipy.special.erf would cost 0.2 s to import.
+# the exact one (relative above 1), the precision of float32. scipy.special.erf would cost 0.2 s to import.
 _LIMIT = np.float32(5.5)
 _P = np.array([333727.531, 29395.6257, 3983.11014, 152.944775, 5.46292313, 0.0185853692], np.float32)
 _Q = np.array([836531.463, 213103.236, 24591.7471, 1641.51607, 65.7524212], np.float32)  # and x^10
@@ -243,7 +238,7 @@ def _horner(coefficients: Array, at: Array, out: Array) -> None:
 
 
 def _one_blas_thread() -> AbstractContextManager[object]:
-    """The same as the environment variable above, for a program that had loaded numpy before."""
+    """The same as OPENBLAS_NUM_THREADS=1, for a program that loaded numpy before."""
     # 20 ms to import
     from threadpoolctl import threadpool_limits
 

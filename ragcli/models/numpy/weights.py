@@ -31,7 +31,7 @@ class Weights:
     """The tensors of a BERT-like model by their name below the encoder."""
 
     def __init__(self, path: Path) -> None:
-        """Map the file; ModelUnavailable when it is no safetensors file or is cut off."""
+        """Map the file; ModelUnavailable when it is not a safetensors file or is cut off."""
         self._path = path
         try:
             with path.open("rb") as file:
@@ -43,20 +43,20 @@ class Weights:
             self._tensors = {name: _view(data, entry) for name, entry in header.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelUnavailable(f"{path} is damaged: {error}", "fetch the model again") from error
-        # a model saved with its training head has its encoder under "bert." or "roberta."
+        # a model saved with its training head names its encoder "bert." or "roberta."
         self._prefix = next(
             (name.removesuffix(_EMBEDDINGS) for name in self._tensors if name.endswith(_EMBEDDINGS)), ""
         )
 
     def stored(self, name: str) -> npt.NDArray[Any]:
-        """A tensor in the type it was saved in (bfloat16 as its uint16 bits, float8 as single bytes without a type).
+        """A tensor in its saved type (bfloat16 as its uint16 bits, float8 as single bytes without a type).
 
-        ModelUnavailable when there is none.
+        ModelUnavailable when it is missing.
         """
         return self.whole(self._prefix + name)
 
     def whole(self, name: str) -> npt.NDArray[Any]:
-        """The same by its name in the file: that of a head, which stands beside the encoder."""
+        """The same by its full name in the file, as for a head, which is saved beside the encoder."""
         try:
             return self._tensors[name]
         except KeyError:
@@ -80,7 +80,7 @@ def float32(stored: npt.NDArray[Any]) -> Array:
 
 @cache
 def _float8_values() -> Array:
-    """What each byte means as float8 e4m3fn: sign, 4 bits of exponent (bias 7), 3 of fraction; all ones is no number.
+    """What each byte means as float8 e4m3fn: sign, 4 bits of exponent (bias 7), 3 of fraction; all ones means NaN.
 
     See Micikevicius and others: FP8 Formats for Deep Learning (2022).
     """

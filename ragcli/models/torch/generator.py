@@ -1,4 +1,4 @@
-"""A text generation model of transformers on this machine, asked like a server."""
+"""A text generation model of transformers on this machine, with the interface of a server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Chat = Sequence[Mapping[str, str]]
 
 
 class Generator:
-    """A loaded model. ``stream`` may be called again and again."""
+    """A loaded model. ``stream`` may be called any number of times."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        """Load from ``folder`` alone; ModelUnavailable when it holds no text generation model that will load."""
+        """Load from ``folder`` alone; ModelUnavailable when it holds no usable text generation model."""
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as for encoders: spinning threads disturb each other
-        from ragcli.models.torch.encoder import quiet_and_offline
+        from ragcli.models.torch.loading import quiet_and_offline
 
         with quiet_and_offline():
             from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -38,10 +38,10 @@ class Generator:
                 reason = " ".join(str(error).split())[:300]
                 raise ModelUnavailable(f"transformers cannot load {folder} to write text: {reason}") from error
         model, report = loaded
-        if report["missing_keys"]:  # an encoder, say: transformers would make up the weights that write
+        if report["missing_keys"]:  # an encoder, say: transformers would make up the weights of the language head
             raise ModelUnavailable(
-                f"{folder} holds no text generation model: {len(report['missing_keys'])} of its weights are not there",
-                "choose one that is made to write, such as an instruct model",
+                f"{folder} holds no text generation model: {len(report['missing_keys'])} weights are missing",
+                "choose an instruct model",
             )
         self.name = name
         self._tokenizer = tokenizer
@@ -51,7 +51,7 @@ class Generator:
     def stream(self, messages: Chat, note: Callable[[str], None]) -> Iterator[str]:
         """The pieces of the answer as they are written, always the same for the same messages.
 
-        ``messages`` have a role and a content each. ``note`` is told when the answer was cut. UsageError when the
+        Each message has a role and a content. ``note`` receives a line when the answer was cut. UsageError when the
         prompt is longer than the model reads, LlmUnavailable when it fails.
         """
         from transformers import StoppingCriteriaList, TextIteratorStreamer
@@ -71,7 +71,7 @@ class Generator:
         def write() -> None:
             import torch
 
-            from ragcli.models.torch.encoder import quiet_and_offline
+            from ragcli.models.torch.loading import quiet_and_offline
 
             try:
                 with quiet_and_offline(), torch.inference_mode():
@@ -93,7 +93,7 @@ class Generator:
         try:
             yield from (piece for piece in streamer if piece)
         finally:
-            stop.set()  # also when the reader has gone away: the model must not go on
+            stop.set()  # also when the reader stopped early: the model must stop too
             thread.join()
         if failure:
             raise LlmUnavailable(f"{self.name} failed: {' '.join(str(failure[0]).split())[:300]}") from failure[0]
@@ -142,15 +142,15 @@ class Generator:
 def open_generator(name: str, *, offline: bool = False) -> Generator:
     """The model of ``hf:NAME``, where NAME is a folder, or ORGANISATION/NAME in the cache or on the hub.
 
-    UsageError for another form; ModelUnavailable when it cannot be had or is no text generation model.
+    UsageError for another form; ModelUnavailable when it is absent or not a text generation model.
     """
     given = name.removeprefix(PREFIX)
     if given == name or not given:
-        raise UsageError(f"{name!r} names no local model", f"write {PREFIX}FOLDER or {PREFIX}ORGANISATION/NAME")
+        raise UsageError(f"invalid local model {name!r}", f"write {PREFIX}FOLDER or {PREFIX}ORGANISATION/NAME")
     folder = Path(given).expanduser()
     if folder.is_dir():
         if lacks := missing(folder):
-            raise ModelUnavailable(f"{folder} is no model folder: it has no {' and no '.join(lacks)}")
+            raise ModelUnavailable(f"{folder} is not a model folder: it has no {' and no '.join(lacks)}")
         return Generator(name, folder)
     if given.count("/") != 1 or given.startswith((".", "~", "/")):
         raise ModelUnavailable(f"there is no folder {given}", f"hub models are named {PREFIX}ORGANISATION/NAME")

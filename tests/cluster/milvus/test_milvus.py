@@ -68,7 +68,7 @@ def held(server, folder):
 
 
 def test_real_embeddings_give_the_same_ids_in_the_same_order(tmp_path, server, trusted):
-    from ragcli.models.encoder import open_index_encoder
+    from ragcli.models.open import open_index_encoder
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
 
     words = [path.read_text("utf-8") for path in sorted((PROJECT / "sample_docs").glob("*.md"))]

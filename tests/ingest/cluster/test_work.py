@@ -11,7 +11,7 @@ from ragcli.ingest.cluster.work import MARK, EmbedStage, Job, ReadAndEmbedStage,
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Request
 from ragcli.ingest.sandbox.worker import pack_frame
-from ragcli.models.encoder import open_query_encoder
+from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.types import Document, Reason, Skipped
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ragcli.models.numpy.encoder import NumpyEncoder
-from ragcli.models.numpy.late import WINDOW, compare, cover
+from ragcli.models.numpy.encoder import COMPARED_TOKENS, NumpyEncoder, compare, cover
 from ragcli.models.resolve import ModelFiles
 
 QUERIES = ["how often are logs rotated?", "sun", "", "a\ud800 lone surrogate", "clock " * 300]
@@ -34,7 +33,7 @@ def test_it_is_the_mean_of_the_best_cosines_of_the_hidden_states(default: ModelF
             states = body(**tokens).last_hidden_state[0].numpy().astype(np.float64)
         return states / np.sqrt((states**2).sum(axis=1, keepdims=True)), states.mean(axis=0)
 
-    told = [rows(passage, WINDOW) for passage in PASSAGES]
+    told = [rows(passage, COMPARED_TOKENS) for passage in PASSAGES]
     encoder = NumpyEncoder(default)
     for query in QUERIES:
         asked, asked_mean = rows(query, 256)

@@ -14,7 +14,8 @@ import pytest
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder, supports
-from ragcli.models.reranker import open_reranker, resolve_reranker
+from ragcli.models.open import open_reranker
+from ragcli.models.resolve import resolve_reranker
 
 WORDS = """
 boats harbour painted spring bread oven comet tail clock town market Straßen Öl 検索 意味 thirteen days

@@ -1,0 +1,150 @@
+"""Opening an encoder or a reranker: numpy where it knows the architecture, else sentence-transformers.
+
+Neither numpy nor torch is loaded before a model is opened.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from ragcli.errors import ModelUnavailable
+from ragcli.models.files import Kind, ModelFiles, weights
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ragcli.models.tokenizer import Tokenizer
+
+Runtime = Literal["numpy", "sentence-transformers"]
+
+# Loading sentence-transformers takes 6 to 7 s, in which numpy encodes 200 chunks. On a CPU it never earns that back: at
+# its best (batches of 8) it takes as much processor time, and beside other busy processes its threads wait for one
+# another (docs/performance.md).
+_PAYS_FROM_ON_GPU = 200
+# A float32 copy of the weights is made; half precision on disk doubles, and so does what the layers hold meanwhile.
+_MEMORY_FACTOR = 3
+
+
+class _Model(Protocol):
+    """What encoders and rerankers have in common."""
+
+    @property
+    def files(self) -> ModelFiles:
+        """The model."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that are read of the input, special ones included; the rest is cut off."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """The library that computes."""
+
+
+class Encoder(_Model, Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a row."""
+
+    def length(self, text: str, kind: Kind = "query") -> int:
+        """Tokens of a text with the model's prompt and special tokens; the part above ``window`` is not read."""
+
+    def encode(self, texts: Sequence[str], kind: Kind = "passage") -> npt.NDArray[np.float32]:
+        """Float32 (len(texts), dimension), unit rows, row i for text i; each after the model's prompt of its kind."""
+
+
+class Reranker(_Model, Protocol):
+    """Scores passages for a question. ``window`` counts the tokens of both together."""
+
+    def scores(self, query: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Float32 (len(passages),): one logit per passage, higher is better; not finite where the model fails."""
+
+
+def open_query_encoder(files: ModelFiles) -> Encoder:
+    """An encoder that starts fast: numpy where it knows the architecture, else sentence-transformers (said at INFO)."""
+    from ragcli.models.numpy.encoder import NumpyEncoder, supports
+
+    if supports(files.folder):
+        return NumpyEncoder(files)
+    _say_slow(files)
+    return _sentence_encoder(files)
+
+
+def open_index_encoder(files: ModelFiles, texts_expected: int, threads: int | None = None) -> Encoder:
+    """An encoder for bulk work: numpy, unless there may be a GPU and enough texts to make up for its start.
+
+    numpy computes on ``threads`` (None: one per processor).
+    """
+    from ragcli.models.numpy.encoder import NumpyEncoder, supports
+
+    pays = texts_expected >= _PAYS_FROM_ON_GPU and _may_have_gpu()
+    if not pays and supports(files.folder):
+        return NumpyEncoder(files, threads)
+    return _sentence_encoder(files)
+
+
+def open_reranker(files: ModelFiles) -> Reranker:
+    """A reranker: numpy where it knows the architecture, else sentence-transformers (said at INFO).
+
+    ModelUnavailable when the weights are damaged or would not fit into the free memory.
+    """
+    from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder, supports
+
+    _check_memory(files)
+    if supports(files.folder):
+        return NumpyCrossEncoder(files)
+    _say_slow(files)
+    from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
+
+    return SentenceCrossEncoder(files)
+
+
+def _sentence_encoder(files: ModelFiles) -> Encoder:
+    from ragcli.models.torch.encoder import SentenceEncoder
+
+    return SentenceEncoder(files)
+
+
+def _say_slow(files: ModelFiles) -> None:
+    import logging  # 15 ms of a cold query
+
+    logging.getLogger("ragcli").info(
+        "the numpy runtime does not know the architecture of %s: loading sentence-transformers, which takes seconds",
+        files.name,
+    )
+
+
+def _may_have_gpu() -> bool:
+    """A guess that costs nothing; the true answer costs the import of torch."""
+    return sys.platform == "darwin" or any(Path(device).exists() for device in ("/dev/nvidia0", "/dev/kfd", "/dev/dxg"))
+
+
+def _check_memory(files: ModelFiles) -> None:
+    size = sum(path.stat().st_size for path in weights(files.folder))
+    free = _free_memory()
+    if free is not None and size * _MEMORY_FACTOR > free:
+        raise ModelUnavailable(
+            f"the reranker {files.name} needs about {size * _MEMORY_FACTOR >> 20} MiB of memory, {free >> 20} are free",
+            "use a smaller one, or --no-rerank",
+        )
+
+
+def _free_memory() -> int | None:
+    """Bytes that could be used now; None where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    except OSError:
+        pass
+    return None
