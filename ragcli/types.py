@@ -61,6 +61,7 @@ class Block:
     kind: BlockKind
     page: int | None = None  # 1-based; slides and sheets count as pages; None where the format has none
     headings: tuple[str, ...] = ()  # path in force, outermost first; a heading block's path ends with itself
+    columns: str = ""  # of a table row that does not name its values: the header of the table, on one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +90,13 @@ class Chunk:
     lines: Span  # 1-based, inclusive, in Document.text (the file's own lines where the format is text)
     pages: Span | None  # 1-based, inclusive
     headings: tuple[str, ...]
+    columns: str = ""  # the header of the table that the passage begins in the middle of
 
     @property
     def embedded(self) -> str:
         """What the model and the keyword index read: the place of the passage, then the passage."""
         context = embedding_context(self.title, self.headings)
-        return f"{context}\n{self.text}" if context else self.text
+        return "\n".join(part for part in (context, self.columns, self.text) if part)
 
     @property
     def sha256(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Every passage carries its title and heading path: a megabyte of heading over a thousand passages would be a gigabyte.
 _LONGEST_NAME = 500  # characters
 _DEEPEST = 32  # headings in a path
+_LONGEST_COLUMNS = 200  # characters
 
 _LONGEST_TITLE = 200
 _LETTERS = re.compile(r"[^\W\d_]{2}|[\u3040-\u30ff\u3400-\u9fff]")
@@ -122,6 +123,12 @@ class TextBuilder:
         if not self._blocks:
             raise LoadError(Reason.EMPTY, "there is no text in it")
         return Document(path, name_of(title), "".join(self._parts), tuple(self._blocks), "", warnings)
+
+
+def header_line(names: Iterable[str]) -> str:
+    """The header of a table on one line, as ``Block.columns`` has it: cut where it would crowd out the rows."""
+    line = clean(" | ".join(cell for name in names if (cell := " ".join(name.split()))))
+    return line if len(line) <= _LONGEST_COLUMNS else f"{line[: _LONGEST_COLUMNS - 1].rstrip()}…"
 
 
 def row_text(header: Sequence[str] | None, cells: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import docx
@@ -18,7 +19,7 @@ from docx.oxml.xmlchemy import BaseOxmlElement as Element
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.rows import add_rows
+from ragcli.formats.tables import Cell, Grid, Row, add_rows
 from ragcli.types import Document, Reason
 
 # What python-docx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).
@@ -134,17 +135,16 @@ def _boxes(element: Element) -> Iterator[Element]:
             yield from _boxes(child)
 
 
-def _rows(table: Element) -> Iterator[list[str]]:
+def _rows(table: Element) -> Iterator[Row]:
+    grid = Grid()
     for row in _parts(table, _TR):
-        cells = [""] * _number(row.find(f"{qn('w:trPr')}/{qn('w:gridBefore')}"), 0)
-        for cell in _parts(row, _TC):
+        cells = [Cell("")] * _number(row.find(f"{qn('w:trPr')}/{qn('w:gridBefore')}"), 0)
+        for cell in islice(_parts(row, _TC), _MAX_COLUMNS):
             merge = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
             goes_on = merge is not None and merge.get(qn("w:val"), "continue") == "continue"
-            cells.append("" if goes_on else _cell_text(cell))
-            cells += [""] * (_number(cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}"), 1) - 1)
-            if len(cells) >= _MAX_COLUMNS:
-                break
-        yield cells
+            span = _number(cell.find(f"{qn('w:tcPr')}/{qn('w:gridSpan')}"), 1)
+            cells.append(Cell(None if goes_on else _cell_text(cell), columns=span))
+        yield grid.row(cells)
 
 
 def _parts(parent: Element, tag: str) -> Iterator[Element]:

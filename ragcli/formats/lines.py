@@ -66,10 +66,16 @@ def paragraphs(lines: Iterable[Line]) -> Iterator[Sequence[Line]]:
         yield run
 
 
-def span(lines: Sequence[Line], kind: BlockKind, headings: tuple[str, ...] = (), page: int | None = None) -> Block:
+def span(
+    lines: Sequence[Line],
+    kind: BlockKind,
+    headings: tuple[str, ...] = (),
+    page: int | None = None,
+    columns: str = "",
+) -> Block:
     """The block from the first line that is not blank to the last; there must be one."""
     filled = [line for line in lines if not line.is_blank]
-    return Block(filled[0].start, filled[-1].end, kind, page, headings)
+    return Block(filled[0].start, filled[-1].end, kind, page, headings, columns)
 
 
 class Blocks:
@@ -79,10 +85,10 @@ class Blocks:
         self.found: list[Block] = []
         self.headings = HeadingPath() if headings is None else headings
 
-    def add(self, lines: Sequence[Line], kind: BlockKind, page: int | None = None) -> None:
+    def add(self, lines: Sequence[Line], kind: BlockKind, page: int | None = None, *, columns: str = "") -> None:
         """One block over ``lines``; blank lines around it are left out, and nothing happens when all are blank."""
         if any(not line.is_blank for line in lines):
-            self.found.append(span(lines, kind, self.headings.path, page))
+            self.found.append(span(lines, kind, self.headings.path, page, columns))
 
     def heading(self, lines: Sequence[Line], title: str, level: int, page: int | None = None) -> None:
         """A heading over ``lines`` (its title and what underlines it); a title without text opens no section."""

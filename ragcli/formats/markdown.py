@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import zip_longest
+from itertools import islice, takewhile
 from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markdown_it.utils import EnvType
 
-from ragcli.formats.blocks import HeadingPath, LoadOptions
+from ragcli.formats.blocks import HeadingPath, LoadOptions, header_line
 from ragcli.formats.decode import decode
 from ragcli.formats.lines import Blocks, Line, document, paragraphs, split_lines
 from ragcli.types import Block, BlockKind, Document
@@ -49,15 +49,18 @@ def markdown_blocks(text: str, headings: HeadingPath | None = None) -> tuple[lis
     references: EnvType = {}
     tokens = _parser().parse(text[lines[first].start :] if first < len(lines) else "", references)
     done = first
-    for token, content in _top_level(tokens):
+    for at, token in _top_level(tokens):
         start, end = (first + number for number in token.map or (0, 0))
         _add_rest(blocks, lines[done:start])
         if token.type == "heading_open":
-            blocks.heading(lines[start:end], plain(content, references), int(token.tag[1:]))
+            blocks.heading(lines[start:end], plain(tokens[at + 1].content, references), int(token.tag[1:]))
         elif token.type == "table_open":
+            head = takewhile(lambda inside: inside.type != "thead_close", islice(tokens, at, None))
+            cells = (plain(inside.content, references) for inside in head if inside.type == "inline")
+            columns = header_line(cells)
             blocks.add(lines[start : start + 2], "row")
             for line in lines[start + 2 : end]:
-                blocks.add([line], "row")
+                blocks.add([line], "row", columns=columns)
         else:
             blocks.add(lines[start:end], _KINDS.get(token.type, "paragraph"))
         done = end
@@ -83,12 +86,12 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _top_level(tokens: Sequence[Token]) -> Iterator[tuple[Token, str]]:
-    """What stands at the top level of a document, list items one by one, each with the markup of a heading."""
-    for token, following in zip_longest(tokens, tokens[1:]):
+def _top_level(tokens: Sequence[Token]) -> Iterator[tuple[int, Token]]:
+    """What stands at the top level of a document, list items one by one, each with its place among the tokens."""
+    for at, token in enumerate(tokens):
         is_list = token.type in ("bullet_list_open", "ordered_list_open")
         if token.map and ((token.level == 0 and not is_list) or (token.level == 1 and token.type == "list_item_open")):
-            yield token, following.content if following else ""
+            yield at, token
 
 
 def _add_rest(blocks: Blocks, lines: Sequence[Line]) -> None:

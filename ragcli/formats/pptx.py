@@ -17,7 +17,7 @@ from pptx.text.text import TextFrame
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.rows import add_rows
+from ragcli.formats.tables import Cell, Grid, Row, add_rows
 from ragcli.types import Document, Reason
 
 # What python-pptx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).
@@ -110,10 +110,17 @@ def _items(frame: TextFrame) -> Iterator[str]:
             yield f"{'  ' * paragraph.level}- {text}"
 
 
-def _rows(table: Table) -> Iterator[list[str]]:
+def _rows(table: Table) -> Iterator[Row]:
+    grid = Grid()
     for row in table.rows:
         # The text of a merged cell is that of its first one; the spanned ones may hold old text that is not shown.
-        yield ["" if cell.is_spanned else " ".join(cell.text_frame.text.split()) for cell in row.cells]
+        shown = [cell for cell in row.cells if not cell.is_spanned]
+        yield grid.row(
+            Cell(cell.text_frame.text, columns=cell.span_width, rows=cell.span_height)
+            if cell.is_merge_origin
+            else Cell(cell.text_frame.text)
+            for cell in shown
+        )
 
 
 def _clean(text: str) -> str:

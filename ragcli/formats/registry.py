@@ -54,24 +54,24 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 1, _dotted("txt text log org tex")),
+    "text": _Loader("text", 2, _dotted("txt text log org tex")),
     "source": _Loader("source_code", 1, _dotted(_SOURCE)),
-    "markdown": _Loader("markdown", 1, _dotted("md markdown mdown mkd mdx qmd rmd")),
-    "rst": _Loader("rst", 1, _dotted("rst rest")),
-    "html": _Loader("html.loader", 1, _dotted("html htm xhtml xht")),
-    "table": _Loader("table", 1, _dotted("csv tsv")),
-    "notebook": _Loader("notebook", 1, _dotted("ipynb")),
+    "markdown": _Loader("markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
+    "rst": _Loader("rst", 2, _dotted("rst rest")),
+    "html": _Loader("html.loader", 2, _dotted("html htm xhtml xht")),
+    "table": _Loader("table", 2, _dotted("csv tsv")),
+    "notebook": _Loader("notebook", 2, _dotted("ipynb")),
     "structured": _Loader(
         "structured",
-        1,
+        2,
         _dotted("""json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml ini cfg conf properties"""),
     ),
-    "pdf": _Loader("pdf.loader", 1, _dotted("pdf"), is_text=False),
-    "docx": _Loader("docx", 1, _dotted("docx"), is_text=False),
-    "pptx": _Loader("pptx", 1, _dotted("pptx"), is_text=False),
-    "xlsx": _Loader("xlsx", 1, _dotted("xlsx xlsm"), is_text=False),
-    "epub": _Loader("epub", 1, _dotted("epub"), is_text=False),
-    "mail": _Loader("mail", 1, _dotted("eml mbox")),
+    "pdf": _Loader("pdf.loader", 2, _dotted("pdf"), is_text=False),
+    "docx": _Loader("docx", 2, _dotted("docx"), is_text=False),
+    "pptx": _Loader("pptx", 2, _dotted("pptx"), is_text=False),
+    "xlsx": _Loader("xlsx", 2, _dotted("xlsx xlsm"), is_text=False),
+    "epub": _Loader("epub", 2, _dotted("epub"), is_text=False),
+    "mail": _Loader("mail", 2, _dotted("eml mbox")),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
 _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.blocks import LoadOptions, header_line
 from ragcli.formats.decode import decode
 from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
 from ragcli.types import BlockKind, Document
@@ -23,6 +23,10 @@ _CODE = re.compile(
 _GRID = re.compile(r"\+(?:[-=]+\+)+[ \t]*")
 _SIMPLE = re.compile(r"=+(?:[ \t]+=+)+[ \t]*")
 _SIMPLE_BORDERS = 3  # above and below the header, and at the end
+
+_TABLE = re.compile(r"\.\.[ \t]+(list-table|csv-table)::")
+_OPTION = re.compile(r"(?m)^[ \t]*:([\w-]+):[ \t]*(.*)$")
+_LIST_ROW = re.compile(r"[ \t]+\*[ \t]+-")
 
 _LONG = 500  # characters of a title that are read
 _LITERAL = re.compile(r"``(.+?)``")
@@ -61,8 +65,8 @@ class _Scanner:
             elif not (self._title(line) or self._table(line) or self._explicit(line) or self._item(line)):
                 self._paragraph()
 
-    def _take(self, end: int, kind: BlockKind) -> None:
-        self.blocks.add(self._lines[self._at : end], kind)
+    def _take(self, end: int, kind: BlockKind, columns: str = "") -> None:
+        self.blocks.add(self._lines[self._at : end], kind, columns=columns)
         self._at = end
 
     def _content(self, number: int) -> str:
@@ -97,23 +101,40 @@ class _Scanner:
         return True
 
     def _table(self, line: Line) -> bool:
+        head = range(0)
         if _GRID.fullmatch(line.content):
             end = self._at
             while self._content(end).startswith(("+", "|")):
                 end += 1
             rows = [number for number in range(self._at + 2, end) if _GRID.fullmatch(self._content(number - 1))]
+            body = next((number for number in range(self._at, end) if self._content(number).startswith("+=")), None)
+            head = range(self._at + 1, body) if body else head
         elif _SIMPLE.fullmatch(line.content):
             end, borders = self._end_of_simple_table()
             if not end:
                 return False
             body = borders[1] + 1 if len(borders) == _SIMPLE_BORDERS else self._at + 2
+            head = range(self._at + 1, borders[1]) if len(borders) == _SIMPLE_BORDERS else head
             # A row that leaves the first column empty goes on with the row above it.
             rows = [number for number in range(body, end - 1) if self._content(number)[:1].strip()]
         else:
             return False
+        columns = self._columns(line.content, head)
+        first = self._at
         for number in [*(row for row in rows if row > self._at), end]:
-            self._take(number, "row")
+            self._take(number, "row", "" if self._at in (first, *head) else columns)
         return True
+
+    def _columns(self, border: str, head: range) -> str:
+        """The names of the columns in the lines ``head`` below ``border``, which has them apart."""
+        spans = [match.span() for match in re.finditer(r"[-=]+", border)]
+        lines = [self._content(number) for number in head if not _GRID.fullmatch(self._content(number))]
+        # The last column of a simple table may be wider than its border.
+        ends = [*(end for _, end in spans[:-1]), None if border.startswith("=") else spans[-1][1]]
+        return header_line(
+            _plain(" ".join(line[start:end].strip(" |") for line in lines))
+            for (start, _), end in zip(spans, ends, strict=True)
+        )
 
     def _end_of_simple_table(self) -> tuple[int, list[int]]:
         """The line after the table and the numbers of its borders; 0 when it has no end."""
@@ -130,8 +151,33 @@ class _Scanner:
         """A directive, comment, footnote or target with its body."""
         if not _EXPLICIT.match(line.content):
             return False
+        if match := _TABLE.match(line.content):
+            self._table_directive(match[1])
+            return True
         self._take(self._end_of_body(self._at + 1, 1), "code" if _CODE.match(line.content) else "paragraph")
         return True
+
+    def _table_directive(self, name: str) -> None:
+        """A list-table or csv-table: its options and header are one block, then every row is one."""
+        first, end = self._at, self._end_of_body(self._at + 1, 1)
+        body = first + 1
+        while body < end and self._content(body).strip().startswith(":"):
+            body += 1
+        options = dict(_OPTION.findall("\n".join(self._content(number) for number in range(first + 1, body))))
+        is_row = _LIST_ROW.match if name == "list-table" else str.strip
+        starts = [number for number in range(body, end) if is_row(self._content(number))]
+        count = options.get("header-rows", "0").strip()
+        heads = int(count) if count.isdigit() and len(count) < _SHORT else 0
+        head_end = starts[heads] if heads < len(starts) else end
+        head = "\n".join(self._content(number) for number in range(starts[0], head_end)) if heads and starts else ""
+        if name == "list-table":
+            cells = [" ".join(cell.split()) for cell in re.split(r"(?m)^[ \t]*(?:\*[ \t]+)?-[ \t]+", head)]
+        else:
+            cells = re.split(r"[,;]", options.get("header", "").strip() or head)
+        columns = header_line(_plain(cell.strip().strip('"')) for cell in cells)
+        self._take(head_end, "row")
+        for number in [*(start for start in starts if start > head_end), end]:
+            self._take(number, "row", columns)
 
     def _item(self, line: Line) -> bool:
         """A list item with all that is indented below it."""

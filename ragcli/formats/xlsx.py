@@ -15,7 +15,7 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.rows import add_rows
+from ragcli.formats.tables import add_rows, plain_row
 from ragcli.types import Document, Reason
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
@@ -73,7 +73,7 @@ def _add_sheet(builder: TextBuilder, sheet: ReadOnlyWorksheet, number: int, budg
     if first is None:
         return  # an empty sheet's name says nothing
     builder.heading(sheet.title, 1, page=number)
-    add_rows(builder, _chain(first, rows), number)
+    add_rows(builder, map(plain_row, _chain(first, rows)), number)
 
 
 def _chain(first: list[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ragcli.ingest.options import SMALLEST_CHUNK, ChunkOptions
 from ragcli.ingest.pack import Packer, TokenCounter
@@ -29,16 +29,19 @@ def chunk(document: Document, tokenizer: TokenCounter, window: int, options: Chu
     letter or digit becomes no chunk.
     """
     sections = list(_sections(document))
-    contexts = [embedding_context(document.title, headings) for headings, _ in sections]
-    # With the line end that Chunk.embedded adds, which is a token to some tokenizers.
-    used = tokenizer.count([f"{context}\n" if context else "" for context in contexts])
+    contexts = [
+        [embedding_context(document.title, headings), max((block.columns for block in blocks), key=len, default="")]
+        for headings, blocks in sections
+    ]
+    # With the line ends that Chunk.embedded puts behind them, which are tokens to some tokenizers.
+    used = tokenizer.count(["".join(f"{part}\n" for part in context if part) for context in contexts])
     places = _Places(document)
     found: list[Chunk] = []
     for (headings, blocks), tokens in zip(sections, used, strict=True):
         limit = max(SMALLEST_CHUNK, min(options.size, window - tokenizer.special - tokens))
         for start, end in Packer(document.text, tokenizer, limit, options.overlap).pack(blocks):
             if _ALPHANUMERIC.search(document.text, start, end):
-                found.append(places.chunk(len(found), start, end, headings))
+                found.append(places.chunk(len(found), start, end, headings, _columns(blocks, start)))
     return found
 
 
@@ -75,6 +78,12 @@ def _covering(document: Document) -> Iterator[Block]:
         yield Block(position, len(text), "paragraph", headings=headings)
 
 
+def _columns(blocks: Sequence[Block], start: int) -> str:
+    """The header of the table in which a passage begins, "" when it begins with the header or elsewhere."""
+    at = bisect_right(blocks, start, key=lambda block: block.start) - 1
+    return blocks[max(0, at)].columns
+
+
 class _Places:
     """The line, byte and page of every offset of one document. Chunks must be asked for by rising start."""
 
@@ -85,7 +94,7 @@ class _Places:
         self._page_starts = [start for start, _ in paged]
         self._pages = [page for _, page in paged]
 
-    def chunk(self, ordinal: int, start: int, end: int, headings: tuple[str, ...]) -> Chunk:
+    def chunk(self, ordinal: int, start: int, end: int, headings: tuple[str, ...], columns: str) -> Chunk:
         document = self._document
         self._advance(start)
         text = document.text[start:end]
@@ -100,6 +109,7 @@ class _Places:
             lines=(self._line, self._line + text.count("\n")),
             pages=(self._page(start), self._page(end - 1)) if self._pages else None,
             headings=headings,
+            columns=columns,
         )
 
     def _advance(self, offset: int) -> None:

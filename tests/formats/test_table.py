@@ -94,3 +94,15 @@ def test_line_numbers_are_those_of_the_file(rows):
     text = load(buffer.getvalue()).text
     wanted = buffer.getvalue().count("\n", 0, buffer.getvalue().index('"marker"'))
     assert text.count("\n", 0, text.index("marker")) == wanted
+
+
+def test_the_header_of_a_bank_export_stands_below_its_preamble():
+    text = load(
+        'Konto;"DE12 3456";;\nZeitraum;01.02.2024 - 29.02.2024;;\n\n'
+        "Buchung;Empfänger;Zweck;Betrag\n01.02.2024;Stadtwerke;Strom, Gas;-81,20\n05.02.2024;Quist;Miete;-900,00\n"
+    ).text
+    assert text.splitlines()[4] == "Buchung: 01.02.2024 | Empfänger: Stadtwerke | Zweck: Strom, Gas | Betrag: -81,20"
+
+
+def test_years_head_their_columns():
+    assert load("Town,2023,2024\nLeith,41000,41200\n").text.splitlines()[1] == "Town: Leith | 2023: 41000 | 2024: 41200"

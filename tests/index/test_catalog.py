@@ -35,7 +35,7 @@ def chunks_at(draw, path, title):
     pages = draw(st.none() | st.tuples(st.integers(1, 99), st.integers(1, 99)))
     return Chunk(
         0, path, title, start, start + length, draw(any_text), (draw(small), draw(small)), (draw(small), draw(small)),
-        pages, tuple(draw(st.lists(any_text, max_size=3))),
+        pages, tuple(draw(st.lists(any_text, max_size=3))), draw(any_text),
     )  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def shout(path: Path) -> None:
 
 
 def lie(path: Path) -> None:
-    body = b'{"document": {"headings": 7, "text": 0}}'
+    body = b'{"document": {"contexts": 7, "text": 0}}'
     os.write(replies(), len(body).to_bytes(8, "big") + body)
     hang(path)
 

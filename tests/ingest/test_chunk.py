@@ -498,3 +498,24 @@ def listing(passage: Chunk) -> str:
 
 def test_there_are_no_stale_goldens() -> None:
     assert sorted(path.name for path in GOLDEN.iterdir()) == [f"{name}.chunks" for name in SAMPLE_NAMES]
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.rst"])
+def test_the_header_of_a_table_rides_with_every_chunk_of_it(tokenizer, name):
+    if name == "a.md":
+        head = "| Pump | Pressure | Inspector |\n|---|---|---|\n"
+        rows = [f"| Pump {n} | {n} bar | Quist {n} |" for n in range(99)]
+        text = f"# Pumps\n\n{head}" + "\n".join(rows) + "\n\nAfter the table.\n\n## Other\n\nText.\n"
+    else:
+        border = "=======  ========  =========\n"
+        rows = [f"Pump {n:<2}  {n:<2} bar    Quist {n}" for n in range(99)]
+        text = f"{border}Pump     Pressure  Inspector\n{border}" + "\n".join(rows) + f"\n{border}\nAfter.\n"
+    found = chunk(load(Path(name), text.encode(), LoadOptions()), tokenizer, WINDOW, ChunkOptions())
+    inside = [one for one in found if "Quist" in one.text]
+    assert len(inside) > 3
+    for one_chunk in inside:
+        assert one_chunk.text == text[one_chunk.start : one_chunk.end]
+        assert one_chunk.embedded.count("Inspector") == 1
+        assert ("Inspector" in one_chunk.text) == (one_chunk.columns == "")
+        assert one(tokenizer, one_chunk.embedded) + tokenizer.special <= WINDOW
+    assert found[0].columns == (found[-1].columns if name == "a.md" else "") == ""

@@ -69,7 +69,7 @@ def children() -> set[int]:
 
 
 def test_documents_are_what_the_loaders_make_of_the_files(tmp_path):
-    (tmp_path / "a.md").write_text("---\ntitle: T\n---\n# Größe 😀\n\ntext\n\n## B\n\n- item\n")
+    (tmp_path / "a.md").write_text("---\ntitle: T\n---\n# Größe 😀\n\ntext\n\n## B\n\n- item\n\n|a|b|\n|-|-|\n|1|2|\n")
     (tmp_path / "b.csv").write_bytes(b"name,n\n\xe9t\xe9,1\n")
     results = run([Request(tmp_path / name, None) for name in ("a.md", "b.csv")])
     for name, loaded in results.items():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from selectolax.lexbor import LexborNode
 
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, normalise
-from ragcli.formats.html.tables import Table
 from ragcli.formats.html.tree import Survey, parse, survey, tags, text_of, visit
+from ragcli.formats.tables import Cell, Grid, Row, named_rows
 from ragcli.types import BlockKind, Document
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
@@ -64,6 +65,49 @@ def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
     return decode(data)
 
 
+class _Table:
+    """Takes a table cell by cell."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.parts: list[str] | None = None  # text of the open cell
+        self.in_head = False
+        self._cells: list[Cell] = []
+        self._cell = Cell("")
+        self._grid = Grid()
+        self._has_body = False  # rows of <th> after a row of values are not the table's header
+
+    def open_cell(self, is_header: bool, columns: str | None, rows: str | None) -> None:
+        """Begin a cell; text goes to ``parts`` until ``close_cell``."""
+        self.parts = []
+        self._cell = Cell("", is_header, _span(columns), _span(rows))
+
+    def leave(self, tag: str) -> None:
+        if tag == "thead":
+            self.in_head = False
+        elif tag in ("td", "th"):
+            self.close_cell()
+        elif tag == "tr":
+            self.close_row()
+
+    def close_cell(self) -> None:
+        if self.parts is not None:
+            self._cells.append(replace(self._cell, text="".join(f" {part}" for part in self.parts)))
+        self.parts = None
+
+    def close_row(self) -> None:
+        cells, self._cells = self._cells, []
+        filled = [cell for cell in cells if cell.text and not cell.text.isspace()]
+        all_headers = not self._has_body and len(filled) > 1 and all(cell.is_header for cell in filled)
+        is_head = self.in_head or all_headers
+        self._has_body = self._has_body or (bool(filled) and not is_head)
+        self.rows.append(self._grid.row(cells, is_head=is_head))
+
+
+def _span(value: str | None) -> int:
+    return max(1, int(value)) if value and value.isascii() and value.isdigit() and len(value) < 9 else 1
+
+
 class _Writer:
     """Turns the events of a page into blocks; text gathers until a block element begins or ends."""
 
@@ -79,7 +123,7 @@ class _Writer:
         self._lists: list[int | None] = []  # number of the last item; None in a list without numbers
         self._marker = ""
         self._items = 0  # open <li>
-        self._tables: list[Table | None] = []  # None: a table that only arranges the page
+        self._tables: list[_Table | None] = []  # None: a table that only arranges the page
         self._follows: BlockKind | None = None  # kind of the last block when the next one of its kind goes right below
 
     def write(self, *, chrome: bool) -> None:
@@ -108,7 +152,7 @@ class _Writer:
         elif tag == "li":
             self._open_item()
         elif tag == "table":
-            self._tables.append(None if node.mem_id in self._found.layout else Table())
+            self._tables.append(None if node.mem_id in self._found.layout else _Table())
             self._follows = None
         elif self._tables and (table := self._tables[-1]):
             if tag == "thead":
@@ -130,14 +174,11 @@ class _Writer:
             self._items -= 1
             self._marker = ""
         elif tag == "table":
-            self._tables.pop()
+            table = self._tables.pop()
+            for row in named_rows(table.rows if table else ()):
+                self._add(row, "row")
         elif self._tables and (table := self._tables[-1]):
-            if tag == "thead":
-                table.in_head = False
-            elif tag in ("td", "th"):
-                table.close_cell()
-            elif tag == "tr":
-                self._add(table.close_row(), "row")
+            table.leave(tag)
 
     def _open_item(self) -> None:
         self._items += 1
@@ -154,8 +195,8 @@ class _Writer:
         if not text or text.isspace():
             return
         table = self._tables[-1] if self._tables else None
-        if table and table.cell:
-            table.cell.parts.append(text)
+        if table and table.parts is not None:
+            table.parts.append(text)
         elif self._heading is not None:
             text = " ".join(text.split()).removesuffix("¶").rstrip()
             self._builder.heading(text, self._heading, page=self._page)

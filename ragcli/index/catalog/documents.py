@@ -26,6 +26,7 @@ from ragcli.index.catalog.rows import (
     NewDocument,
     Settings,
     chunk_of,
+    context_text,
     document_of,
     path_of,
     skipped_of,
@@ -207,7 +208,7 @@ class Catalog:
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (c.id, new.id, c.start, c.end, *c.bytes, *c.lines, *(c.pages or (None, None)),
-                 json.dumps(c.headings), storable(c.text), key)
+                 context_text(c), storable(c.text), key)
                 for c, key in zip(new.chunks, new.keys, strict=True)
             ),
         )  # fmt: skip

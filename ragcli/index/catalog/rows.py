@@ -275,7 +275,7 @@ def skipped_of(row: tuple[Any, ...]) -> Skipped:
 def chunk_of(row: tuple[Any, ...]) -> Chunk:
     """A row of CHUNK_COLUMNS; raises ValueError or TypeError when it is not."""
     _check_types(row[:10], (int, bytes, str, int, int, str, int, int, int, int))
-    headings = () if row[12] == "[]" else tuple(str(heading) for heading in json.loads(row[12]))
+    headings, columns = context_of(row[12])
     first, last = row[10:12]
     numbers = (*row[3:5], *row[6:10], *(page for page in (first, last) if page is not None))
     if not all(isinstance(number, int) and 0 <= number <= _LARGEST for number in numbers):
@@ -283,7 +283,23 @@ def chunk_of(row: tuple[Any, ...]) -> Chunk:
     return Chunk(
         id=row[0], path=path_of(row[1]), title=row[2], start=row[3], end=row[4], text=row[5], bytes=(row[6], row[7]),
         lines=(row[8], row[9]), pages=None if first is None else (int(first), int(last)), headings=headings,
+        columns=columns,
     )  # fmt: skip
+
+
+def context_text(chunk: Chunk) -> str:
+    """The headings of a chunk as JSON; with the columns of its table, which most chunks lack, as the last element."""
+    return json.dumps([*chunk.headings, {"columns": chunk.columns}] if chunk.columns else chunk.headings)
+
+
+def context_of(text: str) -> tuple[tuple[str, ...], str]:
+    """The headings and the columns that ``context_text`` wrote; raises ValueError or TypeError for other text."""
+    if text == "[]":
+        return (), ""
+    *headings, last = json.loads(text)
+    if isinstance(last, dict):
+        return tuple(map(str, headings)), str(last.get("columns", ""))
+    return (*map(str, headings), str(last)), ""
 
 
 def segment_of(row: tuple[Any, ...]) -> SegmentRow:

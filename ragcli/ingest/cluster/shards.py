@@ -67,13 +67,13 @@ def pack_file(file: ReadFile) -> Frame:
     }  # fmt: skip
     match loaded.outcome:
         case Document():
-            headings: dict[tuple[str, ...], int] = {}
+            contexts: dict[tuple[tuple[str, ...], str], int] = {}
             frame["document"] = pack_document(loaded.outcome)
             frame["chunks"] = [
-                (c.start, c.end, c.bytes, c.lines, c.pages, headings.setdefault(c.headings, len(headings)))
+                (c.start, c.end, c.bytes, c.lines, c.pages, contexts.setdefault((c.headings, c.columns), len(contexts)))
                 for c in file.chunks
             ]
-            frame["headings"] = list(headings)
+            frame["contexts"] = list(contexts)
         case Skipped(reason=reason, detail=detail):
             frame["skipped"] = (reason.value, detail)
     return frame
@@ -86,20 +86,23 @@ def unpack_file(frame: Frame) -> ReadFile:
     chunks: tuple[Chunk, ...] = ()
     if "document" in frame:
         outcome = unpack_document(path, frame["document"])
-        headings = [tuple(names) for names in frame["headings"]]
-        chunks = tuple(_chunks(outcome, frame["chunks"], headings))
+        contexts = [(tuple(names), columns) for names, columns in frame["contexts"]]
+        chunks = tuple(_chunks(outcome, frame["chunks"], contexts))
     elif "skipped" in frame:
         reason, detail = frame["skipped"]
         outcome = Skipped(path, Reason(reason), detail)
     return ReadFile(Loaded(path, frame["sha256"], frame["size"], frame["mtime_ns"], outcome), chunks)
 
 
-def _chunks(document: Document, rows: Sequence[Any], headings: Sequence[tuple[str, ...]]) -> Iterator[Chunk]:
-    for ordinal, (start, end, (byte, last_byte), (line, last_line), pages, names) in enumerate(rows):
+def _chunks(
+    document: Document, rows: Sequence[Any], contexts: Sequence[tuple[tuple[str, ...], str]]
+) -> Iterator[Chunk]:
+    for ordinal, (start, end, (byte, last_byte), (line, last_line), pages, at) in enumerate(rows):
+        headings, columns = contexts[at]
         yield Chunk(
             id=ordinal, path=document.path, title=document.title, start=start, end=end, text=document.text[start:end],
             bytes=(byte, last_byte), lines=(line, last_line), pages=(pages[0], pages[1]) if pages else None,
-            headings=headings[names],
+            headings=headings, columns=columns,
         )  # fmt: skip
 
 

@@ -97,26 +97,26 @@ def _read(stream: IO[bytes], size: int) -> bytes | None:
 
 
 def pack_document(document: Document) -> Frame:
-    """The document without its path, as JSON values. Heading paths are written once, as most blocks share theirs."""
-    paths: dict[tuple[str, ...], int] = {}
+    """The document without its path; heading paths and columns are written once, as most blocks share theirs."""
+    contexts: dict[tuple[tuple[str, ...], str], int] = {}
     blocks = [
-        (block.start, block.end, block.kind, block.page, paths.setdefault(block.headings, len(paths)))
-        for block in document.blocks
+        (b.start, b.end, b.kind, b.page, contexts.setdefault((b.headings, b.columns), len(contexts)))
+        for b in document.blocks
     ]
     return {
         "title": document.title,
         "text": document.text,
         "blocks": blocks,
-        "headings": list(paths),
+        "contexts": list(contexts),
         "loader": document.loader,
         "warnings": document.warnings,
     }
 
 
 def unpack_document(path: Path, frame: Frame) -> Document:
-    """The document that ``pack_document`` was given, at ``path``."""
-    headings = [tuple(names) for names in frame["headings"]]
-    blocks = tuple(Block(start, end, kind, page, headings[names]) for start, end, kind, page, names in frame["blocks"])
+    """What ``pack_document`` was given, at ``path``."""
+    contexts = [(tuple(names), columns) for names, columns in frame["contexts"]]
+    blocks = tuple(Block(start, end, kind, page, *contexts[at]) for start, end, kind, page, at in frame["blocks"])
     return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
 
 

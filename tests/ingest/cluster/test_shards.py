@@ -44,7 +44,8 @@ def documents(draw):
     for kind, words in draw(st.lists(st.tuples(st.sampled_from(["paragraph", "heading"]), texts), max_size=4)):
         page = draw(st.none() | st.integers(1, 9))
         headings = tuple(draw(st.lists(texts, max_size=2)))
-        blocks.append(Block(len(text), len(text) + len(words), kind, page, headings))
+        columns = draw(st.sampled_from(["", words]))
+        blocks.append(Block(len(text), len(text) + len(words), kind, page, headings, columns))
         text += f"{words}\n\n"
     return Document(draw(paths), draw(texts), text, tuple(blocks), "text", tuple(draw(st.lists(texts, max_size=2))))
 
