@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -5,6 +7,7 @@ import tantivy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragcli.text import terms as module
 from ragcli.text.terms import MAX_TERM, query_terms, term_spans, terms
 
 
@@ -173,3 +176,37 @@ def test_spans_and_terms_agree_and_terms_survive_the_index(text):
 @given(st.text(alphabet=st.characters(categories=["L", "N"]), min_size=1, max_size=20))
 def test_letters_and_digits_are_never_lost(text):
     assert terms(text) or not unicodedata.normalize("NFKC", text).strip()
+
+
+WESTERN = [
+    "“It’s” — the reader’s ‘own’ – choice", "• first item", "© 2026 Müller & Søn", "naïve café, Łódź; Ærø and Straße",
+    "10 € → 12 €, 5 °C ± 2", "½ and x²", "Ёлка, ΑΒΓ", "Tiếng Việt", "non‑breaking‑hyphen", "all done ✓ 🎉",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WESTERN)
+def test_western_text_needs_no_pattern_of_all_scripts(text):
+    """In a process of its own, because the patterns are compiled once per process."""
+    program = (
+        "import sys; from ragcli.text import terms\n"
+        "terms.terms(sys.argv[1]); terms.query_terms(sys.argv[1])\n"
+        "print(terms._any_token.cache_info().currsize)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, text], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
+    assert module._western().fullmatch(text)
+
+
+@given(st.one_of(st.text(), st.text(st.characters(max_codepoint=0x2CEE)), st.lists(PIECES, max_size=20).map("".join)))
+def test_the_cheaper_patterns_cut_as_the_one_for_any_script_does(text):
+    spans = [match.span() for match in module._any_token().finditer(text)]
+    assert [match.span() for match in module._token_pattern(text).finditer(text)] == spans
+
+
+def test_every_western_character_is_cut_alike_beside_letters():
+    western = [chr(code) for code in range(0x80, 0x1FB00) if module._western().fullmatch(chr(code))]
+    assert len(western) > 3000
+    for character in western:
+        text = f"ab{character}cd {character} 1{character}234"
+        spans = [match.span() for match in module._any_token().finditer(text)]
+        assert [match.span() for match in module._token_pattern(text).finditer(text)] == spans, hex(ord(character))
