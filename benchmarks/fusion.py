@@ -9,6 +9,7 @@ Cranfield is free for tuning; of SciFact only the train questions are used here.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import ir_measures
@@ -19,7 +20,7 @@ from benchmarks.results import write_result
 from ragcli.index.reader import open_index
 from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import resolve
-from ragcli.retrieve.fuse import fuse, reciprocal_rank_fusion
+from ragcli.retrieve.fuse import fuse
 from ragcli.text.terms import query_terms
 
 Ranked = list[tuple[int, float]]
@@ -57,6 +58,18 @@ def ranked_lists(collection: BeirCollection, folder: Path) -> tuple[dict[str, tu
         ids = {i for pair in lists.values() for ranked in pair for i, _ in ranked}
         document_of = {i: chunk.path.stem for i, chunk in index.chunks(list(ids)).items()}
     return lists, document_of
+
+
+def reciprocal_rank_fusion(lists: Sequence[Ranked], k: int = 60) -> list[tuple[int, float]]:
+    """Compute the sum of 1 / (k + rank) over the lists: (id, score), best first, ties by id.
+
+    See Cormack, Clarke, Buettcher: Reciprocal Rank Fusion outperforms Condorcet (SIGIR 2009).
+    """
+    scores: dict[int, float] = {}
+    for ranked in lists:
+        for rank, (i, _) in enumerate(ranked, 1):
+            scores[i] = scores.get(i, 0.0) + 1.0 / (k + rank)
+    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
 def rules() -> dict[str, object]:

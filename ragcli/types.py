@@ -1,7 +1,7 @@
-"""The dataclasses that flow between the steps: all frozen, none with I/O.
+"""The dataclasses that flow between the steps: all are frozen, and none does I/O.
 
-A span is a pair of character offsets ``[start, end)`` into ``Document.text``, which is the one truth about a
-document: every block, chunk, snippet and citation is a slice of it. Scores are higher-is-better everywhere.
+A span is a pair of character offsets ``[start, end)`` into ``Document.text``. Every block, chunk, snippet and citation
+is a slice of that text. Scores are higher-is-better everywhere.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 BlockKind = Literal["paragraph", "heading", "code", "row", "list"]
 Mode = Literal["hybrid", "dense", "keyword"]
@@ -19,7 +23,7 @@ PartName = Literal["fused", "dense", "keyword", "rerank"]
 
 
 class Reason(StrEnum):
-    """Why a file is not indexed. The value is what users read and what JSON carries."""
+    """Why a file is not indexed. Users and JSON read the value."""
 
     UNSUPPORTED = "unsupported"
     IGNORED = "ignored"
@@ -38,7 +42,7 @@ class Reason(StrEnum):
 
     @property
     def is_failure(self) -> bool:
-        """True when the file should have been indexed and was not: such a run ends with exit code 3."""
+        """True when the file should have been indexed and was not; such a run ends with exit code 3."""
         return self in _FAILURES
 
 
@@ -73,12 +77,12 @@ class Document:
     text: str
     blocks: tuple[Block, ...]
     loader: str
-    warnings: tuple[str, ...] = ()  # what the reader should know, such as pages without a text layer
+    warnings: tuple[str, ...] = ()  # for the user, such as pages without a text layer
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A passage: ``text == Document.text[start:end]``, at most the embedding model's window."""
+    """A passage: ``text == Document.text[start:end]``, at most as long as the embedding model's window."""
 
     id: int
     path: Path
@@ -94,24 +98,24 @@ class Chunk:
 
     @property
     def embedded(self) -> str:
-        """What the model and the keyword index read: the place of the passage, then the passage."""
+        """The text that the model and the keyword index read: title and headings, then the passage."""
         context = embedding_context(self.title, self.headings)
         return "\n".join(part for part in (context, self.columns, self.text) if part)
 
     @property
     def sha256(self) -> str:
-        """Hex digest of the span's UTF-8 bytes: a later reader can tell whether the passage changed."""
+        """Hex digest of the span's UTF-8 bytes; it shows whether the passage has changed."""
         import hashlib  # 10 ms of a start that shows no digest
 
         return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-# A context longer than this would crowd out the passage itself; the deepest headings say the most.
+# In characters: a longer context would crowd out the passage itself. The deepest headings say the most.
 _LONGEST_CONTEXT = 160
 
 
 def embedding_context(title: str, headings: tuple[str, ...]) -> str:
-    """``title > heading > heading``, cut from the front to 160 characters; "" when there is neither."""
+    """Return ``title > heading > heading``, cut from the front to 160 characters; "" when there is neither."""
     names = [name for name in (title, *headings) if name]
     unique = [name for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
     while len(unique) > 1 and len(" > ".join(unique)) > _LONGEST_CONTEXT:
@@ -120,8 +124,17 @@ def embedding_context(title: str, headings: tuple[str, ...]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question, read once: every later step uses these parts."""
+
+    text: str
+    terms: tuple[str, ...]  # distinct, in order, without stop words unless nothing else remains
+    vector: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)  # (d,), a unit row
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """What one list said of a hit: its 1-based rank there (None: not in that list) and its score."""
+    """What one list says about a hit: its score there and its 1-based rank by that score; None, None: not in it."""
 
     name: PartName
     rank: int | None
@@ -137,32 +150,39 @@ class Snippet:
     text: str  # == Document.text[start:end]
     line: int
     page: int | None
-    matches: tuple[Span, ...]  # offsets into ``text`` of the words that match the query
+    matches: tuple[Span, ...]  # offsets into ``text`` of the words that match the question
+    cut: tuple[bool, bool] = (False, False)  # whether ``text`` starts, and ends, inside a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One result: a chunk, why it is here, and where else the same passage stands."""
+    """One result: a chunk, its score with all that went into it, and the other places of the same passage."""
 
     chunk: Chunk
     score: float
     snippet: Snippet
     parts: tuple[Part, ...]
-    probability: float | None = None  # that it answers; None where nothing was calibrated for the models
+    probability: float | None = None  # that it answers, in (0, 1); None where no calibration fits the models
     copies: tuple[Path, ...] = ()  # other documents with the identical passage
     signals: Mapping[str, float] = field(default_factory=dict)  # what the probability is made of
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The hits of one query, best first."""
+    """The hits of one question, best first."""
 
-    query: str
+    question: Question
     mode: Mode
     hits: tuple[Hit, ...]
-    notes: tuple[str, ...] = ()  # what the user should know, such as a query longer than the model's window
-    details: tuple[str, ...] = ()  # how it was found, for those who ask
+    notes: tuple[str, ...] = ()  # for the user, such as a question longer than the model's window
+    details: tuple[str, ...] = ()  # how the hits were found, for --explain
     answered: float | None = None  # the probability that the documents hold an answer; None where it is not known
+    searched: bool = True  # False: there was no document to search, and ``notes`` says why
+
+    @property
+    def query(self) -> str:
+        """The text of the question."""
+        return self.question.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,31 +201,31 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One sentence of a written answer, and whether what it cites bears it out."""
+    """One sentence of a written answer, and whether the passages that it cites support it."""
 
     text: str
     numbers: tuple[int, ...]  # of the citations it names
     supported: bool
-    reason: str = ""  # why not
+    reason: str = ""  # why it is not supported
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the documents say to a question, or that they do not say."""
+    """The documents' answer to a question, or that they give none."""
 
     question: str
     text: str  # "" when there is no answer
     citations: tuple[Citation, ...]  # the quotes, or the passages that a written answer was given
-    grounded: bool  # every claim is borne out by what it cites; quotes always are
+    grounded: bool  # every claim is supported by what it cites; quotes always are
     by: str  # "extract", or the name of the language model
-    probability: float | None = None  # that the documents hold the answer
+    probability: float | None = None  # that the documents hold the answer, in (0, 1)
     claims: tuple[Claim, ...] = ()  # of a written answer
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # for the user
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file, or a folder that was not entered, that is not indexed, and why."""
+    """A file that is not indexed, or a folder that was not entered, and the reason."""
 
     path: Path
     reason: Reason

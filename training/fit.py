@@ -23,6 +23,7 @@ from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.retrieve.probability import SIGNALS, Case, logistic, stand_out
 from ragcli.retrieve.rerank import combine, coverage
+from ragcli.text.terms import make_question
 from training import develop, statements
 from training.develop import WORK, Row
 from training.export import SHIPPED
@@ -150,7 +151,7 @@ def reranked(row: Row, ranking: dict[str, float], places: Sequence[int]) -> list
 def _pair(row: Row, i: int) -> Pair:
     text = f"{row['titles'][i]}\n{row['texts'][i]}" if row["titles"][i] else row["texts"][i]
     known = {name: float(row[name][i]) for name in ("dense", "late", "logit")}
-    return Pair({**known, "coverage": coverage(row["query"], text)}, i == row["answer"])
+    return Pair({**known, "coverage": coverage(make_question(row["query"]), text)}, i == row["answer"])
 
 
 def _document(row: Row) -> str:

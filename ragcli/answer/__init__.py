@@ -1,1 +1,1 @@
-"""Answers with citations: quotes chosen from the passages, or written by a language model and checked against them."""
+"""Answers with citations: quotes from the passages, or text written by a language model and checked against them."""

@@ -1,4 +1,4 @@
-"""Checks a written answer sentence by sentence: what it cites has to exist, and to bear the sentence out."""
+"""Check a written answer sentence by sentence: each passage that it cites must exist and support the sentence."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from ragcli.answer.facts import Evidence, evidence, known_names, missing
 from ragcli.answer.prompt import REFUSAL
+from ragcli.errors import LlmUnavailable
 from ragcli.text.sentences import sentences
-from ragcli.types import Chunk, Claim, Span
+from ragcli.types import Answer, Chunk, Citation, Claim, Hit, Span
 
 Supports = Callable[[str, str], float | None]
 
-# Below this probability that the passage answers the sentence, taken as a question, they have nothing to do with each
-# other. In the development sets 90 % of the passages that answer lie above, and 6 % of the fourth and later candidates.
+# The sentence is taken as a question, and this is the least probability that the passage answers it. In the development
+# sets 90 % of the passages that answer lie above, and 6 % of the fourth and later candidates.
 LEAST_SUPPORT = 0.1
 
 _CITATION = re.compile(
@@ -35,7 +36,7 @@ _SIGNS = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A claim and where it stands: ``claim.text == answer[start:end]``."""
+    """A claim and its place: ``claim.text == answer[start:end]``."""
 
     start: int
     end: int
@@ -50,12 +51,45 @@ class _Sentence:
     words: str  # without citations, bullets and marks of headings
 
 
-def check_claims(text: str, passages: Sequence[Chunk], question: str, supports: Supports) -> list[Checked]:
-    """Each sentence of ``text`` that claims something, in order, checked against the ``passages`` it cites.
+def written_answer(
+    question: str,
+    text: str,
+    hits: Sequence[Hit],
+    *,
+    by: str,
+    supports: Supports,
+    strict: bool,
+    notes: Sequence[str] = (),
+) -> Answer:
+    """Check the answer ``text``, which a language model wrote from ``hits``, the passages of its prompt in their order.
 
-    ``supports(claim, passage)`` is the probability that the passage bears the claim out, None where none is known: then
-    only numbers, names and quotations are looked up. Headings, and lines that lead up to a list, claim nothing as
-    long as they hold no fact.
+    A refusal has no text, claims or citations. With ``strict``, unsupported sentences are taken out of the text and
+    stay among the claims. Raises LlmUnavailable when ``text`` is blank.
+    """
+    text = text.strip()
+    if not text:
+        raise LlmUnavailable(f"{by} gave an empty answer", "ask again, or ask another model")
+    if is_refusal(text):
+        return Answer(question, "", (), grounded=True, by=by, notes=tuple(notes))
+    checked = check_claims(text, [hit.chunk for hit in hits], question, supports)
+    claims = tuple(one.claim for one in checked)
+    return Answer(
+        question,
+        strike(text, checked) if strict else text,
+        passages_cited(hits),
+        grounded=bool(claims) and all(claim.supported for claim in claims),
+        by=by,
+        claims=claims,
+        notes=tuple(notes),
+    )
+
+
+def check_claims(text: str, passages: Sequence[Chunk], question: str, supports: Supports) -> list[Checked]:
+    """Check each sentence of ``text`` that claims something, in order, against the ``passages`` it cites.
+
+    ``supports(claim, passage)`` is the probability that the passage supports the claim. Where it is None, only numbers,
+    names and quotations are looked up. Headings, and lines that lead up to a list, claim nothing unless they hold a
+    fact.
     """
     found = _sentences(text)
     claims = [one for one in found if one.numbers or not _leads_up(text[one.start : one.end], one.words)] or found
@@ -67,8 +101,18 @@ def check_claims(text: str, passages: Sequence[Chunk], question: str, supports: 
     ]
 
 
+def passages_cited(hits: Sequence[Hit]) -> tuple[Citation, ...]:
+    """Return the passages as a model was given them, numbered; the quote of each is its best sentence."""
+    return tuple(
+        Citation(
+            number, hit.chunk, hit.snippet.text, hit.snippet.start, hit.snippet.end, hit.snippet.line, hit.snippet.page
+        )
+        for number, hit in enumerate(hits, 1)
+    )
+
+
 def strike(text: str, checked: Sequence[Checked]) -> str:
-    """``text`` without the claims that are not borne out; "" when none is left that is."""
+    """Return ``text`` without the claims that are not supported; "" when no claim is supported."""
     if not any(one.claim.supported for one in checked):
         return ""
     kept: list[str] = []
@@ -82,7 +126,7 @@ def strike(text: str, checked: Sequence[Checked]) -> str:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer is, or begins with, the sentence that the prompt asks for when there is none."""
+    """Whether the answer begins with the sentence that the prompt asks for when there is no answer."""
     return _bare(text).startswith(_bare(REFUSAL))
 
 
@@ -96,7 +140,7 @@ def _bare(text: str) -> str:
 
 
 def _objection(one: _Sentence, passages: Sequence[Chunk], names: frozenset[str], supports: Supports) -> str:
-    """Why the sentence is not borne out; "" when it is."""
+    """Return why the sentence is not supported; "" when it is."""
     if not one.numbers:
         return "it cites no passage"
     unknown = [number for number in one.numbers if not 1 <= number <= len(passages)]
@@ -114,12 +158,12 @@ def _objection(one: _Sentence, passages: Sequence[Chunk], names: frozenset[str],
 
 
 def _evidence(cited: Sequence[Chunk]) -> Evidence:
-    # the model was shown the name of the file and the headings too
+    # The model was shown the name of the file and the headings too.
     return evidence([f"{chunk.path.name}\n{chunk.embedded}" for chunk in cited])
 
 
 def _leads_up(line: str, words: str) -> bool:
-    """Whether it only announces what follows: a heading or a line that ends with a colon, without a fact in it."""
+    """Whether a sentence only announces what follows: a heading, or a line that ends with a colon, without a fact."""
     announces = _HEADING.fullmatch(line) is not None or words.rstrip("*_ ").endswith(":")
     return announces and not missing(words, evidence([]))
 
@@ -129,11 +173,11 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _sentences(text: str) -> list[_Sentence]:
-    """The sentences with a letter or figure in them, each with the citations in it and behind it."""
+    """Return the sentences that hold a letter or figure, each with the citations in it and behind it."""
     code = [match.span() for match in _CODE.finditer(text)]
     citations = [match for match in _CITATION.finditer(text) if not _inside(match.start(), code)]
     spans = _joined(text, sentences(_masked(text, citations)), code)
-    # what stands between two sentences belongs to the first: "It is so. [1] And that is why."
+    # What stands between two sentences belongs to the first: "It is so. [1] And that is why."
     starts = [start for start, _ in spans]
     ends = [end for _, end in spans]
     numbers: list[list[int]] = [[] for _ in spans]
@@ -154,7 +198,7 @@ def _sentences(text: str) -> list[_Sentence]:
 
 
 def _without(text: str, span: Span, citations: Sequence[re.Match[str]]) -> str:
-    """The words of a sentence, without its citations and the sign of a list or heading before it."""
+    """Return the words of a sentence, without its citations and the sign of a list or heading before it."""
     parts: list[str] = []
     at, end = span
     for citation in citations:
@@ -165,7 +209,7 @@ def _without(text: str, span: Span, citations: Sequence[re.Match[str]]) -> str:
 
 
 def _masked(text: str, citations: Sequence[re.Match[str]]) -> str:
-    """The text with its citations as blanks, or at the start of a line as opening brackets, so that it splits well."""
+    """Blank the citations out, or at the start of a line make them opening brackets, so that the text splits well."""
     masked = text
     for citation in citations:
         line = text.rfind("\n", 0, citation.start()) + 1
@@ -175,7 +219,7 @@ def _masked(text: str, citations: Sequence[re.Match[str]]) -> str:
 
 
 def _joined(text: str, spans: Sequence[Span], code: Sequence[Span]) -> list[Span]:
-    """A block of code goes with the sentence before it: its lines are no sentences."""
+    """Join a block of code with the sentence before it: its lines are not sentences."""
     blocks = [span for span in code if text.startswith(_FENCE, span[0])]
     joined: list[Span] = []
     for start, end in spans:
@@ -187,7 +231,7 @@ def _joined(text: str, spans: Sequence[Span], code: Sequence[Span]) -> list[Span
 
 
 def _cited(numbers: str) -> list[int]:
-    """The numbers of ``1, 3-5``."""
+    """Return the numbers of ``1, 3-5``."""
     found: list[int] = []
     for first, last in _RANGE.findall(numbers):
         low, high = int(first), int(last or first)

@@ -1,7 +1,7 @@
-"""What of a sentence can be looked up in a passage: numbers, names and quotations.
+"""Look up the facts of a sentence in a passage: its numbers, names and quotations.
 
-Not understanding, only looking up: it finds a figure, a name or a quotation that the passage does not have. A sentence
-that turns what the passage says around with the passage's own words passes.
+This is lookup, not logic: it finds a figure, a name or a quotation that the passage does not have. A sentence passes
+when it reverses the meaning of the passage in the passage's own words.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from ragcli.text.terms import terms
 
-# Digits in groups of three, or with points and commas; and the word after them that multiplies.
+# Digits in groups of three, or with points and commas, and the word after them that multiplies.
 _NUMBER = re.compile(
     r"(?<![\d.,])(?P<grouped>\d{1,3}(?:[ \u00a0\u2009\u202f'’]\d{3})+)(?![\d])"
     r"|(?P<digits>\d+(?:[.,]\d+)*)"
@@ -52,8 +52,8 @@ _IN_WORDS = re.compile(
 )
 
 _WORD = re.compile(r"(?<!\w)[^\W\d_]\w*(?:[-'.&]\w+)*")
-# A word here is capitalised whatever it means: at the start of a sentence, after a colon. Within one sentence a full
-# stop belongs to an abbreviation, and a name follows.
+# Every word has a capital at the start of a sentence and after a colon. Within one sentence a full stop belongs to an
+# abbreviation, and a name follows.
 _START = re.compile(r"(?:^|:)[\W_]*$")
 _START_IN_TEXT = re.compile(r"(?:^|[.!?:\n])[\W_]*$")
 _PRONOUNS = {"I", "I'm", "I've", "I'd", "I'll"}
@@ -63,7 +63,7 @@ _LEFT_OUT = re.compile(r"\s*(?:\[\s*)?(?:…|\.{3})(?:\s*\])?\s*")
 _QUOTE_EDGE = " .,;:!?…"
 _BLANKS = re.compile(r"\s+")
 _ALIKE = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '"', "–": "-", "—": "-", "‐": "-", "‑": "-"})
-# Marks of markdown, soft hyphens: in the passage and not in the quotation, or the other way round.
+# Marks of Markdown and soft hyphens may stand in the passage and not in the quotation, or the other way round.
 _NO_LETTERS = str.maketrans("", "", "*`\u00ad\u200b")
 
 Readings = list[frozenset[str]]
@@ -71,30 +71,30 @@ Readings = list[frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What passages hold that can be looked up."""
+    """The facts of passages, for looking up."""
 
     numbers: frozenset[str]
     terms: frozenset[str]
-    texts: tuple[str, ...]  # one a passage, for quotations
+    texts: tuple[str, ...]  # one per passage, for quotations
 
 
 def evidence(passages: Sequence[str]) -> Evidence:
-    """The numbers (those in words too), words and texts of ``passages`` together."""
+    """Return the numbers (those in words too), words and texts of all ``passages``."""
     texts = [_plain(passage) for passage in passages]
     numbers = {value for text in texts for _, readings in _numbers(text) for reading in readings for value in reading}
     numbers.update(value for text in texts for value in _number_words(text))
     words = {term for passage in passages for term in terms(passage)}
-    # the two do not part words alike where a character is newer than one of their tables
+    # The two patterns cut words differently where a character is newer than one of their tables.
     words.update(part.casefold() for text in texts for word in _WORD.findall(text) for part in word.split("-"))
     return Evidence(frozenset(numbers), frozenset(words), tuple(_for_quotes(text) for text in texts))
 
 
 def missing(sentence: str, found: Evidence, names: frozenset[str] = frozenset()) -> list[str]:
-    """The numbers, names and quotations of ``sentence`` that ``found`` does not hold, as the sentence has them.
+    """Return the numbers, names and quotations of ``sentence`` that ``found`` does not hold, as the sentence has them.
 
-    A name is a capitalised word that does not begin the sentence, or one with a capital further in; at the beginning
-    also one of ``names``. Numbers are equal as values (1,000 and 1000), names whatever their case and ending,
-    quotations letter for letter but for white space, typographic quotes and dashes, and the case of the first letter.
+    A name is a capitalised word that does not begin the sentence, or a word with a capital further in; at the beginning
+    also one of ``names``. Numbers are equal by value (1,000 and 1000), names whatever their case and ending, quotations
+    letter for letter except white space, typographic quotes and dashes, and the case of the first letter.
     """
     text = _plain(sentence)
     lacking = [quote for quote in _quotations(text) if not _is_quoted(quote, found.texts)]
@@ -107,7 +107,7 @@ def missing(sentence: str, found: Evidence, names: frozenset[str] = frozenset())
 
 
 def known_names(texts: Sequence[str]) -> frozenset[str]:
-    """Words of ``texts`` that are capitalised within sentences and never written small: names, case-folded."""
+    """Return the names in ``texts``, case-folded: words with a capital within sentences, never written small."""
     capital: set[str] = set()
     small: set[str] = set()
     for text in map(_plain, texts):
@@ -125,7 +125,7 @@ def _plain(text: str) -> str:
 
 
 def _numbers(text: str) -> Iterator[tuple[str, Readings]]:
-    """Each number as it stands there, and the ways to read it: one of them holds when all of its values are known."""
+    """Yield each number as written, with the ways to read it; a reading holds when all of its values are known."""
     for match in _NUMBER.finditer(text):
         shown = match.group()
         readings = _grouped(shown) if match["grouped"] else _pointed(shown)
@@ -138,7 +138,7 @@ def _numbers(text: str) -> Iterator[tuple[str, Readings]]:
 
 
 def _grouped(shown: str) -> Readings:
-    """12 500 is one number, or two that stand side by side."""
+    """Read 12 500 as one number, or as two that stand side by side."""
     parts = re.split(r"\D", shown)
     return [frozenset({_value("".join(parts))}), frozenset(map(_value, parts))]
 
@@ -155,12 +155,12 @@ def _pointed(shown: str) -> Readings:
         readings.append(frozenset({_value(shown.replace(",", "."))}))
     if readings:
         return readings
-    # a version (1.2.3) is known as it stands, a list without blanks (1,2,3) by its members
+    # A version (1.2.3) is known as a whole, a list without blanks (1,2,3) by its members.
     return [frozenset({shown}), frozenset(map(_value, shown.split(",")))]
 
 
 def _value(digits: str) -> str:
-    """The number without what does not change it: leading zeros, and zeros at the end of a fraction."""
+    """Return the number without leading zeros and without zeros at the end of a fraction."""
     if digits.count(".") > 1:
         return digits
     whole, point, fraction = digits.partition(".")
@@ -204,7 +204,7 @@ def _occurs(name: str, known: frozenset[str]) -> bool:
         if part.casefold() in known or not any(letter.isupper() for letter in part):
             continue
         found = terms(part)  # the parts of a compound, then the whole
-        # LLMs has the part LLM, which will do; iPhone the part phone, which will not
+        # LLMs has the part LLM, which is enough; iPhone has the part phone, which is not
         parts = found[:-1] if len(found) > 2 or (len(found) == 2 and part[-1] == "s") else found
         if found and found[-1] not in known and not known.issuperset(parts):
             return False
@@ -219,7 +219,7 @@ def _quotations(text: str) -> Iterator[str]:
 
 
 def _is_quoted(quotation: str, texts: Sequence[str]) -> bool:
-    """Whether one of the texts holds the quotation; where it leaves something out, its pieces in their order."""
+    """Whether one of the texts holds the quotation: all its pieces in their order, where it leaves something out."""
     pieces = [_for_quotes(piece.strip(_QUOTE_EDGE)) for piece in _LEFT_OUT.split(quotation[1:-1])]
     pieces = [piece for piece in pieces if piece]
     return any(_holds(text, pieces) for text in texts)

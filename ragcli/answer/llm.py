@@ -1,6 +1,6 @@
-"""A language model behind an OpenAI-compatible endpoint: one streamed chat completion a question.
+"""A language model behind an OpenAI-compatible endpoint: one streamed chat completion per question.
 
-The key goes into one header of one request, and nowhere else: not into messages, notes, logs or files.
+The key goes into one header of one request, never into messages, notes, logs or files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -27,42 +27,43 @@ DEFAULT_URL = "https://api.openai.com/v1"
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_WAIT = 20.0  # seconds that a server may ask for before the one retry
-_MOST_TEXT = 100_000  # characters of an answer; a model that goes on and on is cut off
+_MOST_TEXT = 100_000  # characters of an answer; a longer one is cut off
 _MOST_ERROR = 1 << 16  # bytes read of the body of a refusal
 _MOST_REASON = 200  # characters shown of it
 _KEY = re.compile(r"[!-~]+")
 _BUSY = (429, 503)  # 503: the model is still being loaded
+_THINK, _END_THINK = "<think>", "</think>"
 
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is asked, and how."""
+    """The address of a model and how it is asked."""
 
     url: str  # of the API, such as http://localhost:11434/v1
     model: str
-    timeout: float  # seconds without a sign of life
+    timeout: float  # seconds that the server may be silent
     key: str = field(default="", repr=False)
 
     @property
     def host(self) -> str:
-        """The name and port that the passages go to."""
+        """The host name and port that the passages go to."""
         return httpx2.URL(self.url).netloc.decode("ascii")
 
 
 def open_endpoint(url: str, model: str, *, key: str = "", timeout: float, offline: bool = False) -> Endpoint:
-    """A checked endpoint; nothing is sent yet.
+    """Check an endpoint; nothing is sent yet.
 
-    Raises UsageError for what is no http address, holds a password or query, or for a key that cannot be one, and
-    LlmUnavailable when ``offline`` and the address is not this machine's own.
+    Raises UsageError for an invalid http address, for one with a password or query, and for an invalid key, and
+    LlmUnavailable when ``offline`` is set and the address is not this machine's own.
     """
     try:
         parsed = httpx2.URL(url.strip().rstrip("/"))
     except httpx2.InvalidURL:
         parsed = httpx2.URL("")
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise UsageError("the base URL is no http address", f"give one such as {DEFAULT_URL}")
+        raise UsageError("the base URL is not an http address", f"give one such as {DEFAULT_URL}")
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise UsageError("the base URL holds more than an address", "set OPENAI_API_KEY for the key")
     if offline and not _is_loopback(parsed):
@@ -72,16 +73,15 @@ def open_endpoint(url: str, model: str, *, key: str = "", timeout: float, offlin
         )
     key = key.strip()
     if key and not _KEY.fullmatch(key):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has", "set it again")
+        raise UsageError("OPENAI_API_KEY holds characters that keys do not have", "set it again")
     return Endpoint(str(parsed), model, timeout, key)
 
 
 def stream_chat(endpoint: Endpoint, messages: Sequence[Message], note: Note) -> Iterator[str]:
-    """The pieces of the model's answer as they arrive.
+    """Yield the pieces of the model's answer as they arrive.
 
-    The answer ends with ``[DONE]``, with a finish reason or with the stream. ``note`` is told what the user should
-    know, such as an answer that was cut. Raises LlmUnavailable for everything that can go wrong on the way, also
-    after some pieces.
+    The answer ends with ``[DONE]``, with a finish reason or with the stream. ``note`` gets what the user should know,
+    such as an answer that was cut. Raises LlmUnavailable for every failure on the way, also after some pieces.
     """
     options: dict[str, object] = {"temperature": 0}
     waited = False
@@ -107,14 +107,42 @@ def stream_chat(endpoint: Endpoint, messages: Sequence[Message], note: Note) -> 
                 raise _refused(endpoint, response.status_code, reason, wait)
 
 
+def without_thinking(pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the pieces of an answer without a first ``<think>...</think>`` and without white space before the answer.
+
+    Some models think aloud between these tags before they answer.
+    """
+    held = ""
+    state = "before"
+    for piece in pieces:
+        if state == "after":
+            yield piece
+            continue
+        held += piece
+        if state == "before":
+            start = held.lstrip()
+            if start.startswith(_THINK):
+                state = "inside"
+            elif not _THINK.startswith(start):  # can no longer become the tag
+                state, held = "after", ""
+                yield start
+        if state == "inside" and _END_THINK in held:
+            state, held = "behind", held.partition(_END_THINK)[2]
+        if state == "behind" and held.strip():
+            state, held, start = "after", "", held.lstrip()
+            yield start
+    if state == "before" and held.strip():
+        yield held.lstrip()
+
+
 def _client(endpoint: Endpoint) -> httpx2.Client:
     timeout = httpx2.Timeout(endpoint.timeout, connect=min(_CONNECT_SECONDS, endpoint.timeout))
-    # a proxy's localhost would be another machine, and --offline allows this one only
+    # A proxy's localhost would be another machine, and --offline allows this one only.
     direct: dict[str, httpx2.BaseTransport | None] = {"http://": None, "https://": None}
     try:
         return httpx2.Client(timeout=timeout, mounts=direct if _is_loopback(httpx2.URL(endpoint.url)) else None)
     except (OSError, ValueError, ImportError, httpx2.InvalidURL) as error:
-        # the value may be a proxy's address with its password in it: it is not repeated
+        # The value may be a proxy's address with its password, so it is not repeated.
         raise LlmUnavailable(
             f"the settings of the network cannot be used ({type(error).__name__})",
             "correct HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE",
@@ -162,13 +190,13 @@ _CUT = {
 
 
 def _read(data: str, endpoint: Endpoint) -> tuple[str, str]:
-    """The text of one event and why the answer ends with it ("" while it goes on)."""
+    """Return the text of one event and why the answer ends with it ("" while it goes on)."""
     try:
         event = json.loads(data)
     except ValueError as error:
-        raise _garbled(endpoint, "it sent what is no JSON") from error
+        raise _garbled(endpoint, "it sent invalid JSON") from error
     if not isinstance(event, dict):
-        raise _garbled(endpoint, "it sent no object")
+        raise _garbled(endpoint, "it sent JSON that is not an object")
     if event.get("error"):
         raise LlmUnavailable(f"{endpoint.host} broke off: {_said(event, endpoint)}", "ask again")
     choices = event.get("choices")
@@ -188,20 +216,20 @@ def _read(data: str, endpoint: Endpoint) -> tuple[str, str]:
 def _garbled(endpoint: Endpoint, how: str) -> LlmUnavailable:
     return LlmUnavailable(
         f"{endpoint.host} does not speak the chat completions protocol: {how}",
-        "does the base URL name its API? most end in /v1",
+        "give the base URL of its API; most end in /v1",
     )
 
 
 def _unreachable(endpoint: Endpoint, error: Exception) -> LlmUnavailable:
-    """The line for a connection that failed, told apart by what is at its bottom."""
+    """Return the error for a connection that failed, by its root cause."""
     host = endpoint.host
     root: BaseException = error
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__ or root
     if isinstance(error, httpx2.SSEError):
-        return _garbled(endpoint, "its stream is no event stream")
+        return _garbled(endpoint, "its answer is not an event stream")
     if isinstance(error, httpx2.ConnectTimeout):
-        return LlmUnavailable(f"{host} did not answer within {_CONNECT_SECONDS:.0f} s", "is the address right?")
+        return LlmUnavailable(f"{host} did not answer within {_CONNECT_SECONDS:.0f} s", "correct --base-url")
     if isinstance(error, httpx2.TimeoutException):
         return LlmUnavailable(
             f"{host} sent nothing for {human_duration(endpoint.timeout)}", "give it longer: --timeout SECONDS"
@@ -227,7 +255,7 @@ def _refused(endpoint: Endpoint, status: int, reason: str, wait: float | None) -
             return LlmUnavailable(f"{host} {fact} ({status}){said}", "set OPENAI_API_KEY")
         case 404:
             return LlmUnavailable(
-                f"{host} knows no model {endpoint.model}, or is no such API (404){said}",
+                f"{host} does not know the model {endpoint.model}, or is not such an API (404){said}",
                 f"check --llm and --base-url ({endpoint.url})",
             )
         case 429 | 503:
@@ -240,7 +268,7 @@ def _refused(endpoint: Endpoint, status: int, reason: str, wait: float | None) -
 
 
 def _wait(response: httpx2.Response) -> float | None:
-    """Seconds that Retry-After asks for, as a number or as a date; None when it does not."""
+    """Return the seconds that Retry-After asks for, as a number or as a date; None when there are none."""
     value = response.headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(?:\.\d+)?", value):
         return float(value)
@@ -252,16 +280,16 @@ def _wait(response: httpx2.Response) -> float | None:
 
 
 def _reason(response: httpx2.Response, endpoint: Endpoint) -> str:
-    """What the server says of its refusal, in a few words."""
+    """Return the server's reason for its refusal, in a few words."""
     body = _body(response, _MOST_ERROR)
     try:
         return _said(json.loads(body), endpoint)
     except ValueError:
-        return "" if "<" in body else _short(body, endpoint)  # a page of HTML says nothing
+        return "" if "<" in body else _short(body, endpoint)  # a page of HTML gives no reason
 
 
 def _said(record: object, endpoint: Endpoint) -> str:
-    """The message in the forms that servers have for it."""
+    """Return the message, in the forms that servers have for it."""
     found: object = record
     for name in ("error", "message", "detail"):
         if isinstance(found, dict) and name in found:

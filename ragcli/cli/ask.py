@@ -86,10 +86,11 @@ def register(app: typer.Typer) -> None:
         """
         import os
 
+        from ragcli.answer.ask import AskOptions
         from ragcli.cli import ask_run
 
         named = {name: getattr(context.get_parameter_source(name), "name", "") for name in ("llm", "local", "base_url")}
-        options = ask_run.AskOptions(
+        options = AskOptions(
             k=k,
             min_probability=min_prob,
             llm=ask_run.choose_llm(llm, local, typed=named["llm"] == named["local"] == "COMMANDLINE"),
@@ -101,14 +102,16 @@ def register(app: typer.Typer) -> None:
             strict=strict,
             context_tokens=context_tokens,
             timeout=timeout,
-            stream=stream,
+            offline=env.offline,
         )
         if chat:
             from ragcli.cli import ask_chat
 
             if env.json or dry_run:
                 raise UsageError("--chat is for people at a terminal", "leave out --json and --dry-run")
-            return ask_chat.run(env, question, options)
+            return ask_chat.run(env, question, options, stream=stream)
         if question is None:
             raise UsageError("there is no question", 'ask one: ragcli ask "how are logs rotated?"')
-        return ask_run.dry_run(env, question, options) if dry_run else ask_run.run(env, question, options)
+        if dry_run:
+            return ask_run.dry_run(env, question, options)
+        return ask_run.run(env, question, options, stream=stream)

@@ -1,4 +1,4 @@
-"""``ragcli ask --chat``: a conversation in the terminal."""
+"""Run ``ragcli ask --chat``: a conversation in the terminal."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ragcli.answer.followup import Turn, read_rewritten, rewrite_prompt, with_last_words
-from ragcli.cli.ask_run import Asker, AskOptions, show
+from ragcli.answer.ask import Asker, AskOptions
+from ragcli.answer.prompt import Turn
+from ragcli.cli.ask_run import Screen, choose_screen, say_nothing_found, show
 from ragcli.cli.env import Env
 from ragcli.cli.opener import opener
-from ragcli.errors import ExitCode, LlmUnavailable, ModelUnavailable, RagcliError, UsageError
+from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.reader import Index, open_index
 from ragcli.render.answer import place_lines
 from ragcli.render.terminal import color_wanted
-from ragcli.render.visible import visible
 from ragcli.types import Citation
 
 _PROMPT = "ask> "
-_COMMANDS = "/sources: what the last answer stands on; /open N: open it there; /quit"
+_COMMANDS = "/sources: list what the last answer cites; /open N: open source N; /quit: leave"
 
 
-def run(env: Env, question: str | None, options: AskOptions) -> ExitCode:
-    """Answer questions until /quit or the end of the input; the first may be given.
+def run(env: Env, question: str | None, options: AskOptions, *, stream: bool | None) -> ExitCode:
+    """Answer questions until /quit or the end of the input; the first one may be given.
 
     Ctrl-C stops an answer and, while nothing is being answered, the conversation. Questions stay in memory.
     """
     with suppress(ImportError):  # not in every build of Python; without it lines have no history
         importlib.import_module("readline")
+    screen = choose_screen(env, options, stream)
     with open_index(env.existing_index(), "hybrid") as index:
-        asker = Asker(env, index, options)
+        asker = Asker(index, options, say=env.say, show=screen)
         turns: list[Turn] = []
         citations: tuple[Citation, ...] = ()
         env.say(_COMMANDS)
@@ -41,10 +42,10 @@ def run(env: Env, question: str | None, options: AskOptions) -> ExitCode:
                 if line.startswith("/"):
                     _command(env, index, line, citations)
                 elif line:
-                    turn, citations = _turn(env, asker, options, line, turns)
+                    turn, citations = _turn(env, asker, screen, line, turns)
                     turns.append(turn)
             except RagcliError as error:
-                env.say(f"ragcli: {visible(str(error))}")
+                env.say(f"ragcli: {error}")
             except KeyboardInterrupt:
                 env.say("stopped")
             sys.stdout.flush()
@@ -53,7 +54,7 @@ def run(env: Env, question: str | None, options: AskOptions) -> ExitCode:
 
 
 def _read() -> str | None:
-    """The next line without the blanks around it; None at the end."""
+    """Return the next line without the blanks around it; None at the end."""
     if not sys.stdin.isatty():
         line = sys.stdin.readline()
         return line.strip() if line else None
@@ -65,30 +66,18 @@ def _read() -> str | None:
 
 
 def _turn(
-    env: Env, asker: Asker, options: AskOptions, line: str, turns: list[Turn]
+    env: Env, asker: Asker, screen: Screen | None, line: str, turns: list[Turn]
 ) -> tuple[Turn, tuple[Citation, ...]]:
-    question = _standing_alone(env, asker, options, line, turns) if turns else line
+    question = asker.stand_alone(line, turns) if turns else line
     results = asker.search(question)
     if not results.hits:
-        env.say("nothing found")
+        say_nothing_found(env, results)
         return Turn(question, ""), ()
-    answer, shown = asker.answer(question, results)
-    show(env, answer, shown=shown)
-    return Turn(question, answer.text), answer.citations
-
-
-def _standing_alone(env: Env, asker: Asker, options: AskOptions, line: str, turns: list[Turn]) -> str:
-    """The question as it is searched for, which is said when it differs from what was typed."""
-    question = ""
-    if options.writer is not None:
-        try:
-            question = read_rewritten(asker.writer.ask(rewrite_prompt(line, turns)))
-        except (LlmUnavailable, ModelUnavailable) as error:
-            env.say(f"note: the question was not rewritten: {visible(str(error))}")
-    question = question or with_last_words(line, turns[-1].question)
-    if question != line:
-        env.say(visible(f"asked as: {question}"))
-    return question
+    if screen is not None:
+        screen.shown = False
+    outcome = asker.answer(results)
+    show(env, outcome, results, screen)
+    return Turn(question, outcome.answer.text), outcome.answer.citations
 
 
 def _command(env: Env, index: Index, line: str, citations: tuple[Citation, ...]) -> None:
@@ -101,7 +90,7 @@ def _command(env: Env, index: Index, line: str, citations: tuple[Citation, ...])
     elif name == "/open":
         _open(index, _chosen(given.strip(), citations))
     else:
-        raise UsageError(f"there is no command {name}", _COMMANDS)
+        raise UsageError(f"unknown command {name}", _COMMANDS)
 
 
 def _chosen(given: str, citations: tuple[Citation, ...]) -> Citation:

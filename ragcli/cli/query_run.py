@@ -1,4 +1,4 @@
-"""How ``ragcli query`` reads its questions, opens what it searches, and prints."""
+"""Run ``ragcli query``: read the questions, open what is searched, print the hits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STDIN_NAME = "(stdin)"
 
 
 class Look(NamedTuple):
-    """How results are printed."""
+    """How hits are printed."""
 
     format: str
     null: bool
@@ -31,35 +31,35 @@ class Look(NamedTuple):
 
 
 def choose_format(env: Env, given: str | None, known: Sequence[str], *, jsonl: bool, paths: bool, null: bool) -> str:
-    """One format from all the flags that can name it; UsageError when they contradict each other."""
+    """Return the one format that the flags name; UsageError when they name several, or an unknown one."""
     named = {
         name
         for name, wanted in ((given, given), ("json", env.json), ("jsonl", jsonl), ("paths", paths))
         if wanted and name
     }
     if len(named) > 1:
-        raise UsageError(f"one format at a time, not {' and '.join(sorted(named))}")
+        raise UsageError(f"choose one format, not {' and '.join(sorted(named))}")
     chosen = named.pop() if named else ("paths" if null else "text" if sys.stdout.isatty() else "plain")
     if chosen not in known:
-        raise UsageError(f"there is no format {chosen!r}", f"formats: {', '.join(known)}")
+        raise UsageError(f"unknown format {chosen!r}", f"formats: {', '.join(known)}")
     if null and chosen != "paths":
-        raise UsageError("-0 goes with paths only", "add -l")
+        raise UsageError("-0 works with paths only", "add -l")
     return chosen
 
 
 def choose_mode(given: str) -> Mode:
-    """The mode of that name; UsageError."""
+    """Return the mode of that name; UsageError for an unknown one."""
     for mode in ("hybrid", "dense", "keyword"):
         if given == mode:
             return mode
-    raise UsageError(f"there is no mode {given!r}", "modes: hybrid, dense, keyword")
+    raise UsageError(f"unknown mode {given!r}", "modes: hybrid, dense, keyword")
 
 
 def parse_time(text: str) -> float:
-    """Seconds of ``300ms``, ``1.5s`` or ``2`` (seconds); UsageError."""
+    """Return the seconds of ``300ms``, ``1.5s`` or ``2`` (seconds); UsageError for another form."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|)", text.strip())
     if not found:
-        raise UsageError(f"{text!r} is no time", "write it like 300ms or 1.5s")
+        raise UsageError(f"invalid time {text!r}", "write it as 300ms or 1.5s")
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
@@ -74,7 +74,7 @@ def run(
     with _opened(env, files, options) as index:
         searcher = Searcher(index, options)
         if text == "-":
-            return _answer_lines(searcher, look)
+            return _answer_lines(env, searcher, look)
         results = _renamed(searcher.search(text), files)
     for note in results.notes:
         env.say(f"note: {note}")
@@ -85,19 +85,22 @@ def run(
         results, look.format, sys.stdout, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
         color=color_wanted(sys.stdout), width=terminal_width(),
     )  # fmt: skip
-    if not results.hits and look.format == "text":
+    if not results.hits and results.searched and look.format == "text":
         env.say("nothing found")
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
 
 
-def _answer_lines(searcher: Searcher, look: Look) -> ExitCode:
-    """One JSON line out for each non-blank line in, as soon as it is known; the model is loaded once."""
+def _answer_lines(env: Env, searcher: Searcher, look: Look) -> ExitCode:
+    """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
     if look.format not in {"plain", "text", "json", "jsonl"}:
         raise UsageError(f"questions from stdin are answered in JSON lines, not as {look.format}", "use --jsonl")
-    found = False
+    found = told = False
     for line in sys.stdin:
         if line.strip():
             results = searcher.search(line.strip())
+            if not results.searched and not told:
+                told = True
+                env.say(f"note: {results.notes[-1]}")
             found = found or bool(results.hits)
             write_json_line(results_record(results), sys.stdout)
             sys.stdout.flush()
@@ -106,7 +109,7 @@ def _answer_lines(searcher: Searcher, look: Look) -> ExitCode:
 
 @contextmanager
 def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator[Index]:
-    """The index that was named, or one made of ``files`` in a temporary folder for this query alone."""
+    """Open the named index, or one made of ``files`` in a temporary folder for this query alone."""
     if not files:
         with open_index(env.existing_index(), options.mode) as index:
             yield index
@@ -134,7 +137,7 @@ def _stdin_file(folder: Path) -> Path:
 
 
 def _renamed(results: Results, files: Sequence[Path]) -> Results:
-    """Text that came in by stdin has no path of its own."""
+    """Give text from stdin the name (stdin): it has no path of its own."""
     if Path("-") not in files:
         return results
     hits = tuple(

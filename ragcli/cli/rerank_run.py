@@ -1,4 +1,4 @@
-"""How ``ragcli rerank`` reads its records, orders them and writes them."""
+"""Run ``ragcli rerank``: read lines or records, put them in order, write them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, UsageError
-from ragcli.models.open import open_query_encoder
-from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.render import write_json_line
-from ragcli.retrieve.judge import Candidate, open_judge, signals_of_text
+from ragcli.retrieve.rerank import rerank_texts
+from ragcli.text.terms import make_question
 
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One line of stdin: as it came, the record in it if it is one, and the text that is read."""
+    """One line of stdin: the line, its JSON record if it is one, and the text that is read."""
 
     line: str
     record: dict[str, Any] | None
@@ -26,36 +25,39 @@ class _Item:
 
 
 def run(env: Env, query: str, *, field: str, k: int | None, reranker: str, min_probability: float | None) -> ExitCode:
-    """Read all of stdin, write it in the new order."""
+    """Read all of stdin and write it in its new order."""
     if not query.strip():
         raise UsageError("the query is empty", 'ask something: ... | ragcli rerank "why does it fail"')
     if sys.stdin.isatty():
         raise UsageError("rerank reads lines from a pipe", f'rg -n word | ragcli rerank "{query}"')
-    # as bytes: what is no UTF-8 goes out as it came in, and so does a line end of Windows
+    # As bytes: what is not UTF-8 goes out as it came in, and so does a Windows line end.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     items = _items(text.split("\n"), field)
     if not items:
         return ExitCode.NOT_FOUND
-    encoder = open_query_encoder(resolve(DEFAULT_MODEL))
-    judge = open_judge(encoder, reranker, offline=env.offline, probability_needed=min_probability is not None)
-    judged = judge.order(query, [Candidate(item.text, {}) for item in items], len(items))
+    judged = rerank_texts(
+        make_question(query),
+        [item.text for item in items],
+        reranker=reranker,
+        offline=env.offline,
+        probability_needed=min_probability is not None,
+    )
     for note in judged.notes:
         env.say(f"note: {note}")
     rank = 0
     for verdict in judged.verdicts:
-        item = items[verdict.place]
-        probability = judge.probability(signals_of_text(query, item.text, verdict.signals))
-        if min_probability is not None and (probability is None or probability < min_probability):
+        if min_probability is not None and (verdict.probability is None or verdict.probability < min_probability):
             continue
         rank += 1
-        _write(item, {"rank": rank, "score": verdict.score, "probability": probability}, as_json=env.json)
+        record = {"rank": rank, "score": verdict.score, "probability": verdict.probability}
+        _write(items[verdict.position], record, as_json=env.json)
         if rank == k:
             break
     return ExitCode.OK if rank else ExitCode.NOT_FOUND
 
 
 def _items(lines: Sequence[str], field: str) -> list[_Item]:
-    """Records when the first line with something in it is a JSON object, else lines; UsageError names a bad line."""
+    """Read records when the first line that is not blank is a JSON object, else lines; UsageError names a bad line."""
     filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if not filled or not filled[0][1].lstrip().startswith("{") or _parsed(filled[0][1]) is None:
         return [_Item(line, None, line.removesuffix("\r")) for _, line in filled]
@@ -63,7 +65,9 @@ def _items(lines: Sequence[str], field: str) -> list[_Item]:
     for number, line in filled:
         record = _parsed(line)
         if record is None:
-            raise UsageError(f"stdin, line {number} is no JSON object, and the first one was")
+            raise UsageError(
+                f"stdin, line {number} is not a JSON object, but the first line is", "give objects only, or lines only"
+            )
         text = record.get(field)
         if not isinstance(text, str):
             known = ", ".join(sorted(key for key, value in record.items() if isinstance(value, str))) or "none"
@@ -82,9 +86,9 @@ def _parsed(line: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _write(item: _Item, told: dict[str, Any], *, as_json: bool) -> None:
+def _write(item: _Item, rerank: dict[str, Any], *, as_json: bool) -> None:
     if item.record is None and not as_json:
         sys.stdout.buffer.write(item.line.encode("utf-8", "surrogateescape") + b"\n")
         return
     record = item.record if item.record is not None else {"text": item.text}
-    write_json_line(record | {"rerank": told}, sys.stdout)
+    write_json_line(record | {"rerank": rerank}, sys.stdout)

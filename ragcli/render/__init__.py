@@ -1,6 +1,6 @@
-"""Writing results: for people, and for the programs that the output is piped into.
+"""Write results for people and for programs.
 
-Only ``text`` needs rich; each format is imported when it is asked for. Nothing is written but data: notes, counts and
+Only ``text`` needs rich; each format is imported when it is asked for. Only data is written: notes, counts and
 "nothing found" are for the caller to say on stderr.
 """
 
@@ -33,12 +33,12 @@ def write_results(
 ) -> None:
     """Write ``results`` to ``out`` in one of FORMATS.
 
-    Paths below ``base`` are shown relative to it, others as they are; JSON always has them absolute. ``nul`` ends the
-    names of ``paths`` with NUL. ``explain`` adds what each list said to ``text`` and ``csv`` (JSON always has it).
-    ``context`` adds that many lines of the passage around the snippet to ``text`` and ``markdown``. ``color`` and
-    ``width`` matter to ``text``; without a width its lines are not wrapped. ``out`` must be able to write lone
-    surrogates (``errors="surrogateescape"``) in ``plain``, ``paths``, ``csv`` and ``vimgrep``, or file names that are
-    not UTF-8 fail.
+    Paths below ``base`` are shown relative to it, others as they are; JSON always has absolute paths. ``nul`` ends the
+    names of ``paths`` with NUL. ``explain`` adds the rank and score in each list to ``text``, ``plain`` and ``csv``
+    (JSON always has them). ``context`` adds that many lines of the passage around the snippet to ``text`` and
+    ``markdown``. ``color`` and ``width`` (columns) are for ``text``; without a width its lines are not wrapped. For
+    ``plain``, ``paths``, ``csv`` and ``vimgrep``, ``out`` must be able to write lone surrogates
+    (``errors="surrogateescape"``), or file names that are not UTF-8 fail. Raises UsageError for an unknown format.
     """
     match format:
         case "json":
@@ -49,7 +49,7 @@ def write_results(
         case "plain":
             from ragcli.render.lines import plain_lines
 
-            out.writelines(plain_lines(results, base))
+            out.writelines(plain_lines(results, base, explain=explain))
         case "vimgrep":
             from ragcli.render.lines import vimgrep_lines
 

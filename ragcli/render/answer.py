@@ -13,19 +13,19 @@ from ragcli.render.visible import display_path, one_line, visible, visible_lines
 from ragcli.text.sentences import units
 from ragcli.types import Answer, Citation, Claim, Span
 
-UNSUPPORTED = "[?]"  # behind a sentence that is not borne out
+UNSUPPORTED = "[?]"  # behind a sentence that its citations do not support
 
-_MEASURE = 100  # wider lines are hard to read, however wide the window
+_MEASURE = 100  # columns; wider lines are hard to read, however wide the window
 _INDENT = 4
 _BLANKS = re.compile(r"\s+")
 _BOLD, _DIM, _CYAN, _MARK, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[1;33m", "\x1b[0m"
 
 
 def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width: int | None) -> None:
-    """Write quotes, each below its place, or a written answer with its doubts and the places it cites.
+    """Write quotes, each below its place, or a written answer with its unsupported sentences and the places it cites.
 
-    Nothing is written for an answer without text, save the sentences that were struck out of it. Paths below ``base``
-    are shown relative to it. With a ``width``, quotes are wrapped to it, at most 100 columns.
+    For an answer without text, only the sentences that were struck out of it are written. Paths below ``base`` are
+    shown relative to it. With a ``width``, quotes are wrapped to it, at most 100 columns.
     """
     if answer.claims:
         if answer.text:
@@ -43,11 +43,11 @@ def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width:
 
 
 def write_sources(answer: Answer, out: TextIO, base: Path, *, color: bool) -> None:
-    """What stands below a written answer: the sentences that are not borne out and why, and the places it cites."""
+    """Write what stands below a written answer: its unsupported sentences with the reasons, and the places it cites."""
     doubted = [claim for claim in answer.claims if not claim.supported]
     if doubted:
         struck = not any(claim.text in answer.text for claim in doubted)
-        out.write("\nnot borne out, and left out of the answer:\n" if struck else "\nnot borne out:\n")
+        out.write("\nnot supported, and left out of the answer:\n" if struck else "\nnot supported:\n")
         for claim in doubted:
             out.write(f"  {one_line(claim.text)}\n    {_dim(one_line(claim.reason), color)}\n")
     cited = {number for claim in answer.claims for number in claim.numbers}
@@ -58,12 +58,12 @@ def write_sources(answer: Answer, out: TextIO, base: Path, *, color: bool) -> No
 
 
 def place_lines(citations: Sequence[Citation], base: Path, *, color: bool) -> Iterator[str]:
-    """A line a citation: its number, path, line or page, and headings."""
+    """Yield one line per citation: its number, path, line or page, and headings."""
     return (_place(citation, base, color=color) for citation in citations)
 
 
 def answer_record(answer: Answer) -> Record:
-    """What ``ragcli ask --json`` prints; ``schema/answer.json`` describes it."""
+    """Return the record that ``ragcli ask --json`` prints; ``schema/answer.json`` describes it."""
     return {
         "schema": SCHEMA_VERSION,
         "question": answer.question,
@@ -97,10 +97,10 @@ def _claim_record(claim: Claim) -> Record:
 
 
 def _marked(answer: Answer) -> str:
-    """The text with a sign behind each sentence that is not borne out."""
+    """Return the text with a sign behind each sentence that is not supported."""
     parts: list[str] = []
     at = 0
-    for claim in answer.claims:  # slices of the text in their order; those that were struck are not in it
+    for claim in answer.claims:  # slices of the text in their order; struck ones are not in it
         found = answer.text.find(claim.text, at)
         if found < 0:
             continue
@@ -126,7 +126,7 @@ def _dim(text: str, color: bool) -> str:
 
 
 def _quote(citation: Citation, *, color: bool) -> Iterator[str]:
-    """The quote in visible lines: what reads as one piece in the document is one line, for the caller to wrap."""
+    """Yield the quote in visible lines; a paragraph of the document is one line, for the caller to wrap."""
     quote, mark = citation.quote, citation.mark
     for start, end in units(quote):
         edges = sorted({start, end, *(at for at in mark or () if start < at < end)})

@@ -20,7 +20,7 @@ SYNTHETIC = "synthetic questions: made of the passages' own words, they favour k
 def write_evaluation(evaluation: Evaluation, out: TextIO, *, color: bool, width: int | None) -> None:
     """Write the figures of each stage, then the comparisons.
 
-    A stage is a row; where that does not fit into ``width`` columns (None: any fits), a stage is a column.
+    A stage is a row, or a column where rows do not fit into ``width`` columns (None: no limit).
     """
     out.write(f"{one_line(evaluation.dataset)}: {evaluation.questions} questions\n")
     if evaluation.synthetic:
@@ -39,7 +39,7 @@ def write_evaluation(evaluation: Evaluation, out: TextIO, *, color: bool, width:
 
 
 def evaluation_record(evaluation: Evaluation) -> Record:
-    """What ``ragcli eval --json`` prints; ``schema/eval.json`` describes it."""
+    """Return the record that ``ragcli eval --json`` prints; ``schema/eval.json`` describes it."""
     return {
         "schema": SCHEMA_VERSION,
         "dataset": evaluation.dataset,
@@ -58,7 +58,7 @@ def _stage_record(stage: StageReport) -> Record:
 
 
 def _heads(evaluation: Evaluation) -> list[str]:
-    return ["stage", *evaluation.stages[0].measures, "ms a query", "p95"]
+    return ["stage", *evaluation.stages[0].measures, "ms per query", "p95"]
 
 
 def _row(stage: StageReport) -> list[str]:
@@ -77,7 +77,7 @@ def _comparison_row(found: Comparison) -> list[str]:
 
 
 def _width(table: Sequence[Sequence[str]]) -> int:
-    """Columns that the table takes."""
+    """Return the columns that the table takes."""
     trial = io.StringIO()
     write_table(table[1:], table[0], trial, color=False)
     return max(map(len, trial.getvalue().splitlines()))

@@ -1,27 +1,41 @@
-"""One line a hit, for editors and pipes: plain, paths, vimgrep."""
+"""The formats with one line per hit, for editors and pipes: plain, paths, vimgrep."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from ragcli.render.passage import flat
+from ragcli.render.passage import flat, part_names
 from ragcli.render.visible import display_path, visible_name
-from ragcli.types import Hit, Results
+from ragcli.types import Hit, Part, Results
+from ragcli.units import human_number
 
 
-def plain_lines(results: Results, base: Path) -> Iterator[str]:
-    """``path:line: snippet``, or ``path#page=3: snippet`` where the document has pages."""
+def plain_lines(results: Results, base: Path, *, explain: bool = False) -> Iterator[str]:
+    """Yield ``path:line: snippet``, or ``path#page=3: snippet`` where the document has pages.
+
+    With ``explain``, a field per list follows each snippet, with a tab before it: ``NAME #RANK SCORE``, or ``NAME -``
+    for a hit that the list does not hold. Every line has the same fields, and a snippet holds no tab.
+    """
+    names = part_names(results) if explain else []
     for hit in results.hits:
         snippet = hit.snippet
         place = f":{snippet.line}" if snippet.page is None else f"#page={snippet.page}"
-        yield f"{_name(hit.chunk.path, base)}{place}: {flat(hit)}\n"
+        parts = {part.name: part for part in hit.parts}
+        fields = "".join(f"\t{name} {_explained(parts.get(name))}" for name in names)
+        yield f"{_name(hit.chunk.path, base)}{place}: {flat(hit)}{fields}\n"
+
+
+def _explained(part: Part | None) -> str:
+    if part is None or part.rank is None or part.score is None:
+        return "-"
+    return f"#{part.rank} {human_number(part.score)}"
 
 
 def vimgrep_lines(results: Results, base: Path) -> Iterator[str]:
-    """``path:line:column:snippet`` at the first match; the column counts UTF-8 bytes from 1, as vim does.
+    """Yield ``path:line:column:snippet`` at the first match; the column counts UTF-8 bytes from 1, as vim does.
 
-    A passage does not know what stands before it on its first line: there the column counts from its own start.
+    On the first line of a passage the column counts from the start of the passage: the text before it is not known.
     """
     for hit in results.hits:
         line, column = _first_match(hit)
@@ -29,7 +43,7 @@ def vimgrep_lines(results: Results, base: Path) -> Iterator[str]:
 
 
 def path_lines(results: Results, base: Path, *, nul: bool) -> Iterator[str]:
-    """The paths in order of their best hit, each once; with ``nul`` exactly as they are and ended by NUL."""
+    """Yield each path once, in the order of its best hit; with ``nul`` exactly as it is and ended by NUL."""
     for path in dict.fromkeys(hit.chunk.path for hit in results.hits):
         yield f"{display_path(path, base)}\0" if nul else f"{_name(path, base)}\n"
 

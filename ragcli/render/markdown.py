@@ -11,20 +11,20 @@ from ragcli.render.passage import passage
 from ragcli.render.visible import display_path, one_line, visible_name
 from ragcli.types import Hit, Results
 
-# What Markdown or HTML inside it would take for markup; a dot or a dash means something only at the start of a line,
-# and every line written here starts with text of our own.
+# The characters that Markdown, or HTML inside it, would read as markup. A dot or a dash is markup only at the start of
+# a line, and every line written here starts with other text.
 _MARKUP = re.compile(r"[\\`*_\[\]<>#|~!$&]")
 
 
 def write_markdown(results: Results, out: TextIO, base: Path, *, context: int) -> None:
-    """A numbered list: a link to the place, the headings, the snippet as a quotation with its matches in bold."""
+    """Write a numbered list: a link to the place, the headings, the snippet as a quotation with its matches in bold."""
     for rank, hit in enumerate(results.hits, 1):
         out.write(f"{rank}. {_heading(hit, base)}\n\n")
         for number, line in enumerate(passage(hit, context)):
             words = "".join(
                 f"**{_escape(text)}**" if style == "match" else _escape(text) for text, style in line.pieces
             )
-            # Two trailing blanks would be a line break that editors strip; an empty quotation line is a paragraph.
+            # An empty quotation line makes a paragraph. Two trailing blanks make a line break, which editors strip.
             out.write(("   >\n" if number else "") + f"   > {_lead(words.strip())}\n")
         out.write("\n")
 
@@ -43,5 +43,5 @@ def _escape(text: str) -> str:
 
 
 def _lead(text: str) -> str:
-    """A quoted line may itself start like a list item or a rule: the first sign is escaped."""
+    """Escape the first sign of a quoted line that starts like a list item or a rule."""
     return re.sub(r"^(\d+)([.)])|^([-+=])", lambda found: f"{found[1] or ''}\\{found[2] or found[3]}", text)

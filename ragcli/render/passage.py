@@ -1,4 +1,4 @@
-"""How the snippet of a hit reads: where it was cut, what stands around it, its lines with the matches in them."""
+"""Lay out the snippet of a hit: its lines, the matches in them, the context around it, and how the lists rank it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ragcli.render.visible import one_line, visible
-from ragcli.text.sentences import sentences, units
-from ragcli.types import Hit, Span
+from ragcli.text.sentences import units
+from ragcli.types import Hit, PartName, Results, Span
 
 CUT = "…"
 
 _BLANKS = re.compile(r"\s+")
-_MOST_INDENT = 16  # deeper code keeps its shape well enough
+_MOST_INDENT = 16  # columns; deeper code keeps its shape well enough
 
 Style = Literal["snippet", "match", "context"]
 
@@ -26,25 +26,22 @@ class Line(NamedTuple):
 
 
 def flat(hit: Hit) -> str:
-    """The snippet in one line, with ellipses where it was cut out of a sentence."""
+    """Return the snippet in one line, with an ellipsis where it is cut inside a sentence."""
     before, after = cuts(hit)
     return before + one_line(hit.snippet.text) + after
 
 
 def cuts(hit: Hit) -> tuple[str, str]:
-    """An ellipsis, or nothing, for the front and the end of the snippet: whether it was cut out of a sentence."""
-    start, end = _place(hit)
-    spans = sentences(hit.chunk.text)
-    front = any(span[0] < start < span[1] for span in spans)
-    back = any(span[0] < end < span[1] for span in spans)
+    """Return an ellipsis, or nothing, for the front and the end of the snippet."""
+    front, back = hit.snippet.cut
     return (f"{CUT} " if front else "", f" {CUT}" if back else "")
 
 
 def passage(hit: Hit, context: int = 0) -> list[Line]:
-    """The snippet, with up to ``context`` lines of the chunk before and after it.
+    """Return the snippet with up to ``context`` lines of the chunk before and after it.
 
-    What reads as one piece in the document (a paragraph) is one line here, for the caller to wrap; list items, rows
-    and lines of code stay apart and keep their indent.
+    A paragraph is one line here, for the caller to wrap. List items, rows and lines of code stay apart and keep their
+    indent.
     """
     text = hit.chunk.text
     start, end = _place(hit)
@@ -67,7 +64,7 @@ def _place(hit: Hit) -> Span:
 
 
 def _with_context(text: str, start: int, end: int, context: int) -> Span:
-    """The span widened to whole lines and ``context`` more of them on both sides."""
+    """Return the span widened to whole lines, with ``context`` more lines on both sides."""
     if context <= 0:
         return start, end
     first, last = start, end
@@ -81,13 +78,13 @@ def _with_context(text: str, start: int, end: int, context: int) -> Span:
 
 
 def _indent(text: str, at: int) -> int:
-    """The columns of white space between the start of the line and ``at``, 0 when something else stands there."""
+    """Return the columns of white space between the start of the line and ``at``; 0 when other text stands there."""
     before = text[text.rfind("\n", 0, at) + 1 : at]
     return len(before.expandtabs(4)) if before.isspace() else 0
 
 
 def _pieces(text: str, span: Span, hit: Hit) -> list[tuple[str, Style]]:
-    """``span`` cut where the snippet and its matches begin and end, each piece visible and with its style."""
+    """Cut ``span`` where the snippet and its matches begin and end; each piece is visible and has its style."""
     start, end = _place(hit)
     matches = [(start + s, start + e) for s, e in hit.snippet.matches]
     edges = sorted(
@@ -100,3 +97,8 @@ def _pieces(text: str, span: Span, hit: Hit) -> list[tuple[str, Style]]:
             style = "match"
         pieces.append((visible(_BLANKS.sub(" ", text[s:e])), style))
     return pieces
+
+
+def part_names(results: Results) -> list[PartName]:
+    """Return the names of the lists that hold one of the hits, in their order."""
+    return list(dict.fromkeys(part.name for hit in results.hits for part in hit.parts))

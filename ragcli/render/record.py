@@ -1,4 +1,4 @@
-"""Results as records for programs. The JSON Schemas in ``schema/`` describe them."""
+"""Results as records for programs; the JSON Schemas in ``schema/`` describe them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Record = dict[str, Any]
 
 
 def results_record(results: Results) -> Record:
-    """The whole answer to a query; what ``--format json`` prints. Paths are absolute."""
+    """Return all results of a query as ``--format json`` prints them. Paths are absolute."""
     return {
         "schema": SCHEMA_VERSION,
         "query": results.query,
@@ -26,13 +26,13 @@ def results_record(results: Results) -> Record:
 
 
 def line_records(results: Results) -> list[Record]:
-    """One record a hit, each of which stands alone; what ``--format jsonl`` prints."""
+    """Return one record per hit, complete in itself, as ``--format jsonl`` prints them."""
     about = {"schema": SCHEMA_VERSION, "query": results.query, "mode": results.mode}
     return [about | hit_record(hit, rank) for rank, hit in enumerate(results.hits, 1)]
 
 
 def hit_record(hit: Hit, rank: int) -> Record:
-    """One hit; ``rank`` counts from 1."""
+    """Return the record of one hit; ``rank`` counts from 1."""
     snippet = hit.snippet
     return (
         {"rank": rank}
@@ -55,7 +55,7 @@ def hit_record(hit: Hit, rank: int) -> Record:
 
 
 def chunk_record(chunk: Chunk) -> Record:
-    """One passage and its place in the document."""
+    """Return the record of one passage and its place in the document."""
     return {
         "path": str(chunk.path),
         "chunk": chunk.id,
@@ -71,7 +71,7 @@ def chunk_record(chunk: Chunk) -> Record:
 
 
 def schema(name: str) -> Record:
-    """The JSON Schema of a record: ``results`` (json) or ``hit`` (a line of jsonl)."""
+    """Return the JSON Schema ``name``, such as ``results`` (json) or ``hit`` (a line of jsonl)."""
     found: Record = json.loads((_SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     return found
 

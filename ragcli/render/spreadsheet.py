@@ -21,7 +21,7 @@ Cell = str | int | float | None
 
 
 def write_csv(results: Results, out: TextIO, base: Path, *, explain: bool) -> None:
-    """A header and a row a hit; ``explain`` adds a rank and a score column for each list."""
+    """Write a header and one row per hit; ``explain`` adds a rank and a score column for each list."""
     writer = csv.writer(out)
     explained = [f"{name}_{what}" for name in _LISTS for what in ("rank", "score")] if explain else []
     writer.writerow([*COLUMNS, *explained])
@@ -58,5 +58,5 @@ def _part_cells(hit: Hit) -> list[Cell]:
 
 
 def _safe(cell: Cell) -> Cell:
-    """Text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay numbers."""
+    """Put an apostrophe before text that a spreadsheet would run as a formula; numbers stay numbers."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell

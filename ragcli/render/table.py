@@ -1,4 +1,4 @@
-"""Aligned columns for lists and status: no frames, and no rich."""
+"""Aligned columns for lists and status, without frames and without rich."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _BOLD, _RESET = "\x1b[1m", "\x1b[0m"
 
 
 def write_table(rows: Sequence[Sequence[str]], header: Sequence[str], out: TextIO, *, color: bool) -> None:
-    """Write ``rows`` under ``header``, two blanks between columns; columns of numbers are aligned to the right.
+    """Write ``rows`` under ``header``, with two blanks between columns; columns of numbers are aligned to the right.
 
-    Every row has as many cells as the header. Cells may hold text from anywhere: it is made visible, in one line.
+    Every row has as many cells as the header. The text of a cell is made visible, in one line.
     """
     shown = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(header, *shown, strict=True))
@@ -34,7 +34,7 @@ def _aligned(cell: str, width: int, to_right: bool) -> str:
 
 
 def _cells(text: str) -> int:
-    """Columns that ``text`` takes in a terminal."""
+    """Return the columns that ``text`` takes in a terminal."""
     if text.isascii():
         return len(text)
     return sum(

@@ -1,4 +1,4 @@
-"""What the terminal can and wants to show."""
+"""The colour and the width that the terminal wants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LEAST_WIDTH = 20
 
 
 def color_wanted(stream: TextIO) -> bool:
-    """Whether to write colour to ``stream``: NO_COLOR says no, FORCE_COLOR yes, else it takes an able terminal."""
+    """Return whether to write colour to ``stream``: NO_COLOR means no, FORCE_COLOR yes, else only to a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     forced = os.environ.get("FORCE_COLOR", "")
@@ -20,7 +20,7 @@ def color_wanted(stream: TextIO) -> bool:
 
 
 def terminal_width() -> int:
-    """Columns to write in: COLUMNS, else those of the terminal behind stdout or stderr, else 80; at least 20."""
+    """Return the columns to write in: COLUMNS, else those of stdout's or stderr's terminal, else 80; at least 20."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isascii() and columns.isdigit() and int(columns) > 0:
         return max(_LEAST_WIDTH, int(columns))

@@ -1,4 +1,4 @@
-"""Results for people. The only module of this package that imports rich."""
+"""Results for people, laid out with rich."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def write_text(
     color: bool,
     width: int | None,
 ) -> None:
-    """A block a hit: rank, place and score, headings, the snippet with its matches, and what each list said.
+    """Write a block per hit: rank, place and score, headings, the snippet with its matches, the rank in each list.
 
     With a ``width`` the passage is wrapped to it (at most MEASURE columns); paths are never wrapped or cut.
     """
-    # Everything that rich would find out from the environment is decided by the caller.
+    # The caller decides everything that rich would read from the environment.
     console = Console(
         file=out,
         force_terminal=color,
@@ -72,12 +72,12 @@ def write_text(
 
 def _print(console: Console, text: Text) -> None:
     text.rstrip()
-    # soft_wrap: the lines are already as long as they should be, and a long path must stay in one piece
+    # soft_wrap: the lines already have their length, and a long path must stay in one piece
     console.print(text, soft_wrap=True)
 
 
 def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, links: bool) -> list[Text]:
-    """Rank, path, place and score in one line, or in two where the window is too narrow for a long path."""
+    """Return rank, path, place and score in one line, or in two where the window is too narrow for a long path."""
     path, snippet = hit.chunk.path, hit.snippet
     link = path.as_uri() if links and path.is_absolute() else None
     name = Text().append(f"{rank:>{margin - 2}}  ", _QUIET)
@@ -95,7 +95,7 @@ def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, 
 
 
 def _headings(hit: Hit, room: int | None) -> list[Text]:
-    """The heading path in one line; where it is too long its outer headings go first."""
+    """Return the heading path in one line; where it is too long, its outer headings are left out first."""
     path = [one_line(heading) for heading in hit.chunk.headings]
     if not path:
         return []
@@ -120,7 +120,7 @@ def _wrapped(console: Console, line: Line, room: int | None) -> list[Text]:
 
 
 def _part_widths(hits: Sequence[Hit]) -> dict[str, tuple[int, int]]:
-    """For each list the widths of its rank and its score over all hits, so that the lines align."""
+    """Return for each list the widths of its ranks and scores over all hits, so that the lines align."""
     widths: dict[str, tuple[int, int]] = {}
     for part in (part for hit in hits for part in hit.parts):
         rank, score = widths.get(part.name, (0, 0))

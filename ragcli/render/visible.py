@@ -1,6 +1,6 @@
-"""Text from documents and file names, made safe to show: nothing in it can move a cursor, reorder or hide characters.
+"""Make text from documents and file names safe to show: it cannot move a cursor, reorder or hide characters.
 
-JSON is not for eyes and keeps every character; there the same ones are written as escapes.
+JSON keeps every character; there the unsafe ones are written as escapes.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 # C0 and C1 controls, line and paragraph separators, bidi controls, tags, variation selectors beyond the emoji's, and
-# what is drawn with no width or as a blank. The two joiners are ordinary letters of some scripts and of emoji: they
-# count only beside ASCII, where they can do nothing but hide.
+# characters drawn with no width or as a blank. The two joiners are ordinary letters of some scripts and of emoji: they
+# count only beside ASCII, where their only effect is to hide.
 _UNSEEN = (
     "\x7f-\x9f\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff"
@@ -26,58 +26,58 @@ _QUOTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 def visible(text: str) -> str:
-    r"""``text`` with every control, bidi control and invisible character as a visible sign, line breaks included.
+    r"""Return ``text`` with every control, bidi control and invisible character, line breaks too, as a visible sign.
 
-    Controls become control pictures (``␛``), the rest its escape (``\u202e``).
+    Controls become control pictures (``␛``), the others their escapes (``\u202e``).
     """
     return _HIDDEN.sub(lambda found: _sign(found.group()), text)
 
 
 def visible_lines(text: str) -> str:
-    """``visible`` text that keeps its line breaks, and its tabs as blanks."""
+    """Return ``visible`` text that keeps its line breaks, and its tabs as blanks."""
     return "\n".join(visible(line.expandtabs(4)) for line in text.split("\n"))
 
 
 def one_line(text: str) -> str:
-    """``visible`` text in which each run of white space, line breaks included, is one blank."""
+    """Return ``visible`` text in which each run of white space, line breaks too, is one blank."""
     return visible(_BLANKS.sub(" ", text).strip())
 
 
 def visible_name(name: str, *, keep_bytes: bool = False) -> str:
-    """A file name in one line; one with characters that need it is quoted and escaped as in C, as git and ls do.
+    """Return a file name in one line; where its characters need it, it is quoted and escaped as in C, as by git and ls.
 
-    With ``keep_bytes``, the bytes of a name that is not UTF-8 stay as the surrogates that Python reads them as, for a
-    stream that writes them back.
+    With ``keep_bytes``, bytes that are not UTF-8 stay the surrogates that Python reads them as, for a stream that
+    writes them back as bytes.
     """
     shown = _HIDDEN.sub(lambda found: _escape(found.group(), keep_bytes=keep_bytes), name)
     if shown == name and not name.startswith('"'):
         return name
-    # Backslashes and quotes of the name itself have to be escaped too, or the quoted form could mean two names.
+    # Backslashes and quotes of the name itself are escaped too, or the quoted form could mean two names.
     safe = name.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + _HIDDEN.sub(lambda found: _escape(found.group(), keep_bytes=keep_bytes), safe) + '"'
 
 
 def display_path(path: Path, base: Path) -> str:
-    """``path`` relative to ``base`` when it lies below it, else as it is; never one that reads as an option."""
+    """Return ``path`` relative to ``base`` when it lies below it, else as it is; never in a form that is an option."""
     shown = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
     return f"./{shown}" if shown.startswith("-") else shown
 
 
 def shell_command(arguments: Sequence[str]) -> str:
-    """The command as a line for bash, zsh and ksh, in which every control or invisible character is an escape."""
+    """Return the command as a line for bash, zsh and ksh, with every control or invisible character as an escape."""
     return " ".join(_shell_word(word) for word in arguments)
 
 
 def _shell_word(word: str) -> str:
     if not _HIDDEN.search(word):
         return shlex.quote(word)
-    # $'...' has the escapes of C; a byte that is no ASCII is one of them
+    # $'...' has the escapes of C; a byte that is not ASCII becomes one of them
     escapes = {byte: f"\\x{byte:02x}" for byte in (*range(0x20), *range(0x7F, 0x100))} | {0x27: "\\'", 0x5C: "\\\\"}
     return "$'" + "".join(escapes.get(byte, chr(byte)) for byte in os.fsencode(word)) + "'"
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:
-    """``value`` as JSON in which every character that a terminal could act on, or UTF-8 cannot hold, is an escape."""
+    """Return ``value`` as JSON; a character that a terminal could act on, or UTF-8 cannot hold, is an escape."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     return re.sub(f"[{_UNSEEN}]", lambda found: _json_escape(found.group()), text)
 

@@ -14,11 +14,10 @@ from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.fuse import fuse, scaled
-from ragcli.retrieve.judge import Candidate, Judged, open_judge
-from ragcli.retrieve.rerank import coverage
+from ragcli.retrieve.rerank import Candidate, Judged, open_judge
 from ragcli.retrieve.snippet import make_snippet
-from ragcli.text.terms import query_terms
-from ragcli.types import Chunk, Hit, Mode, Part, PartName, Results, Span
+from ragcli.text.terms import make_question
+from ragcli.types import Chunk, Hit, Mode, Part, PartName, Question, Results, Span
 
 if TYPE_CHECKING:
     from ragcli.models.open import Encoder
@@ -30,62 +29,74 @@ Ranked = list[tuple[int, float]]
 class SearchOptions:
     """What to return, where to look and how hard."""
 
-    k: int = 10
-    mode: Mode = "hybrid"
-    depth: int = 200  # of each list before they are fused
-    reranker: str | None = DEFAULT_RERANKER  # a cross-encoder's name or folder; None: the order of the lists stays
+    k: int = 10  # hits at most
+    mode: Mode = "hybrid"  # which lists are searched
+    depth: int = 200  # of each list before the two are fused
+    reranker: str | None = DEFAULT_RERANKER  # a cross-encoder's name or folder; None: the lists decide the order
     candidates: int = DEFAULT_CANDIDATES  # how many of the best are reranked
-    budget: float | None = None  # seconds that reranking may take; as many candidates as fit
-    min_probability: float | None = None
+    budget: float | None = None  # seconds that reranking may take: as many candidates as fit
+    min_probability: float | None = None  # in [0, 1]; less probable hits are left out
     filters: Filters = field(default_factory=Filters)
-    unique: bool = False  # at most one hit a document
-    offline: bool = False
+    unique: bool = False  # at most one hit per document
+    offline: bool = False  # download no model
 
 
 class Searcher:
-    """An open index with its model loaded once: ask it as many questions as you like."""
+    """An open index with its models loaded once, for any number of questions."""
 
-    def __init__(self, index: Index, options: SearchOptions) -> None:
-        """Raises ModelUnavailable, ModelMismatch and CalibrationMissing for what ``options`` ask of the models."""
+    def __init__(self, index: Index, options: SearchOptions | None = None) -> None:
+        """Load what ``options`` ask for. Raises ModelUnavailable, ModelMismatch and CalibrationMissing."""
         self._index = index
-        self._options = options
-        self._encoder = None if options.mode == "keyword" else _open_encoder(index)
+        self._options = options or SearchOptions()
+        self._encoder = None if self._options.mode == "keyword" else _open_encoder(index)
         self._judge = open_judge(
             self._encoder,
-            options.reranker,
-            offline=options.offline,
-            probability_needed=options.min_probability is not None,
+            self._options.reranker,
+            offline=self._options.offline,
+            probability_needed=self._options.min_probability is not None,
         )
-        self.documents = select(index.catalog.documents(), options.filters) if options.filters else None
+        filters = self._options.filters
+        self.documents = select(index.catalog.documents(), filters) if filters else None
 
     def search(self, text: str) -> Results:
-        """The best ``options.k`` passages for ``text``; raises UsageError when it is blank."""
+        """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
+        question = self._question(text)
+        lists = self._lists(question)
+        groups, judged = self._judged(question, lists)
+        hits = self._hits(question, groups, judged, lists)
+        nothing = "" if hits else self._nothing_to_search()
+        return Results(
+            question,
+            self._options.mode,
+            tuple(hits),
+            notes=(*self._notes(text), *judged.notes, *([nothing] if nothing else [])),
+            details=tuple(judged.details),
+            answered=judged.answered,
+            searched=not nothing,
+        )
+
+    def _question(self, text: str) -> Question:
         if not text.strip():
             raise UsageError("the query is empty", 'ask something: ragcli query "how are logs rotated?"')
-        lists = self._lists(text)
-        groups, judged = self._judged(text, lists)
-        hits = self._hits(text, groups, judged, lists)
-        notes = (*self._notes(text), *judged.notes)
-        return Results(text, self._options.mode, tuple(hits), notes, tuple(judged.details), judged.answered)
+        return make_question(text, None if self._encoder is None else self._encoder.encode([text], kind="query")[0])
 
-    def _lists(self, text: str) -> dict[PartName, Ranked]:
-        """The list that counts first, then those that it was made of."""
+    def _lists(self, question: Question) -> dict[PartName, Ranked]:
+        """Return the list that decides first, then the lists that it is made of."""
         depth = max(self._options.depth, self._options.k, self._options.candidates)
         lists: dict[PartName, Ranked] = {}
-        if self._encoder is not None:
-            query = self._encoder.encode([text], kind="query")[0]
-            lists["dense"] = self._index.dense(query, depth, self.documents)
+        if question.vector is not None:
+            lists["dense"] = self._index.dense(question.vector, depth, self.documents)
         if self._options.mode != "dense":
-            lists["keyword"] = self._index.keyword(query_terms(text), depth, self.documents)
+            lists["keyword"] = self._index.keyword(question.terms, depth, self.documents)
         return {"fused": fuse(lists["dense"], lists["keyword"]), **lists} if len(lists) == 2 else lists
 
-    def _judged(self, text: str, lists: Mapping[PartName, Ranked]) -> tuple[list[list[Chunk]], Judged]:
-        """The distinct passages, and the order in which they are shown."""
+    def _judged(self, question: Question, lists: Mapping[PartName, Ranked]) -> tuple[list[list[Chunk]], Judged]:
+        """Return the distinct passages, and the order in which they are shown."""
         ranked = next(iter(lists.values()))
         groups = self._folded(ranked)
         fused = dict(ranked if "fused" in lists else scaled(ranked))
         cosines = dict(lists.get("dense", ()))
-        # a passage that only the keyword list has lies below the last cosine of the other; by how much is not known
+        # A passage that only the keyword list holds lies below the last cosine of the dense list; how far is unknown.
         least = min(cosines.values(), default=None)
         candidates = []
         for twins in groups:
@@ -93,40 +104,38 @@ class Searcher:
             if least is not None:
                 signals["dense"] = cosines.get(twins[0].id, least)
             candidates.append(Candidate(twins[0].embedded, signals))
-        return groups, self._judge.order(text, candidates, self._options.candidates, self._options.budget)
+        return groups, self._judge.order(question, candidates, self._options.candidates, self._options.budget)
 
     def _hits(
-        self, text: str, groups: list[list[Chunk]], judged: Judged, named: Mapping[PartName, Ranked]
+        self, question: Question, groups: list[list[Chunk]], judged: Judged, lists: Mapping[PartName, Ranked]
     ) -> list[Hit]:
-        places = {name: _places(entries) for name, entries in named.items()}
+        ranks = {name: _ranks(entries) for name, entries in lists.items()}
         least = self._options.min_probability
         hits: list[Hit] = []
         shown: dict[Path, list[Span]] = {}
-        for rank, verdict in enumerate(judged.verdicts, 1):
-            twins = groups[verdict.place]
+        for verdict in judged.verdicts:
+            twins = groups[verdict.position]
             chunk = twins[0]
-            signals = {**verdict.signals, "coverage": coverage(text, chunk.embedded)}
-            probability = self._judge.probability(signals)
-            if least is not None and (probability is None or probability < least):
+            if least is not None and (verdict.probability is None or verdict.probability < least):
                 continue
             if self._options.unique and chunk.path in shown:
                 continue
-            snippet = make_snippet(chunk, text, page_of=self.page_of(chunk))
-            # neighbours share sentences: the same words twice in a row help nobody
+            snippet = make_snippet(chunk, question, page_of=self.page_of(chunk))
+            # Neighbours share sentences, and nobody needs the same words twice in a row.
             if any(snippet.start < end and start < snippet.end for start, end in shown.get(chunk.path, ())):
                 continue
             shown.setdefault(chunk.path, []).append((snippet.start, snippet.end))
-            parts = [Part(name, *entries.get(chunk.id, (None, None))) for name, entries in places.items()]
-            if "logit" in verdict.signals:
-                parts.append(Part("rerank", rank, verdict.signals["logit"]))
+            parts = [Part(name, *entries.get(chunk.id, (None, None))) for name, entries in ranks.items()]
+            if verdict.rank is not None:
+                parts.append(Part("rerank", verdict.rank, verdict.signals["logit"]))
             copies = tuple(dict.fromkeys(twin.path for twin in twins if twin.path != chunk.path))
-            hits.append(Hit(chunk, verdict.score, snippet, tuple(parts), probability, copies, signals))
+            hits.append(Hit(chunk, verdict.score, snippet, tuple(parts), verdict.probability, copies, verdict.signals))
             if len(hits) == self._options.k:
                 break
         return hits
 
     def _folded(self, ranked: Ranked) -> list[list[Chunk]]:
-        """The candidates in order, those with the same text together at the place of the best of them."""
+        """Return the candidates in order; those with the same text stand together at the place of the best of them."""
         chunks = self._index.chunks([i for i, _ in ranked])
         folded: dict[str, list[Chunk]] = {}
         for i, _ in ranked:
@@ -134,12 +143,16 @@ class Searcher:
                 folded.setdefault(chunks[i].text, []).append(chunks[i])
         return list(folded.values())
 
-    def fits(self, text: str, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
-        """How well each span of a chunk's text answers, read in its context; higher is better."""
-        return self._judge.fits(text, chunk.text, spans)
+    def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
+        """Score how well each span of a chunk's text answers, read in its context; higher is better."""
+        return self._judge.fits(question, chunk.text, spans)
+
+    def supports(self, claim: str, passage: str) -> float | None:
+        """Return the probability that ``passage`` supports ``claim``; None where no calibration fits the models."""
+        return self._judge.probability(claim, passage)
 
     def page_of(self, chunk: Chunk) -> Callable[[int], int | None]:
-        """From an offset in the document, within the chunk, to its page."""
+        """Return a function from an offset in the document, within the chunk, to its page."""
         if chunk.pages is None:
             return lambda _: None
         first, last = chunk.pages
@@ -158,13 +171,16 @@ class Searcher:
             return ()
         return (f"the query has {used} tokens: the model reads the first {window}, the keyword search all words",)
 
+    def _nothing_to_search(self) -> str:
+        """Say why there is no document to search; "" when there is one."""
+        if not self._index.catalog.count("documents"):
+            return "the index holds no documents yet: wait for the run that fills it, or start one: ragcli index PATH"
+        if self.documents is not None and not self.documents:
+            return "no document matches the filters; see what the index holds: ragcli list"
+        return ""
 
-def search(index: Index, text: str, options: SearchOptions | None = None) -> Results:
-    """One query against an open index; raises UsageError, ModelUnavailable, ModelMismatch."""
-    return Searcher(index, options or SearchOptions()).search(text)
 
-
-def _places(ranked: Ranked) -> dict[int, tuple[int, float]]:
+def _ranks(ranked: Ranked) -> dict[int, tuple[int, float]]:
     return {i: (rank, score) for rank, (i, score) in enumerate(ranked, 1)}
 
 

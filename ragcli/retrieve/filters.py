@@ -1,4 +1,4 @@
-"""Which documents a query looks at: filters act before the best k are cut, so they never starve a result."""
+"""Choose the documents that a query searches. Filters act before the cut to the best k, so no result is starved."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from ragcli.index.catalog.rows import DocumentRow
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions that all must hold; several values of one kind are alternatives."""
+    """Conditions that must all hold; several values of one kind are alternatives."""
 
     paths: tuple[str, ...] = ()  # globs; one without a separator matches the file name, else the absolute path
     types: tuple[str, ...] = ()  # suffixes without the dot, or loader names
     after: datetime | None = None  # modified at or after this moment
-    before: datetime | None = None
+    before: datetime | None = None  # modified before this moment
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.types or self.after or self.before)
 
 
 def select(documents: Iterable[DocumentRow], filters: Filters) -> list[int]:
-    """Ids of the documents that pass."""
+    """Return the ids of the documents that pass."""
     patterns = [_absolute(pattern) for pattern in filters.paths]
     types = {kind.removeprefix(".").lower() for kind in filters.types}
     return [row.id for row in documents if _passes(row, patterns, types, filters)]
 
 
 def parse_date(text: str) -> datetime:
-    """A date or date and time in ISO 8601, local time unless it says otherwise; raises UsageError."""
+    """Read a date, or a date and time, in ISO 8601: local time unless it has an offset. Raises UsageError."""
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError as error:
-        raise UsageError(f"{text!r} is no date", "write it as 2026-11-21 or 2026-11-21T09:30") from error
+        raise UsageError(f"invalid date {text!r}", "write it as 2026-11-21 or 2026-11-21T09:30") from error
 
 
 def _passes(row: DocumentRow, patterns: list[str], types: set[str], filters: Filters) -> bool:
@@ -52,7 +52,7 @@ def _passes(row: DocumentRow, patterns: list[str], types: set[str], filters: Fil
 
 
 def _absolute(pattern: str) -> str:
-    """``docs/*.md`` means below the current folder; ``*.md`` any file of that name; a folder all that is below it."""
+    """Read ``docs/*.md`` as below the current folder, ``*.md`` as any file of that name, a folder as all below it."""
     if os.sep not in pattern and not Path(pattern).is_dir():
         return pattern
     return os.path.abspath(Path(pattern).expanduser())  # noqa: PTH100 (resolve() would follow links out of the index)

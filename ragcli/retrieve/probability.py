@@ -1,7 +1,7 @@
-"""From what the models say of a passage to the probability that it answers: logistic functions, fitted beforehand.
+"""Turn the signals of a passage into the probability that it answers, with logistic functions fitted beforehand.
 
-A fit holds for the weights that it was made with. The one for the default models ships with the reranker; others are
-made by ``ragcli models calibrate`` and kept beside the added models, under the digests of both models.
+A fit holds for the model weights that it was made with. The fit for the default models ships with the reranker.
+``ragcli models calibrate`` makes others and keeps them beside the added models, under the digests of both models.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ragcli.models.files import read_json
 from ragcli.models.library import models_folder
 from ragcli.models.resolve import shipped_calibration
 
-# What is known of a hit: by the encoder alone; by a reranker too; and by comparing token by token as well. Then of all
-# hits together: the best of them, and how far it stands out.
+# The first three cases are one hit: known from the encoder alone, from a reranker too, and from late interaction as
+# well. The last is all hits together: the best hit, and how far it stands out.
 Case = Literal["retrieved", "read", "reranked", "answered"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
@@ -28,22 +28,22 @@ SIGNALS: dict[Case, tuple[str, ...]] = {
     "reranked": ("dense", "coverage", "late", "logit"),
     "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
-# The last of the reranked passages: what a question finds that is about the same and no answer.
+# How many of the last reranked passages count as background: about the same subject, and not an answer.
 _BACKGROUND = 4
 Weights = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """For each case the weights of its signals, with the constant under ``bias``; and what ``ranking`` weighs."""
+    """The weights of the signals in each case, with the constant as ``bias``, and the weights of the ranking."""
 
     cases: Mapping[Case, Weights] = field(default_factory=dict)
     ranking: Weights = field(default_factory=dict)
 
     def probability(self, signals: Mapping[str, float]) -> float | None:
-        """That the passage answers, in (0, 1), from as many signals as a fit knows; None when none fits.
+        """Return the probability that the passage answers, in (0, 1); None when no fit has these signals.
 
-        What a reranker said is never left out: a fit of another one would not hold.
+        The fit with the most signals is used. A reranker's logit is never left out: a fit without it would not hold.
         """
         fitting: tuple[Case, ...] = ("reranked", "read") if "logit" in signals else ("retrieved",)
         for case in fitting:
@@ -52,7 +52,11 @@ class Calibration:
         return None
 
     def answered(self, hits: Sequence[Mapping[str, float]]) -> float | None:
-        """That any of the reranked passages answers, in (0, 1), from their signals, best first; None when none fits."""
+        """Return the probability that any reranked passage answers, in (0, 1), or None.
+
+        ``hits`` are the signals of the passages, best first. It is None for fewer than two, and when no fit has these
+        signals.
+        """
         return self._fitted("answered", stand_out(hits)) if len(hits) > 1 else None
 
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
@@ -63,7 +67,7 @@ class Calibration:
 
 
 def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The signals of the first of at least two hits, each with its lead over the mean of the last few."""
+    """Return the signals of the first of at least two hits, each with its lead over the mean of the last few."""
     first, *rest = hits
     last = rest[-_BACKGROUND:]
     known = [name for name in first if all(name in hit for hit in last)]
@@ -71,7 +75,7 @@ def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
-    """What is fitted for these digests of weights; None stands for a model that is not used."""
+    """Return the calibration for these digests of weights; None stands for a model that is not used."""
     cases: dict[Case, Weights] = {}
     ranking: Weights = {}
     for content in _fits(encoder, reranker):
@@ -90,7 +94,7 @@ def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
 
 
 def save_calibration(encoder: str, reranker: str | None, content: Mapping[str, Any]) -> Path:
-    """Keep a fit for these two models; one made earlier is replaced."""
+    """Keep a fit for these two models, in place of an earlier one, and return its file."""
     path = _folder() / _name(encoder, reranker)
     path.parent.mkdir(parents=True, exist_ok=True)
     incoming = path.with_suffix(f".{os.getpid()}.new")
@@ -101,14 +105,14 @@ def save_calibration(encoder: str, reranker: str | None, content: Mapping[str, A
 
 
 def _fits(encoder: str | None, reranker: str | None) -> Iterator[dict[str, Any]]:
-    """The user's own before the shipped one."""
+    """Yield the user's own fit, then the shipped one."""
     if encoder is not None:
         path = _folder() / _name(encoder, reranker)
         try:
             yield read_json(path)
         except ModelUnavailable as error:
             raise CalibrationMissing(
-                f"{path} is damaged", "delete it; ragcli models calibrate makes it anew"
+                f"{path} is damaged", "delete it, then rebuild it with: ragcli models calibrate"
             ) from error
     yield read_json(shipped_calibration())
 
@@ -122,5 +126,5 @@ def _name(encoder: str, reranker: str | None) -> str:
 
 
 def logistic(x: float) -> float:
-    """1 / (1 + exp(-x)), which overflows for neither sign."""
+    """Return 1 / (1 + exp(-x)), without overflow for either sign."""
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -1,4 +1,4 @@
-"""Find the passage that a reference names: a chunk id, ``path:line`` or ``path#page=N``, as results print them."""
+"""Find the passage that a reference names: a chunk id, ``path:line`` or ``path#page=N``, as hits are printed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ragcli.index.reader import Index
 from ragcli.types import Chunk
 
 _PLACE = re.compile(r"(?s)(?P<path>.+?)(?:#page=(?P<page>\d{1,18})|:(?P<line>\d{1,18})(?::\d+)?)?:?")
-_LONGEST_GAP = 1 << 26  # characters between two passages that none covers; a stranger's index may say any number
+_LONGEST_GAP = 1 << 26  # characters between two passages; an index from elsewhere may claim any number
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a reference means: the chunk, and the line or page that was asked for."""
+    """The chunk that a reference names, and the line or page in it."""
 
     chunk: Chunk
     line: int
@@ -25,7 +25,7 @@ class Place:
 
 
 def find_reference(index: Index, reference: str) -> Place:
-    """The chunk behind ``reference``; raises UsageError when it names none."""
+    """Return the chunk behind ``reference``. Raises UsageError when there is none."""
     if reference.isdecimal() and len(reference) <= 18:
         found = index.chunks([int(reference)]).get(int(reference))
         if found is None:
@@ -47,9 +47,10 @@ def find_reference(index: Index, reference: str) -> Place:
 
 
 def text_around(index: Index, place: Place, lines: int) -> tuple[str, int]:
-    """The chunk with ``lines`` lines of its document before and after; returns (text, number of its first line).
+    """Return the chunk with ``lines`` lines of its document before and after, and the number of its first line.
 
-    Put together from the stored chunks, so that it is what was indexed even when the file is gone or has changed.
+    The text comes from the stored chunks, so it is what was indexed even when the file is gone or has changed. Raises
+    RagcliError when the document is no longer in the index, and IndexDamaged.
     """
     row = index.catalog.document(place.chunk.path)
     if row is None:
@@ -67,7 +68,10 @@ def text_around(index: Index, place: Place, lines: int) -> tuple[str, int]:
 
 
 def _stitched(chunks: list[Chunk]) -> tuple[str, int]:
-    """The text that the chunks cover, and its offset; what no chunk covers is white space or punctuation: newlines."""
+    """Return the text that the chunks cover, and its offset.
+
+    What no chunk covers is white space or punctuation; line breaks and blanks stand for it.
+    """
     parts: list[str] = []
     position, line = chunks[0].start, chunks[0].lines[0]
     for chunk in chunks:

@@ -1,1 +1,1 @@
-"""What a text is made of: its words as both searches read them, and its sentences."""
+"""Text as every step reads it: terms for the two searches, and sentences."""

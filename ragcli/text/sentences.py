@@ -1,8 +1,8 @@
-"""Sentences as spans: for cutting long paragraphs, for snippets and for answers.
+"""Split text into sentences, as spans: for cutting long paragraphs, for snippets and for answers.
 
-Two steps, both in time linear in the text. ``units`` groups lines into what reads as one piece (a paragraph, a list
-item, a line of code, a heading); ``sentences`` cuts each unit at its full stops. A doubtful full stop is not a cut: a
-sentence that is too long still reads, half a sentence does not.
+Both steps take time linear in the text. ``units`` groups lines that read as one piece (a paragraph, a list item, a line
+of code, a heading); ``sentences`` cuts each unit at its full stops. A doubtful full stop is not a cut: people can read
+a sentence that is too long, but not half a sentence.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _ITEM = re.compile(
 _ALONE = re.compile(r"\s*(?:#{1,6}\s|\||([=\-~*_^+.#])\1{2,}+\s*+$)")  # headings, table rows, rules
 _INDENT = re.compile(r" {4}| {0,3}\t")
 _CODE_SIGN = re.compile(r"[={}\[\]<>;_\\|#`$]|\w\(")
-_PROSE_BLANKS = 5  # an indented line with fewer blanks is taken for code, a statement of few words
+_PROSE_BLANKS = 5  # an indented line with fewer blanks counts as code: a statement of few words
 
 _WIDE_STOPS = "。！？｡．।॥։።፧។៕။"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉］"
 _STOP = re.compile(rf"(?P<signs>[.!?…؟۔⸮‽{_WIDE_STOPS}]++)[*_{_CLOSERS}]*+")
-# What may stand between a stop and the next sentence and belongs to the first: note signs, [12], (Smith et al., 2019).
+# Note signs, [12] and (Smith et al., 2019) may stand behind a stop and still belong to its sentence.
 _CITATION = re.compile(
     r"(?:[⁰¹²³⁴-⁹]{1,6}|\s?\[\d[\d,;\s–-]{0,40}\]|\s\([A-Z][^()]{1,100},\s(?:1[5-9]|20)\d\d[a-z]?(?:,\s[^()]{1,30})?\)\.?)"
     r"(?=\s|$)"
@@ -50,17 +50,17 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Never the end of a sentence: a name or the rest of the clause follows.
+# These never end a sentence: a name or the rest of the clause follows.
 _TITLES = _words(
     """adm brig capt cdr cf cmdr col cpl dr e.g eg fr gen gov hon i.e ie lt maj messrs mlle mme mr mrs ms mt mx n.b pres
     prof rep resp rev sen sgt viz vs"""
 )
-# Not the end when a number follows.
+# These do not end a sentence when a number follows.
 _COUNTED = _words(
     """abb alg app approx art bd bl c ca ch chap chs circa col def ed eq eqn eqs est ex fig figs fn ft ill inv l lem ll
     ln min no nos nr op p para pg pl pp prop pt ref refs s sec sect ser sp supp tab thm v ver vol vols"""
 )
-# The end only when a word follows that rarely stands inside a sentence.
+# These end a sentence only when a word follows that rarely stands inside one.
 _SHORT = _words(
     """a.d a.m al apr approx apt assn assoc aug ave b.c blvd bros ca co conf corp dec dept dist ed eds esp est feb fri
     gmbh inc incl intl jan jr jul jun ltd mar misc mon nov oct p.m ph.d proc pty rd s.a sat sep sept sq sr st trans
@@ -69,29 +69,29 @@ _SHORT = _words(
 
 
 def sentences(text: str) -> list[Span]:
-    """Spans ``(start, end)`` of the sentences of ``text``, in order.
+    """Return the spans ``(start, end)`` of the sentences of ``text``, in order.
 
     They do not overlap, neither begin nor end with white space, and together hold every non-blank character. A blank
-    line, a heading, a list item, a table row and a line of code always begin a new one.
+    line, a heading, a list item, a table row and a line of code always begin a new sentence.
     """
     return [span for start, end in units(text) for span in _split(text, start, end)]
 
 
 def units(text: str) -> list[Span]:
-    """Spans of the paragraphs, headings, list items, table rows and lines of code of ``text``, in order.
+    """Return the spans of the paragraphs, headings, list items, table rows and lines of code of ``text``, in order.
 
     They do not overlap, neither begin nor end with white space, and together hold every non-blank character.
     """
     found: list[Span] = []
     lines = [match.span() for match in _LINE.finditer(text)]
-    # An odd number of fences means that the text begins or ends inside a block: which side is code is unknown.
+    # With an odd number of fences, the text begins or ends inside a block, and which side is code is unknown.
     paired = sum(_FENCE.match(text, *line) is not None for line in lines) % 2 == 0
     fenced = in_item = False
-    apart = True  # the next line begins a unit, whatever it looks like
+    apart = True  # the next line begins a unit, whatever its form
     before = 0
     for start, end in lines:
         first, last = _trim(text, start, end)
-        # Only one line break since the last line: otherwise an empty line lies between.
+        # More than one line break since the last line means that an empty line lies between.
         apart = apart or not (start - before == 1 or text[before:start] == "\r\n") or first == last
         before = end
         if first == last:
@@ -124,11 +124,11 @@ def _trim(text: str, start: int, end: int) -> Span:
 
 
 def _is_code(text: str, start: int, inner: Span, *, in_item: bool) -> bool:
-    """Whether a line of non-blank ``inner`` reads as code; the indented lines of a list item are its continuation."""
+    """Whether a line, non-blank in ``inner``, reads as code; the indented lines of a list item continue the item."""
     first, last = inner
     if text[last - 1] in "{}":
         return True
-    # wrapped prose may end a line with a semicolon or begin one with blanks: a second sign has to agree
+    # Wrapped prose may end a line with a semicolon or begin one with blanks, so a second sign has to agree.
     ends_a_statement = text[last - 1] == ";"
     if in_item or not (ends_a_statement or _INDENT.match(text, start)):
         return False
@@ -137,13 +137,13 @@ def _is_code(text: str, start: int, inner: Span, *, in_item: bool) -> bool:
 
 
 def _split(text: str, start: int, end: int) -> Iterator[Span]:
-    """The sentences of one unit."""
-    # Where nobody writes capitals, a small letter after a full stop says nothing.
+    """Yield the sentences of one unit."""
+    # In a text without capitals, a small letter after a full stop means nothing.
     capitals = not text[start:end].islower()
     begin = start
     for stop in _STOP.finditer(text, start, end):
         if stop.start() < begin:
-            continue  # inside a citation that the last sentence took along
+            continue  # inside a citation, which belongs to the last sentence
         cut = _end_of_sentence(text, (start, begin, end), stop, capitals=capitals)
         if cut is not None:
             yield begin, cut
@@ -152,7 +152,7 @@ def _split(text: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _end_of_sentence(text: str, bounds: tuple[int, int, int], stop: re.Match[str], *, capitals: bool) -> int | None:
-    """Where the sentence with this stop ends, or None when it goes on (or is the last of its unit)."""
+    """Return where the sentence with this stop ends; None when it goes on, or is the last of its unit."""
     unit, begin, end = bounds
     cut = stop.end()
     if cut == end:
@@ -168,7 +168,7 @@ def _end_of_sentence(text: str, bounds: tuple[int, int, int], stop: re.Match[str
         return None
     following = _after(_OPENERS, text, _after(_BLANK, text, cut, end), end)
     if following == end:
-        return None  # only opening marks are left: nothing that could be a sentence
+        return None  # only opening marks are left, and they are not a sentence
     if capitals and text[following].islower():
         return None
     if signs == "." and _is_abbreviation(_word_before(text, begin, stop.start()), text, stop.start(), unit, following):

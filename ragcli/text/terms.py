@@ -12,8 +12,15 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import tantivy
+
+from ragcli.types import Question
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_TERM = 100  # characters; longer runs are encoded data, not words
 _CACHED_LENGTH = 48  # characters; longer tokens are rare and mostly unique, and would only fill the cache
@@ -89,6 +96,11 @@ def terms(text: str) -> list[str]:
         else:
             found += [name for name, _, _ in _token_spans(token)]
     return found
+
+
+def make_question(text: str, vector: npt.NDArray[np.float32] | None = None) -> Question:
+    """Read a question once; ``vector`` is its unit row (d,), None where no encoder is used."""
+    return Question(text, tuple(query_terms(text)), vector)
 
 
 def term_spans(text: str) -> list[Term]:

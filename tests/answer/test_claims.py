@@ -4,9 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.answer.claims import LEAST_SUPPORT, check_claims, is_refusal, may_become_refusal, strike
+from ragcli.answer.claims import (
+    LEAST_SUPPORT,
+    check_claims,
+    is_refusal,
+    may_become_refusal,
+    strike,
+    written_answer,
+)
 from ragcli.answer.prompt import REFUSAL
-from ragcli.answer.written import written_answer
 from ragcli.errors import LlmUnavailable
 
 LOGS = "Logs rotate every 7 days. Grace Hopper keeps them for 1,000 hours."

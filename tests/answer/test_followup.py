@@ -1,6 +1,6 @@
 import pytest
 
-from ragcli.answer.followup import Turn, read_rewritten, rewrite_prompt, with_last_words
+from ragcli.answer.prompt import Turn, read_rewritten, rewrite_prompt, with_last_words
 
 
 @pytest.mark.parametrize(

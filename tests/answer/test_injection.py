@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.answer.injection import addressed, injection_notes
+from ragcli.answer.prompt import addressed, injection_notes
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 

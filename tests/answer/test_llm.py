@@ -121,17 +121,17 @@ def test_a_model_that_takes_no_temperature_is_asked_without(ask, chat_server):
         ("busy-for-long", ["(429): quota", "try again in 1 h"]),
         ("busy-until", ["(503)", "try again in "]),
         ("no-key", ["refused the key (401): Incorrect key: Bearer ***", "OPENAI_API_KEY"]),
-        ("missing", ["knows no model tiny", "(404): model not found, pull it first", "--base-url"]),
+        ("missing", ["does not know the model tiny", "(404): model not found, pull it first", "--base-url"]),
         ("broken", ["answered 500;"]),
         ("moved", ["has moved (307)", "--base-url"]),
         ("page", ["does not speak the chat completions protocol: it answered text/html", "/v1"]),
-        ("garbage", ["it sent what is no JSON"]),
+        ("garbage", ["it sent invalid JSON"]),
         ("odd", ["its events have another form"]),
-        ("list", ["it sent no object"]),
+        ("list", ["it sent JSON that is not an object"]),
         ("fails-inside", ["broke off: out of memory"]),
         ("drops", ["broke off in the middle of its answer"]),
         ("silent-end", ["closed the stream without an answer"]),
-        ("one-endless-line", ["its stream is no event stream"]),
+        ("one-endless-line", ["its answer is not an event stream"]),
     ],
 )
 def test_what_can_go_wrong_is_one_line(refused, how, fragments):
@@ -216,7 +216,7 @@ def test_settings_that_cannot_be_used(monkeypatch, name, value):
     ["", "localhost:11434", "ftp://x/v1", "http://", "http:///v1", "http://[::1/v1", "http://a\x00b/", "http://x:y:z/"],
 )
 def test_what_is_no_address_is_refused(url):
-    with pytest.raises(UsageError, match="the base URL is no http address"):
+    with pytest.raises(UsageError, match="the base URL is not an http address"):
         open_endpoint(url, "tiny", timeout=1)
 
 

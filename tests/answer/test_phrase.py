@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.answer.phrase import asked_phrase
+from ragcli.answer.extract import asked_phrase
+from ragcli.text.terms import make_question
 
 ASKED = [
     ("When was the museum founded?", "The museum was founded in 1852 by Henry Cole, and moved in 1857.", "1852"),
@@ -22,7 +23,7 @@ ASKED = [
 
 @pytest.mark.parametrize(("question", "sentence", "phrase"), ASKED)
 def test_the_phrase_that_is_asked_for_is_found(question, sentence, phrase):
-    span = asked_phrase(question, sentence)
+    span = asked_phrase(make_question(question), sentence)
     assert span is not None
     assert sentence[slice(*span)] == phrase
 
@@ -37,11 +38,11 @@ def test_the_phrase_that_is_asked_for_is_found(question, sentence, phrase):
     ],
 )
 def test_nothing_is_marked_where_no_phrase_is_asked_for_or_there(question, sentence):
-    assert asked_phrase(question, sentence) is None
+    assert asked_phrase(make_question(question), sentence) is None
 
 
 @given(st.text(max_size=80), st.text(max_size=200))
 def test_a_phrase_lies_within_its_sentence(question, sentence):
     for asked in (question, f"who {question}", f"when {question}", f"how many {question}"):
-        span = asked_phrase(asked, sentence)
+        span = asked_phrase(make_question(asked), sentence)
         assert span is None or 0 <= span[0] < span[1] <= len(sentence)

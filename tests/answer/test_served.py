@@ -85,7 +85,7 @@ def test_it_cites_and_is_checked(ask_logs, model):
     assert done.returncode == ExitCode.OK, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"{REPLY} [?]"
-    assert lines[2:5] == ["not borne out:", f"  {INVENTED}", "    there is no passage [5]"]
+    assert lines[2:5] == ["not supported:", f"  {INVENTED}", "    there is no passage [5]"]
     assert lines[6].startswith("[1] ")
     assert "logs.md:" in lines[6]
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.answer.thinking import without_thinking
+from ragcli.answer.llm import without_thinking
 
 
 @given(st.lists(st.integers(1, 6)))

@@ -138,7 +138,7 @@ def test_strict_with_nothing_left_has_no_text(ask_llm, server):
     done = ask_llm("say", "--strict")
     assert done.returncode == ExitCode.NOT_GROUNDED
     assert "left out of the answer" in done.stdout
-    assert "nothing of the answer is borne out" in done.stderr
+    assert "no sentence of the answer is supported" in done.stderr
 
 
 def test_strict_with_nothing_to_leave_out_is_an_answer(ask_llm):
@@ -160,8 +160,8 @@ def test_a_refusal_exits_1_with_nothing_on_stdout(ask_llm, server):
         ("drops", "broke off"),
         ("busy-for-long", "try again in 1 h"),
         ("no-key", "(401)"),
-        ("missing", "knows no model tiny"),
-        ("garbage", "no JSON"),
+        ("missing", "does not know the model tiny"),
+        ("garbage", "invalid JSON"),
         ("page", "text/html"),
         ("silent-end", "without an answer"),
     ],
@@ -289,7 +289,7 @@ def test_a_passage_that_addresses_the_model_is_noted(ragcli, server, tmp_path):
         (["q", "--llm", "a", "--local", "hf:b"], "two models"),
         (["q", "--local", "b"], "write hf:FOLDER"),
         (["q", "--local", "hf:./nowhere"], "no folder ./nowhere"),
-        (["q", "--llm", "a", "--base-url", "localhost:1"], "no http address"),
+        (["q", "--llm", "a", "--base-url", "localhost:1"], "not an http address"),
         (["q", "--llm", "a", "--strict", "--stream"], "leave out --strict"),
         (["q", "--llm", "a", "--json", "--stream"], "leave out --json"),
         (["--chat", "--json"], "--chat"),
@@ -383,7 +383,7 @@ def test_what_was_streamed_is_checked_below(terminal, server):
     screen = terminal(QUESTION, "--llm", "tiny", "--base-url", server.url("say"))
     text = screen.until("embeddings.md:")
     assert text.count("BERT was busy") == 1
-    assert "not borne out:\n  GPT needed 12 minutes" in text
+    assert "not supported:\n  GPT needed 12 minutes" in text
     assert screen.end() == ExitCode.OK
 
 
@@ -426,7 +426,7 @@ def test_a_conversation(terminal, server, tmp_path):
     screen.type("/open 99")
     screen.until("there is no source 99")
     screen.type("/nonsense")
-    screen.until("there is no command /nonsense")
+    screen.until("unknown command /nonsense")
     screen.type("/quit")
     assert screen.end() == ExitCode.OK
     _, rewriting, second = server.requests()
@@ -439,12 +439,12 @@ def test_a_conversation_remembers_lines_and_outlives_failures(terminal, server):
     screen = terminal("--chat", "--llm", "tiny", "--base-url", server.url("garbage"))
     screen.until("ask> ")
     screen.type(QUESTION)
-    screen.until("no JSON")
+    screen.until("invalid JSON")
     screen.until("ask> ")
     os.write(screen.leader, b"\x1b[A")  # the line before, from the history
     screen.until(QUESTION)
     os.write(screen.leader, b"\n")
-    screen.until("no JSON")
+    screen.until("invalid JSON")
     screen.until("ask> ")
     os.write(screen.leader, b"\x04")
     assert screen.end() == ExitCode.OK

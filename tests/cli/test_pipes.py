@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from ragcli.errors import IndexNotFound
+from ragcli.index.reader import open_index
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 
@@ -52,6 +57,27 @@ def test_paths_ended_by_nul_go_through_xargs(shell):
     done = shell("ragcli query 'byte pair encoding' --paths -0 | xargs -0 ls -1")
     assert done.returncode == 0, done.stderr
     assert "tokenization.html" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("question", ["how can a network run backwards", "byte pair encoding", "what is attention?"])
+def test_explain_adds_the_rank_and_score_in_each_list_behind_a_tab(shell, question):
+    hits = json.loads(shell(f"ragcli query '{question}' --json").stdout)["hits"]
+    plain = shell(f"ragcli query '{question}'").stdout.splitlines()
+    done = shell(f"ragcli query '{question}' --explain")
+    assert done.stderr.startswith("reranked 6 of 6 candidates in ")
+    assert len(done.stderr.splitlines()) == 1
+    lines = done.stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == plain
+    assert len(lines) == len(hits) == 10
+    for name in ("fused", "dense", "keyword", "rerank"):
+        told = {i: hit["parts"][name] for i, hit in enumerate(hits) if hit["parts"].get(name, {}).get("rank")}
+        for i, line in enumerate(lines):
+            (field,) = [field for field in line.split("\t")[1:] if field.startswith(f"{name} ")]
+            assert field.split()[1] == (f"#{told[i]['rank']}" if i in told else "-")
+        # the rank is that of the score in this list, whatever the order of the hits
+        assert sorted(told, key=lambda i: told[i]["rank"]) == sorted(told, key=lambda i: -told[i]["score"])
+        assert len({part["rank"] for part in told.values()}) == len(told)
+    assert shell(f"ragcli query '{question}' --explain | cut -f 1").stdout.splitlines() == plain
 
 
 def test_head_ends_the_pipe_without_noise(shell):
@@ -99,6 +125,67 @@ def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
     done = shell(f"{command} --json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["hits"] == []
+
+
+@pytest.mark.parametrize("format_", ["plain", "jsonl", "text"])
+def test_a_filter_that_no_document_passes_says_so(shell, format_):
+    done = shell(f"ragcli query attention --type zzz --format {format_}")
+    assert done.returncode == 1
+    assert done.stderr == "note: no document matches the filters; see what the index holds: ragcli list\n"
+    assert shell(f"ragcli query attention --type zzz --format {format_} --quiet").stderr == ""
+
+
+def test_an_index_without_documents_says_so(shell, tmp_path):
+    (tmp_path / "void").mkdir()
+    made = shell(f"ragcli index {tmp_path}/void -i {tmp_path}/ix")
+    assert made.returncode == 0, made.stderr
+    note = "note: the index holds no documents yet: wait for the run that fills it, or start one: ragcli index PATH\n"
+    for command in ("query attention", "query attention --json", "ask attention", "ask attention --llm x --dry-run"):
+        done = shell(f"ragcli {command} -i {tmp_path}/ix")
+        assert (done.returncode, done.stderr) == (1, note), command
+    many = shell(f"printf 'one\\ntwo\\n' | ragcli query - -i {tmp_path}/ix")
+    assert (many.returncode, many.stderr) == (1, note)
+    assert [json.loads(line)["notes"] for line in many.stdout.splitlines()] == [[note[len("note: ") : -1]]] * 2
+
+
+def test_a_first_run_says_so_while_it_runs_and_after_it_was_killed(shell, tmp_path):
+    """What the reader finds between the start of the first run and its first commit."""
+    (tmp_path / "docs").mkdir()
+    for number in range(40):
+        (tmp_path / "docs" / f"{number}.txt").write_text(f"Clock {number} strikes thirteen on market days.\n" * 400)
+    folder = tmp_path / "ix"
+    command = [sys.executable, "-m", "ragcli", "index", str(tmp_path / "docs"), "-i", str(folder)]
+    started = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not is_begun(folder):
+            assert started.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        started.send_signal(signal.SIGSTOP)
+        done = [shell(f"ragcli query clock -i {folder}")]
+    finally:
+        started.kill()
+        started.wait()
+    done.append(shell(f"ragcli query clock -i {folder}"))
+    for found in done:
+        assert (found.returncode, found.stdout) == (1, "")
+        assert len(found.stderr.splitlines()) == 1
+        assert "holds no documents yet" in found.stderr
+        assert "ragcli index" in found.stderr
+
+
+def is_begun(folder: Path) -> bool:
+    try:
+        with open_index(folder, None):
+            return True
+    except IndexNotFound:
+        return False
+
+
+def test_nothing_found_is_said_only_where_documents_were_searched(shell):
+    done = shell("ragcli query zzqxv --mode keyword --format text")
+    assert (done.returncode, done.stderr) == (1, "nothing found\n")
 
 
 def test_places_in_plain_output_can_be_shown(shell):

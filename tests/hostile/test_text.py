@@ -21,7 +21,7 @@ from ragcli.render.answer import write_answer
 from ragcli.render.spreadsheet import write_csv
 from ragcli.render.table import write_table
 from ragcli.render.visible import json_text, visible, visible_lines
-from ragcli.types import Answer, Chunk, Citation, Claim, Hit, Results, Snippet
+from ragcli.types import Answer, Chunk, Citation, Claim, Hit, Question, Results, Snippet
 
 EVIL = "\x1b[2J\x1b]0;title\x07\x1b]8;;http://evil.example\x1b\\here\x9b31m\u202egnp.exe\u2066\u200b\x08\x7f\r\u2028\U000e0041"
 # What a command of ours may send to a terminal: colours, and links to files with nothing but ASCII in them.
@@ -251,7 +251,7 @@ def test_a_table_shows_nothing_raw_and_one_line_a_row(rows):
 )
 def test_no_cell_begins_as_a_formula(body, name, heading):
     out = io.StringIO()
-    write_csv(Results(body, "dense", (make_hit(body, name, heading),)), out, Path("/d"), explain=True)
+    write_csv(Results(Question(body, ()), "dense", (make_hit(body, name, heading),)), out, Path("/d"), explain=True)
     _, row = csv.reader(io.StringIO(out.getvalue(), newline=""))
     for column, cell in enumerate(row):
         assert not cell.startswith(("=", "+", "@", "\t", "\r"))

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from ragcli.api import search
 from ragcli.errors import RagcliError, UsageError
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.index.writer import open_writer
 from ragcli.ingest.sync import SyncOptions, sync
-from ragcli.retrieve.engine import SearchOptions, search
+from ragcli.retrieve.engine import SearchOptions
 from ragcli.retrieve.reference import find_reference, text_around
 
 PACKAGE = Path(__file__).resolve().parents[2] / "ragcli"

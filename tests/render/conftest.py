@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.types import Chunk, Hit, Part, Results, Snippet
+from ragcli.types import Chunk, Hit, Part, Question, Results, Snippet
 
 BASE = Path("/home/ada/library")
 
@@ -34,6 +34,7 @@ def _make_hit(text, shown, matches=(), **given):
         line=line + text.count("\n", 0, at),
         page=given.pop("page", None),
         matches=spans,
+        cut=given.pop("cut", (False, False)),
     )
     parts = given.pop("parts", (Part("dense", 2, 0.6123), Part("keyword", 1, 12.41), Part("fused", 1, 0.93)))
     return Hit(chunk=chunk, score=given.pop("score", 0.93), snippet=snippet, parts=parts, **given)
@@ -58,6 +59,7 @@ def results(make_hit):
         "other.",
         "network of two halves can be run backwards, since each half",
         ["backwards"],
+        cut=(True, True),
         id=12,
         path="papers/reversible nets.pdf",
         title="",
@@ -81,4 +83,6 @@ def results(make_hit):
         score=0.031,
         parts=(Part("dense", None, None), Part("keyword", 11, 3.3), Part("fused", 10, 0.031)),
     )
-    return Results("what does a layer add?", "hybrid", (prose, paged, code), ("the query was cut to 256 tokens",))
+    return Results(
+        Question("what does a layer add?", ()), "hybrid", (prose, paged, code), ("the query was cut to 256 tokens",)
+    )

@@ -70,7 +70,7 @@ def test_a_written_answer_names_its_doubts_and_its_sources(written):
     assert shown(written) == (
         "It adds what it computed [1]. It has 9 heads [1][7]. [?]\n"
         "\n"
-        "not borne out:\n"
+        "not supported:\n"
         "  It has 9 heads [1][7].\n"
         "    there is no passage [7]\n"
         "\n"
@@ -81,7 +81,7 @@ def test_a_written_answer_names_its_doubts_and_its_sources(written):
 def test_what_was_left_out_is_told(written):
     lines = shown(replace(written, text="It adds what it computed [1].")).splitlines()
     assert lines[0] == "It adds what it computed [1]."
-    assert lines[2:4] == ["not borne out, and left out of the answer:", "  It has 9 heads [1][7]."]
+    assert lines[2:4] == ["not supported, and left out of the answer:", "  It has 9 heads [1][7]."]
 
 
 def test_below_a_streamed_answer_its_text_is_not_repeated(written):

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from ragcli.errors import UsageError
 from ragcli.render import FORMATS, results_record, write_json, write_json_line, write_results
 from ragcli.render.record import schema
-from ragcli.types import Results
+from ragcli.types import Part, Question, Results
 
 BASE = Path("/home/ada/library")
-NOTHING = Results("unheard of", "dense", ())
+NOTHING = Results(Question("unheard of", ()), "dense", ())
 
 
 def written(results, name, **options):
@@ -37,6 +37,18 @@ def test_plain(results):
     )
 
 
+def test_plain_explains_in_fields_after_tabs(results, make_hit):
+    reranked = make_hit("text", "text", parts=(Part("dense", 3, 0.5), Part("rerank", 1, -1.61)))
+    lines = written(replace(results, hits=(*results.hits, reranked)), "plain", explain=True).splitlines()
+    assert [line.partition("\t")[0] for line in lines[:3]] == written(results, "plain").splitlines()
+    assert [line.split("\t")[1:] for line in lines] == [
+        ["dense #2 0.61", "keyword #1 12.4", "fused #1 0.93", "rerank -"],
+        ["dense #1 0.70", "keyword -", "fused #2 0.40", "rerank -"],
+        ["dense -", "keyword #11 3.30", "fused #10 0.031", "rerank -"],
+        ["dense #3 0.50", "keyword -", "fused -", "rerank #1 -1.61"],
+    ]
+
+
 def test_vimgrep_points_at_the_first_match(results):
     assert written(results, "vimgrep") == (
         "notes/attention.md:11:33:"
@@ -48,7 +60,7 @@ def test_vimgrep_points_at_the_first_match(results):
 
 def test_vimgrep_columns_are_bytes(make_hit):
     hit = make_hit("Die Größe zählt.", "Die Größe zählt.", ["zählt"], line=3)
-    assert written(Results("q", "keyword", (hit,)), "vimgrep").startswith("notes/attention.md:3:13:")
+    assert written(Results(Question("q", ()), "keyword", (hit,)), "vimgrep").startswith("notes/attention.md:3:13:")
 
 
 def test_paths_are_unique_and_in_order(results):
@@ -84,7 +96,7 @@ def test_markdown(results):
 
 def test_markdown_cannot_be_injected(make_hit):
     hit = make_hit("1. <b>x</b> [a](http://b) `c`", "1. <b>x</b> [a](http://b) `c`", headings=("*h*",))
-    shown = written(Results("q", "keyword", (hit,)), "markdown")
+    shown = written(Results(Question("q", ()), "keyword", (hit,)), "markdown")
     assert "— \\*h\\*\n" in shown
     assert "   > 1\\. \\<b\\>x\\</b\\> \\[a\\](http://b) \\`c\\`\n" in shown
 
@@ -109,7 +121,7 @@ def test_csv_explains(results):
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@x"])
 def test_csv_cells_are_not_formulas(start, make_hit):
     hit = make_hit(start, start, title=start, headings=(start,), score=-0.5)
-    row = next(csv.DictReader(io.StringIO(written(Results("q", "dense", (hit,)), "csv"), newline="")))
+    row = next(csv.DictReader(io.StringIO(written(Results(Question("q", ()), "dense", (hit,)), "csv"), newline="")))
     assert row["title"] == row["headings"] == row["snippet"] == "'" + start
     assert row["score"] == "-0.5"
 
@@ -199,12 +211,12 @@ NAME = b"caf\xe9 \n-x.md".decode("utf-8", "surrogateescape")
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_name_that_is_not_utf8_never_fails(name, make_hit):
     hit = make_hit("text \ud800 here", "text \ud800 here", path=NAME, headings=("\udcff",), title="\ud83d")
-    written(Results("\udc80", "dense", (hit,)), name).encode("utf-8", "surrogateescape")
+    written(Results(Question("\udc80", ()), "dense", (hit,)), name).encode("utf-8", "surrogateescape")
 
 
 def test_the_bytes_of_a_name_reach_the_pipe(make_hit):
     hit = make_hit("text", "text", path=b"caf\xe9.md".decode("utf-8", "surrogateescape"))
-    results = Results("q", "dense", (hit,))
+    results = Results(Question("q", ()), "dense", (hit,))
     for name in ("plain", "paths", "vimgrep"):
         assert written(results, name).encode("utf-8", "surrogateescape").startswith(b"caf\xe9.md")
     assert json.loads(written(results, "json"))["hits"][0]["path"] == str(hit.chunk.path)
@@ -212,7 +224,7 @@ def test_the_bytes_of_a_name_reach_the_pipe(make_hit):
 
 def test_only_nul_gives_a_name_with_a_line_break_as_it_is(make_hit):
     hit = make_hit("text", "text", path="a\nb.md")
-    results = Results("q", "dense", (hit,))
+    results = Results(Question("q", ()), "dense", (hit,))
     assert written(results, "paths", nul=True) == "a\nb.md\0"
     assert written(results, "paths") == '"a\\nb.md"\n'
     assert written(results, "plain") == '"a\\nb.md":10: text\n'
@@ -227,24 +239,26 @@ NAMES = HOSTILE.map(lambda s: os.fsdecode(s.encode("utf-8", "surrogatepass")))
 @given(body=HOSTILE, name=NAMES, heading=HOSTILE)
 def test_no_document_reaches_the_terminal_raw(body, name, heading, make_hit):
     hit = make_hit(f"{body} end", f"{body} end", ["end"], path=name, headings=(heading,), title=heading)
-    results = Results(body, "hybrid", (hit,))
+    results = Results(Question(body, ()), "hybrid", (hit,))
     for kind in FORMATS:
         shown = written(results, kind, explain=True, color=False, width=60)
-        allowed = "\n\r" if kind == "csv" else "\n"
+        allowed = {"csv": "\n\r", "plain": "\n\t"}.get(kind, "\n")
         raw = {c for c in shown if c in "\x1b\x7f\u202e\u2028\u200b" or (ord(c) < 32 and c not in allowed)}
         assert not raw, kind
         if kind in ("plain", "paths", "vimgrep"):
             assert shown.count("\n") == 1
+        if kind == "plain":
+            assert shown.count("\t") == len(hit.parts)
 
 
 LOADS = """
 import io, sys
 from pathlib import Path
 from ragcli.render import write_results
-from ragcli.types import Chunk, Hit, Results, Snippet
+from ragcli.types import Chunk, Hit, Question, Results, Snippet
 chunk = Chunk(1, Path("/a/b.md"), "", 0, 4, "text", (0, 4), (1, 1), None, ())
 hit = Hit(chunk, 1.0, Snippet(0, 4, "text", 1, None, ()), ())
-write_results(Results("q", "dense", (hit,)), sys.argv[1], io.StringIO(), base=Path("/a"))
+write_results(Results(Question("q", ()), "dense", (hit,)), sys.argv[1], io.StringIO(), base=Path("/a"))
 print("rich" in sys.modules)
 """
 

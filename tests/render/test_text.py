@@ -9,7 +9,7 @@ import pytest
 from rich.cells import cell_len
 
 from ragcli.render import write_results
-from ragcli.types import Results
+from ragcli.types import Question, Results
 
 BASE = Path("/home/ada/library")
 
@@ -65,7 +65,7 @@ def test_in_a_narrow_window(results):
 def test_without_a_width_nothing_is_wrapped(results):
     path = "a folder with a long name/" * 8 + "file.md"
     hit = replace(results.hits[0], chunk=replace(results.hits[0].chunk, path=BASE / path), copies=())
-    assert shown(Results("q", "dense", (hit,))) == (
+    assert shown(Results(Question("q", ()), "dense", (hit,))) == (
         f" 1  {path}:11  0.93\n"
         "    Attention › The residual stream\n"
         "    It adds what it computed to the residual stream, so that later layers find it there.\n"
@@ -75,12 +75,15 @@ def test_without_a_width_nothing_is_wrapped(results):
 def test_a_long_path_stays_in_one_piece(results):
     path = "folder/" * 20 + "file.md"
     hit = replace(results.hits[0], chunk=replace(results.hits[0].chunk, path=BASE / path))
-    assert shown(Results("q", "dense", (hit,)), width=40).splitlines()[0] == f" 1  {path}"
+    assert shown(Results(Question("q", ()), "dense", (hit,)), width=40).splitlines()[0] == f" 1  {path}"
 
 
 def test_outer_headings_go_first_where_there_is_no_room(make_hit):
     hit = make_hit("text", "text", headings=("A very long title of a book", "A long part", "The chapter"))
-    assert shown(Results("q", "dense", (hit,)), width=40).splitlines()[1] == "    … › A long part › The chapter"
+    assert (
+        shown(Results(Question("q", ()), "dense", (hit,)), width=40).splitlines()[1]
+        == "    … › A long part › The chapter"
+    )
 
 
 def test_context_comes_from_the_chunk(results):
@@ -99,7 +102,7 @@ def test_context_comes_from_the_chunk(results):
 
 def test_markup_in_documents_is_text(make_hit):
     text = "Use [bold]x[/bold] and :smile: or [link=http://a]b[/link]."
-    assert text in shown(Results("q", "dense", (make_hit(text, text),)), width=100, color=True)
+    assert text in shown(Results(Question("q", ()), "dense", (make_hit(text, text),)), width=100, color=True)
 
 
 def test_matches_stand_out_in_colour(results):
@@ -134,6 +137,6 @@ def test_lines_fit_the_window(results, width):
 
 def test_wide_characters_are_measured_in_columns(make_hit):
     text = "每一层都从残差流读取，并把结果写回残差流，这样后面的层就能找到它。"
-    lines = shown(Results("q", "dense", (make_hit(text, text),)), width=40).splitlines()
+    lines = shown(Results(Question("q", ()), "dense", (make_hit(text, text),)), width=40).splitlines()
     assert max(cell_len(line) for line in lines) <= 40
     assert "".join(line.strip() for line in lines[2:]) == text

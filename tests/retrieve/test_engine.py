@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
+import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from ragcli.api import search
 from ragcli.errors import CalibrationMissing, UsageError
 from ragcli.index.reader import open_index
-from ragcli.models.files import ModelFiles
+from ragcli.models.files import DEFAULT_RERANKER, ModelFiles
 from ragcli.models.open import open_query_encoder, open_reranker
 from ragcli.models.resolve import resolve, resolve_reranker
-from ragcli.retrieve.engine import Searcher, SearchOptions, search
+from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.fuse import fuse
 from ragcli.retrieve.probability import save_calibration
+from ragcli.text import sentences, terms
 from ragcli.text.terms import query_terms
 from ragcli.types import Chunk
 
@@ -49,6 +54,41 @@ def test_hits_stand_in_the_order_of_the_fused_lists(index, question):
         assert parts["dense"][0] == ranks.get(hit.chunk.id)
         ranks = {i: rank for rank, (i, _) in enumerate(keyword, 1)}
         assert parts["keyword"][0] == ranks.get(hit.chunk.id)
+
+
+def ranked_by(scores: dict[int, float]) -> dict[int, int]:
+    """Ranks from 1 by falling score."""
+    return {i: rank for rank, i in enumerate(sorted(scores, key=lambda i: (-scores[i], i)), 1)}
+
+
+def scaled_by_hand(scores: dict[int, float]) -> dict[int, float]:
+    low, high = min(scores.values()), max(scores.values())
+    return {i: (score - low) / (high - low) for i, score in scores.items()}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_rank_in_each_list_is_that_of_the_raw_score(index, question):
+    """With the models that ship, which put the hits in an order that no list has."""
+    encoder = open_query_encoder(resolve(index.settings.model))
+    dense = dict(index.dense(encoder.encode([question], kind="query")[0], 200))
+    keyword = dict(index.keyword(query_terms(question), 200))
+    fused = dict.fromkeys([*dense, *keyword], 0.0)
+    for found in (dense, keyword):
+        for i, score in scaled_by_hand(found).items():
+            fused[i] += score / 2
+    best = passages(index, question)[:6]
+    logits = open_reranker(resolve_reranker(DEFAULT_RERANKER)).scores(question, [chunk.embedded for chunk in best])
+    rerank = {chunk.id: float(logit) for chunk, logit in zip(best, logits, strict=True)}
+    hits = search(index, question).hits
+    assert any(hit.chunk.id in rerank for hit in hits)
+    for name, scores in (("dense", dense), ("keyword", keyword), ("fused", fused), ("rerank", rerank)):
+        ranks = ranked_by(scores)
+        for hit in hits:
+            told = {part.name: (part.rank, part.score) for part in hit.parts if part.rank is not None}
+            if hit.chunk.id not in scores:
+                assert name not in told
+                continue
+            assert told[name] == (ranks[hit.chunk.id], pytest.approx(scores[hit.chunk.id], abs=1e-4)), name
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
@@ -83,6 +123,34 @@ def test_a_searcher_answers_many_questions_alike(index):
     searcher = Searcher(index, SearchOptions(k=5))
     first = [searcher.search(question).hits for question in QUESTIONS[:4]]
     assert [search(index, question, SearchOptions(k=5)).hits for question in QUESTIONS[:4]] == first
+
+
+@pytest.mark.parametrize("question", [QUESTIONS[0], "what are pre-trained word vectors?"])
+def test_a_question_is_split_once_and_no_passage_twice(index, question, monkeypatch):
+    calls: Counter[tuple[str, str]] = Counter()
+
+    def count(name, function):
+        def counted(text, *arguments):
+            calls[name, text] += 1
+            return function(text, *arguments)
+
+        return counted
+
+    from ragcli.render import write_results
+
+    search(index, question)  # what is kept for the whole process, such as the stop words, is split here
+    for owner, name in [(terms, "query_terms"), (terms, "terms"), (terms, "term_spans"), (sentences, "sentences")]:
+        function = getattr(owner, name)
+        for module in [module for key, module in sys.modules.items() if key.startswith("ragcli.")]:
+            if getattr(module, name, None) is function:
+                monkeypatch.setattr(module, name, count(name, function))
+    write_results(search(index, question), "plain", io.StringIO(), base=Path("/"))
+    assert [(text, times) for (name, text), times in calls.items() if name == "query_terms"] == [(question, 1)]
+    assert set(calls.values()) == {1}
+    split = [name for name, text in calls if text != question]
+    # every hit for its coverage, every shown one and those left out beside it for its snippet
+    assert 10 <= split.count("terms") <= 20
+    assert 10 <= split.count("sentences") <= 20
 
 
 def test_a_blank_query_is_refused(index):

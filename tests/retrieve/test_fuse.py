@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.retrieve.fuse import fuse, reciprocal_rank_fusion
+from ragcli.retrieve.fuse import fuse
 
 DENSE = [(1, 0.9), (2, 0.7), (3, 0.5)]
 KEYWORD = [(3, 12.0), (4, 6.0), (1, 2.0)]
@@ -35,14 +35,6 @@ def test_nothing_found_is_nothing():
 
 def test_ties_go_to_the_lower_id():
     assert [i for i, _ in fuse([(9, 1.0), (2, 1.0)], [(5, 3.0)], weight=0.5)] == [2, 5, 9]
-
-
-def test_reciprocal_ranks_add_up():
-    fused = dict(reciprocal_rank_fusion([DENSE, KEYWORD], k=60))
-    assert fused[1] == pytest.approx(1 / 61 + 1 / 63)
-    assert fused[3] == pytest.approx(1 / 63 + 1 / 61)
-    assert fused[2] == pytest.approx(1 / 62)
-    assert fused[4] == pytest.approx(1 / 62)
 
 
 @given(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from ragcli.errors import CalibrationMissing, ModelUnavailable
 from ragcli.models.files import ModelFiles
 from ragcli.models.numpy.encoder import NumpyEncoder, compare, cover
+from ragcli.models.open import open_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
-from ragcli.retrieve.judge import Candidate, Judge, open_judge
 from ragcli.retrieve.probability import Calibration, save_calibration
+from ragcli.retrieve.rerank import Candidate, Judge, open_judge
+from ragcli.text.terms import make_question
 
+Q = make_question("q")
 TOLD = ModelFiles("told", Path(), "", "")
 
 
@@ -41,32 +44,42 @@ def candidates(*pairs: tuple[float, float]) -> list[Candidate]:
     return [Candidate(str(logit), {"fused": fused}) for fused, logit in pairs]
 
 
+def order(judge: Judge, question, *arguments, **options):
+    """What the judge says, with the verdicts in a list."""
+    judged = judge.order(make_question(question), *arguments, **options)
+    return replace(judged, verdicts=list(judged.verdicts))
+
+
 def places(judged) -> list[int]:
-    return [verdict.place for verdict in judged.verdicts]
+    return [verdict.position for verdict in judged.verdicts]
 
 
 FIVE = candidates((0.9, 1), (0.8, 3), (0.7, 2), (0.5, 9), (0.1, 8))
 
 
 def test_the_first_are_put_in_order_and_the_others_stay_behind_them():
-    judged = Judge(Told(), None, Calibration()).order("q", FIVE, 3)
+    judged = order(Judge(Told(), None, Calibration()), "q", FIVE, 3)
     assert places(judged) == [1, 2, 0, 3, 4]
     # the logits 1, 3, 2 are 0, 1, 0.5 of what lies above 0.5, the best of the others
     assert [verdict.score for verdict in judged.verdicts] == pytest.approx([1.0, 0.75, 0.5, 0.5, 0.1])
-    assert judged.verdicts[0].signals == {"fused": 0.8, "logit": 3.0}
-    assert judged.verdicts[3].signals == {"fused": 0.5}
+    assert judged.verdicts[0].signals == {"fused": 0.8, "logit": 3.0, "coverage": 0.0}
+    assert judged.verdicts[3].signals == {"fused": 0.5, "coverage": 0.0}
+    # among the logits 1, 3, 2
+    assert [verdict.rank for verdict in judged.verdicts] == [1, 2, 3, None, None]
     assert judged.notes == []
     assert judged.details[0].startswith("reranked 3 of 3 candidates in ")
 
 
 def test_weights_that_were_fitted_are_used():
     # 15 x fused + logit: 14.5, 15, 12.5
-    judged = Judge(Told(), None, Calibration(ranking={"fused": 15.0, "logit": 1.0})).order("q", FIVE, 3)
+    judged = order(Judge(Told(), None, Calibration(ranking={"fused": 15.0, "logit": 1.0})), "q", FIVE, 3)
     assert places(judged) == [1, 0, 2, 3, 4]
+    # the rank is that of the logit (3, 1, 2), not of the sum
+    assert [verdict.rank for verdict in judged.verdicts] == [1, 3, 2, None, None]
 
 
 def test_without_a_reranker_nothing_moves():
-    judged = Judge(None, None, Calibration()).order("q", FIVE, 3)
+    judged = order(Judge(None, None, Calibration()), "q", FIVE, 3)
     assert places(judged) == [0, 1, 2, 3, 4]
     assert [verdict.score for verdict in judged.verdicts] == [0.9, 0.8, 0.7, 0.5, 0.1]
     assert (judged.notes, judged.details) == ([], [])
@@ -74,20 +87,20 @@ def test_without_a_reranker_nothing_moves():
 
 def test_what_came_with_a_score_of_one_is_put_in_order_too():
     """Many hits of one keyword share the best score, and leave nothing above the others."""
-    judged = Judge(Told(), None, Calibration()).order("q", candidates(*[(1.0, logit) for logit in range(6)]), 4)
+    judged = order(Judge(Told(), None, Calibration()), "q", candidates(*[(1.0, logit) for logit in range(6)]), 4)
     assert places(judged) == [3, 2, 1, 0, 4, 5]
     assert {verdict.score for verdict in judged.verdicts} == {1.0}
 
 
 def test_ties_keep_the_order_they_came_in():
-    judged = Judge(Told(), None, Calibration()).order("q", candidates((0.9, 1), (0.8, 2), (0.7, 1), (0.6, 2)), 4)
+    judged = order(Judge(Told(), None, Calibration()), "q", candidates((0.9, 1), (0.8, 2), (0.7, 1), (0.6, 2)), 4)
     assert places(judged) == [1, 3, 0, 2]
 
 
 @pytest.mark.parametrize("bad", ["nan", "inf"])
 def test_scores_that_are_no_numbers_leave_the_order_and_are_told(bad):
-    judged = Judge(Told(), None, Calibration()).order(
-        "q", [Candidate("5", {"fused": 0.2}), Candidate(bad, {"fused": 0.1})], 2
+    judged = order(
+        Judge(Told(), None, Calibration()), "q", [Candidate("5", {"fused": 0.2}), Candidate(bad, {"fused": 0.1})], 2
     )
     assert places(judged) == [0, 1]
     assert [verdict.score for verdict in judged.verdicts] == [0.2, 0.1]
@@ -99,7 +112,7 @@ def test_scores_that_are_no_numbers_leave_the_order_and_are_told(bad):
 
 def test_when_the_time_is_up_the_rest_keeps_its_place():
     many = candidates(*[(1 - i / 40, i) for i in range(40)])
-    judged = Judge(Told(0.02), None, Calibration()).order("q", many, 30, budget=0.1)
+    judged = order(Judge(Told(0.02), None, Calibration()), "q", many, 30, budget=0.1)
     reranked = sum("logit" in verdict.signals for verdict in judged.verdicts)
     assert 1 < reranked < 30
     assert judged.details[0].startswith(f"reranked {reranked} of 30 candidates in ")
@@ -114,12 +127,16 @@ LOGIT = st.one_of(st.floats(-30, 30).map(lambda value: round(value, 3)), st.samp
 @given(FUSED, st.integers(0, 30), st.data(), st.sampled_from([{}, {"fused": 0.5, "logit": 0.5}]))
 def test_every_candidate_comes_once_by_falling_score(fused, count, data, ranking):
     given_ = candidates(*[(score, data.draw(LOGIT)) for score in fused])
-    judged = Judge(Told(), None, Calibration(ranking=ranking)).order("q", given_, count)
+    judged = order(Judge(Told(), None, Calibration(ranking=ranking)), "q", given_, count)
     assert sorted(places(judged)) == list(range(len(given_)))
     assert places(judged)[count:] == list(range(len(given_)))[count:]
     scores = [verdict.score for verdict in judged.verdicts]
     assert all(one >= other - 1e-9 for one, other in pairwise(scores))
     assert all(-1e-9 <= score <= 1 + 1e-9 for score in scores)
+    logits = [verdict.signals.get("logit") for verdict in judged.verdicts]
+    for verdict, logit in zip(judged.verdicts, logits, strict=True):
+        ties = [other for other in logits if other is not None and logit is not None and other >= logit]
+        assert verdict.rank is None if logit is None else 1 <= verdict.rank <= len(ties)
     if not ranking:
         logits = [verdict.signals["logit"] for verdict in judged.verdicts[:count]]
         assert logits == sorted(logits, reverse=True)
@@ -136,11 +153,8 @@ def encoder() -> NumpyEncoder:
     return NumpyEncoder(resolve(DEFAULT_MODEL))
 
 
-SIGNALS = {"dense": 0.9, "coverage": 1.0, "late": 0.75, "logit": 3.0}
-
-
-def test_a_probability_that_nothing_was_fitted_for_is_refused(tiny, make_cross_encoder):
-    assert open_judge(None, tiny.name).probability(SIGNALS) is None
+def test_a_probability_that_nothing_was_fitted_for_is_refused(tiny):
+    assert open_judge(None, tiny.name).probability("bread", "Bread rises.") is None
     with pytest.raises(CalibrationMissing, match=r"nothing was calibrated for .*; fit them .* ragcli models calibrate"):
         open_judge(None, tiny.name, probability_needed=True)
     with pytest.raises(CalibrationMissing, match="without a reranker"):
@@ -148,12 +162,16 @@ def test_a_probability_that_nothing_was_fitted_for_is_refused(tiny, make_cross_e
 
 
 def test_a_fit_holds_for_its_two_models_and_not_for_others(tiny, encoder, make_cross_encoder):
-    fit = {"bias": -1.0, "dense": 0.0, "coverage": 0.0, "late": 4.0, "logit": 2.0}
-    save_calibration(encoder.files.sha256, tiny.sha256, {"reranked": fit})
+    fit = {"bias": -1.0, "dense": 3.0, "coverage": 0.5, "late": 4.0, "logit": 2.0}
+    save_calibration(encoder.files.sha256, tiny.sha256, {"reranked": fit, "ranking": {"late": 1e-9, "logit": 1.0}})
+    question, passage = "warm bread", "Bread rises near the oven."
+    logit = float(open_reranker(tiny).scores(question, [passage])[0])
+    (compared,) = compare(encoder, question, [passage])
+    # one of the two terms; no search has a cosine, so that of the comparison counts
+    known = -1 + 3 * compared.cosine + 0.5 * 0.5 + 4 * compared.late + 2 * logit
     judge = open_judge(encoder, tiny.name, probability_needed=True)
-    assert judge.probability(SIGNALS) == pytest.approx(1 / (1 + math.exp(-(2 * 3 + 4 * 0.75 - 1))))
-    other = open_judge(encoder, str(make_cross_encoder(seed=1)))
-    assert other.probability(SIGNALS) != judge.probability(SIGNALS)
+    assert judge.probability(question, passage) == pytest.approx(1 / (1 + math.exp(-known)))
+    assert open_judge(encoder, str(make_cross_encoder(seed=1))).probability(question, passage) is None
     with pytest.raises(CalibrationMissing):
         open_judge(None, tiny.name, probability_needed=True)
 
@@ -161,10 +179,10 @@ def test_a_fit_holds_for_its_two_models_and_not_for_others(tiny, encoder, make_c
 def test_tokens_are_compared_where_a_weight_was_fitted_for_them(tiny, encoder):
     texts = ["The sun.", "Bread rises near a warm oven.", "boats"]
     given_ = [Candidate(text, {"fused": 0.5}) for text in texts]
-    assert "late" not in open_judge(encoder, tiny.name).order("warm bread", given_, 3).verdicts[0].signals
+    assert "late" not in order(open_judge(encoder, tiny.name), "warm bread", given_, 3).verdicts[0].signals
     save_calibration(encoder.files.sha256, tiny.sha256, {"ranking": {"late": 1.0, "logit": 0.0}})
-    judged = open_judge(encoder, tiny.name).order("warm bread", given_, 3)
-    assert judged.verdicts[0].place == 1
+    judged = order(open_judge(encoder, tiny.name), "warm bread", given_, 3)
+    assert judged.verdicts[0].position == 1
     late = [comparison.late for comparison in compare(encoder, "warm bread", texts)]
     assert [verdict.signals["late"] for verdict in judged.verdicts] == pytest.approx(sorted(late, reverse=True))
 
@@ -177,13 +195,15 @@ def test_a_reranker_that_is_none_is_refused(tmp_path):
 def test_a_span_fits_by_its_cover_in_context_and_by_what_the_reranker_says_of_it(encoder):
     text, spans = "12 moons. 0 suns.", [(0, 2), (10, 11)]
     covered = cover(encoder, "moons", text, spans)
-    assert Judge(None, encoder, Calibration()).fits("moons", text, spans) == pytest.approx([2 * c for c in covered])
+    assert Judge(None, encoder, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(
+        [2 * c for c in covered]
+    )
     alone = [1 / (1 + math.exp(-12)), 0.5]
-    assert Judge(Told(), None, Calibration()).fits("moons", text, spans) == pytest.approx(alone)
+    assert Judge(Told(), None, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(alone)
     both = [2 * c + a for c, a in zip(covered, alone, strict=True)]
-    assert Judge(Told(), encoder, Calibration()).fits("moons", text, spans) == pytest.approx(both)
-    assert Judge(Told(), encoder, Calibration()).fits("moons", text, []) == []
+    assert Judge(Told(), encoder, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(both)
+    assert Judge(Told(), encoder, Calibration()).fits(make_question("moons"), text, []) == []
 
 
 def test_a_reranker_that_gives_no_numbers_is_not_heard_of_spans():
-    assert Judge(Told(), None, Calibration()).fits("q", "nan 1", [(0, 3), (4, 5)]) == [0.0, 0.0]
+    assert Judge(Told(), None, Calibration()).fits(Q, "nan 1", [(0, 3), (4, 5)]) == [0.0, 0.0]

@@ -15,6 +15,7 @@ from ragcli.models.files import ModelFiles
 from ragcli.models.numpy.encoder import NumpyEncoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.retrieve.rerank import combine, coverage, score
+from ragcli.text.terms import make_question
 
 
 def test_signals_are_summed_as_they_are_and_the_sums_scaled_within_the_list():
@@ -156,4 +157,4 @@ def test_one_score_that_is_no_number_fails_them_all(bad):
     ],
 )
 def test_coverage_is_the_share_of_the_words_of_the_question(query, passage, share):
-    assert coverage(query, passage) == pytest.approx(share)
+    assert coverage(make_question(query), passage) == pytest.approx(share)

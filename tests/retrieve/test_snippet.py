@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragcli.retrieve.snippet import LONG, make_snippet
+from ragcli.text.sentences import sentences
+from ragcli.text.terms import make_question
 from ragcli.types import Chunk
 
 
@@ -24,6 +26,10 @@ def chunk_of(text, *, start=1000, line=20, pages=None, headings=(), title=""):
     )
 
 
+def snippet_of(chunk, question, **options):
+    return make_snippet(chunk, make_question(question), **options)
+
+
 def highlighted(snippet):
     return [snippet.text[start:end] for start, end in snippet.matches]
 
@@ -35,7 +41,7 @@ THIRD = "Both can train a network, but the first knows in which direction to go,
 
 def test_the_sentence_with_the_most_query_terms():
     chunk = chunk_of(f"{FIRST}\n{SECOND}\n{THIRD}")
-    snippet = make_snippet(chunk, "which random changes lower the loss?")
+    snippet = snippet_of(chunk, "which random changes lower the loss?")
     assert snippet.text == SECOND
     assert snippet.start == 1000 + len(FIRST) + 1
     assert snippet.end == snippet.start + len(SECOND)
@@ -44,72 +50,65 @@ def test_the_sentence_with_the_most_query_terms():
 
 
 def test_matches_are_found_by_stem():
-    assert highlighted(make_snippet(chunk_of(FIRST), "follow small steps")) == ["follows", "small", "step"]
+    assert highlighted(snippet_of(chunk_of(FIRST), "follow small steps")) == ["follows", "small", "step"]
 
 
 def test_a_term_that_occurs_twice_counts_once():
-    assert make_snippet(chunk_of(f"{THIRD} {SECOND} {FIRST}"), "lower network").text == SECOND
+    assert snippet_of(chunk_of(f"{THIRD} {SECOND} {FIRST}"), "lower network").text == SECOND
 
 
 def test_of_equals_the_first():
-    assert make_snippet(chunk_of(f"{FIRST} {SECOND} {THIRD}"), "loss").text == FIRST
-
-
-def test_weights_decide():
-    chunk = chunk_of(f"{FIRST} {SECOND}")
-    assert make_snippet(chunk, "slope random", weights={"random": 5.0}).text == SECOND
-    assert make_snippet(chunk, "slope random", weights={"slope": 5.0}).text == FIRST
-    assert make_snippet(chunk, "slope random", weights={"random": 0.5}).text == FIRST  # without a weight: 1
+    assert snippet_of(chunk_of(f"{FIRST} {SECOND} {THIRD}"), "loss").text == FIRST
 
 
 @pytest.mark.parametrize("heading", ["# Training of networks", "Training of networks", "=====", "TRAINING"])
 def test_without_a_match_the_first_sentence_that_is_no_heading(heading):
-    assert make_snippet(chunk_of(f"{heading}\n\n{FIRST} {SECOND}"), "zebra").text == FIRST
+    assert snippet_of(chunk_of(f"{heading}\n\n{FIRST} {SECOND}"), "zebra").text == FIRST
 
 
 def test_a_heading_that_matches_no_better_gives_way():
-    assert make_snippet(chunk_of(f"# Evolution\n\n{FIRST} {SECOND}"), "evolution").text == SECOND
+    assert snippet_of(chunk_of(f"# Evolution\n\n{FIRST} {SECOND}"), "evolution").text == SECOND
 
 
 def test_nothing_but_a_heading_is_shown_as_it_is():
-    assert make_snippet(chunk_of("# Evolution\n"), "zebra").text == "# Evolution"
+    assert snippet_of(chunk_of("# Evolution\n"), "zebra").text == "# Evolution"
 
 
 def test_a_short_sentence_gets_company():
     text = f"{FIRST} It works. {SECOND} {THIRD}"
-    assert make_snippet(chunk_of(text), "works").text == f"It works. {SECOND}"
-    assert make_snippet(chunk_of(f"{FIRST} It works."), "works").text == f"{FIRST} It works."
+    assert snippet_of(chunk_of(text), "works").text == f"It works. {SECOND}"
+    assert snippet_of(chunk_of(f"{FIRST} It works."), "works").text == f"{FIRST} It works."
 
 
 def test_company_that_is_too_long_is_cut_between_words():
-    snippet = make_snippet(chunk_of("It works. " + "Many words and more " * 30), "works")
+    snippet = snippet_of(chunk_of("It works. " + "Many words and more " * 30), "works")
     assert 150 < len(snippet.text) <= 200
     assert snippet.text.split()[-1] in ("Many", "words", "and", "more")
 
 
 def test_a_long_sentence_is_cut_around_its_matches():
     text = "filler words go here " * 40 + "the needle hides in a haystack " + "and more of them follow " * 40
-    snippet = make_snippet(chunk_of(text), "needle haystack")
+    snippet = snippet_of(chunk_of(text), "needle haystack")
     assert highlighted(snippet) == ["needle", "haystack"]
     assert LONG - 60 <= len(snippet.text) <= LONG
     assert f" {snippet.text} " in text
     assert snippet.start > 1000
 
 
-def test_the_window_takes_the_heavier_matches():
+def test_the_window_takes_the_most_terms():
     text = "a needle first, " + "then nothing at all, " * 40 + "then a needle in a haystack, " + "and so on, " * 40
-    assert highlighted(make_snippet(chunk_of(text), "needle haystack")) == ["needle", "haystack"]
+    assert highlighted(snippet_of(chunk_of(text), "needle haystack")) == ["needle", "haystack"]
 
 
 def test_text_without_blanks_is_cut_all_the_same():
-    snippet = make_snippet(chunk_of("水" * 1000 + "火山" + "水" * 1000), "火山")
+    snippet = snippet_of(chunk_of("水" * 1000 + "火山" + "水" * 1000), "火山")
     assert "火山" in highlighted(snippet)
     assert len(snippet.text) <= LONG
 
 
 def test_parts_and_wholes_are_one_highlight():
     assert highlighted(
-        make_snippet(chunk_of("Use faiss.IndexFlatIP, 東京タワー too."), "faiss.IndexFlatIP 東京タワー")
+        snippet_of(chunk_of("Use faiss.IndexFlatIP, 東京タワー too."), "faiss.IndexFlatIP 東京タワー")
     ) == [
         "faiss.IndexFlatIP",
         "東京タワー",
@@ -119,14 +118,14 @@ def test_parts_and_wholes_are_one_highlight():
 def test_the_page_is_that_of_the_snippet():
     chunk = chunk_of(f"{FIRST} {SECOND}", pages=(2, 3))
     turn = 1000 + len(FIRST)
-    assert make_snippet(chunk, "random changes", page_of=lambda at: 2 if at < turn else 3).page == 3
-    assert make_snippet(chunk, "slope", page_of=lambda at: 2 if at < turn else 3).page == 2
+    assert snippet_of(chunk, "random changes", page_of=lambda at: 2 if at < turn else 3).page == 3
+    assert snippet_of(chunk, "slope", page_of=lambda at: 2 if at < turn else 3).page == 2
 
 
 def test_the_page_is_not_guessed():
-    assert make_snippet(chunk_of(FIRST, pages=(2, 3)), "slope").page is None
-    assert make_snippet(chunk_of(FIRST, pages=(2, 2)), "slope").page == 2
-    assert make_snippet(chunk_of(FIRST), "slope").page is None
+    assert snippet_of(chunk_of(FIRST, pages=(2, 3)), "slope").page is None
+    assert snippet_of(chunk_of(FIRST, pages=(2, 2)), "slope").page == 2
+    assert snippet_of(chunk_of(FIRST), "slope").page is None
 
 
 @given(
@@ -138,7 +137,7 @@ def test_the_page_is_not_guessed():
 )
 def test_a_snippet_is_a_slice_with_its_own_line(pieces, query):
     chunk = chunk_of("".join(pieces))
-    snippet = make_snippet(chunk, query)
+    snippet = snippet_of(chunk, query)
     at = snippet.start - chunk.start
     assert snippet.text == chunk.text[at : snippet.end - chunk.start]
     assert snippet.text == snippet.text.strip() or not chunk.text.strip()
@@ -149,3 +148,14 @@ def test_a_snippet_is_a_slice_with_its_own_line(pieces, query):
     for start, end in snippet.matches:
         assert before <= start < end <= len(snippet.text)
         before = end
+    spans = sentences(chunk.text)
+    inside = [any(s < edge < e for s, e in spans) for edge in (at, at + len(snippet.text))]
+    assert snippet.cut == tuple(inside)
+
+
+def test_a_snippet_knows_where_it_is_cut():
+    long = "filler words go here " * 40 + "the needle hides in a haystack " + "and more of them follow " * 40
+    assert snippet_of(chunk_of(long), "needle haystack").cut == (True, True)
+    assert snippet_of(chunk_of(f"needle first, {long}"), "needle first").cut == (False, True)
+    assert snippet_of(chunk_of(f"{FIRST} {SECOND}"), "random changes").cut == (False, False)
+    assert snippet_of(chunk_of("It works. " + "Many words and more " * 30), "works").cut == (False, True)

@@ -1,0 +1,228 @@
+"""The answer line: search -> quotes of the best passages, or a language model's answer that is checked.
+
+Nothing is printed here: callbacks take what a user may want to see meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ragcli.errors import LlmUnavailable, ModelUnavailable, RagcliError
+from ragcli.index.reader import Index
+from ragcli.retrieve.engine import Searcher, SearchOptions
+from ragcli.types import Answer, Results
+
+if TYPE_CHECKING:
+    from ragcli.answer.prompt import Message, Prompt, Turn
+
+# The prompt, the model and the checks of a written answer are imported in functions: an answer of quotes would wait
+# 50 ms for them.
+
+Say = Callable[[str], None]  # takes one line for the user
+Show = Callable[[str], None]  # takes the next piece of an answer that is being written
+Write = Callable[[Sequence["Message"], Say], Iterator[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """How many passages are read, and who writes the answer: without ``llm`` and ``local`` it is quotes."""
+
+    k: int = 8  # passages that are read
+    min_probability: float | None = None  # in [0, 1]: only passages at least this likely to answer
+    llm: str | None = None  # the name of a language model on a server
+    local: str | None = None  # or a transformers model in this process: hf:FOLDER or hf:ORG/NAME
+    base_url: str | None = None  # of the server's OpenAI-compatible API; None: https://api.openai.com/v1
+    key: str = field(default="", repr=False)  # of that API
+    strict: bool = False  # leave out sentences that their citations do not support
+    context_tokens: int = 3000  # the longest prompt, in tokens of the embedding model
+    timeout: float = 120  # seconds that a server may be silent
+    offline: bool = False  # download no model, and ask a server on this machine only
+
+    @property
+    def writer(self) -> str | None:
+        """The name of the language model; None when the answer is quotes."""
+        return self.local or self.llm
+
+
+class Outcome(NamedTuple):
+    """An answer, and why the language model gave none: then ``answer`` has no text and cites the passages."""
+
+    answer: Answer
+    failure: RagcliError | None = None
+
+
+class Asker:
+    """An open index with the models that answer from it, each loaded once and when it is first used."""
+
+    def __init__(
+        self,
+        index: Index,
+        options: AskOptions | None = None,
+        *,
+        say: Say = lambda _line: None,
+        show: Show | None = None,
+        base: Path | None = None,
+    ) -> None:
+        """Prepare to answer from ``index``; nothing is loaded or sent yet.
+
+        ``say`` takes notes, one line each. ``show`` takes the text of a written answer piece by piece and a line break
+        at its end, before the text is checked; a refusal is not shown. A language model gets paths relative to ``base``
+        (None: the current folder).
+        """
+        self._index = index
+        self._options = options or AskOptions()
+        self._say = say
+        self._show = show
+        self._base = base
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        options = self._options
+        return Searcher(
+            self._index,
+            SearchOptions(k=options.k, min_probability=options.min_probability, offline=options.offline),
+        )
+
+    def search(self, question: str) -> Results:
+        """Return the passages to answer from; their notes are said. Raises what a search raises."""
+        results = self._searcher.search(question)
+        for note in results.notes:
+            self._say(f"note: {note}")
+        return results
+
+    def answer(self, results: Results) -> Outcome:
+        """Answer the question of ``results`` from their hits; without hits the answer has no text.
+
+        Raises UsageError when the best passage does not fit into the prompt, and for an invalid address, key or name.
+        """
+        if not results.hits:
+            by = self._options.writer or "extract"
+            return Outcome(Answer(results.query, "", (), grounded=True, by=by, notes=results.notes))
+        if self._options.writer is not None:
+            return self._written(results, self._options.writer)
+        from ragcli.answer.extract import extract
+
+        return Outcome(extract(self._searcher, results, self._options.min_probability))
+
+    def prompt(self, results: Results) -> Prompt:
+        """Return what a language model would be sent; a note says when not all passages fit."""
+        from ragcli.answer.prompt import build_prompt
+        from ragcli.models.resolve import resolve_stored
+        from ragcli.models.tokenizer import open_tokenizer
+
+        prompt = build_prompt(
+            results.query,
+            results.hits,
+            count=open_tokenizer(resolve_stored(self._index.settings.model)).count,
+            budget=self._options.context_tokens,
+            base=self._base or Path.cwd(),
+        )
+        if len(prompt.hits) < len(results.hits):
+            self._say(f"note: {len(prompt.hits)} of {len(results.hits)} passages fit into --context-tokens")
+        return prompt
+
+    def stand_alone(self, question: str, turns: Sequence[Turn]) -> str:
+        """Return a follow-up question as it is searched for after ``turns``, of which there is at least one.
+
+        A language model rewrites it. Without one, or when it fails, the words of the last question are added where the
+        new one seems to refer to it. A changed question is said.
+        """
+        from ragcli.answer.prompt import read_rewritten, rewrite_prompt, with_last_words
+
+        rewritten = ""
+        if self._options.writer is not None:
+            from ragcli.answer.llm import without_thinking
+
+            try:
+                pieces = self._write(rewrite_prompt(question, turns), lambda _note: None)
+                rewritten = read_rewritten("".join(without_thinking(pieces)))
+            except (LlmUnavailable, ModelUnavailable) as error:
+                self._say(f"note: the question was not rewritten: {error}")
+        rewritten = rewritten or with_last_words(question, turns[-1].question)
+        if rewritten != question:
+            self._say(f"asked as: {rewritten}")
+        return rewritten
+
+    def _written(self, results: Results, by: str) -> Outcome:
+        from ragcli.answer.claims import passages_cited, written_answer
+        from ragcli.answer.prompt import injection_notes
+
+        prompt = self.prompt(results)
+        notes = list(results.notes)
+
+        def add(note: str) -> None:
+            notes.append(note)
+            self._say(f"note: {note}")
+
+        for note in injection_notes(prompt.hits):
+            add(note)
+        try:
+            text = self._text(prompt.messages, add)
+            answer = written_answer(
+                results.query,
+                text,
+                prompt.hits,
+                by=by,
+                supports=self._searcher.supports,
+                strict=self._options.strict,
+                notes=notes,
+            )
+        except (LlmUnavailable, ModelUnavailable) as error:
+            passages = passages_cited(results.hits)
+            return Outcome(
+                Answer(results.query, "", passages, grounded=False, by=by, notes=(*notes, str(error))), error
+            )
+        return Outcome(answer)
+
+    def _text(self, messages: Sequence[Message], note: Say) -> str:
+        """Return what the model writes, which is shown meanwhile."""
+        from ragcli.answer.claims import may_become_refusal
+        from ragcli.answer.llm import without_thinking
+
+        text, shown = "", False
+        late: list[str] = []  # notes that would stand in the middle of a line of the answer
+
+        def add(line: str) -> None:
+            (late.append if shown else note)(line)
+
+        try:
+            for piece in without_thinking(self._write(messages, add)):
+                text += piece
+                if self._show is not None and not may_become_refusal(text):
+                    self._show(piece if shown else text)
+                    shown = True
+        finally:
+            if self._show is not None and shown:
+                self._show("\n")
+            for line in late:
+                note(line)
+        return text
+
+    @cached_property
+    def _write(self) -> Write:
+        """The open language model. Raises LlmUnavailable, ModelUnavailable, UsageError."""
+        options = self._options
+        if options.local:
+            from ragcli.models.torch.generator import open_generator
+
+            generator = open_generator(options.local, offline=options.offline)
+            return lambda messages, note: generator.stream([asdict(message) for message in messages], note)
+        from ragcli.answer.llm import DEFAULT_URL, open_endpoint, stream_chat
+
+        if not options.base_url and not options.key:
+            raise LlmUnavailable(
+                f"{DEFAULT_URL} wants a key", "set OPENAI_API_KEY, or name your own server with --base-url"
+            )
+        endpoint = open_endpoint(
+            options.base_url or DEFAULT_URL,
+            options.llm or "",
+            key=options.key,
+            timeout=options.timeout,
+            offline=options.offline,
+        )
+        self._say(f"asking {endpoint.model} at {endpoint.host}")
+        return partial(stream_chat, endpoint)
