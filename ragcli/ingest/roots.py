@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ragcli.errors import UsageError
 from ragcli.index.catalog.database import damaged
@@ -16,8 +16,7 @@ from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.discover import Rules
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
+class Forgotten(NamedTuple):
     """How many documents went, which roots went with them, and which paths below other roots stay out."""
 
     documents: int
