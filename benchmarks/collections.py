@@ -1,8 +1,12 @@
-"""BEIR-format collections beside the project, and indexes made of them the way a user makes one."""
+"""BEIR-format collections, and indexes made of them the way a user makes one.
+
+They lie in ``../shared/data``, or in the folder that BENCHMARK_DATA names; README.md says where to get them.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +15,7 @@ from pathlib import Path
 
 from ragcli.ingest.sync import SyncOptions, sync
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+SHARED = Path(os.environ.get("BENCHMARK_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data").expanduser()
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class BeirCollection:
 
 
 def load(name: str, split: str = "test") -> BeirCollection:
-    """A collection with the questions of one split; raises FileNotFoundError when it is not beside the project."""
+    """A collection with the questions of one split; raises FileNotFoundError for a collection that is not there."""
     folder = SHARED / name
     corpus = {}
     for row in _rows(folder / "corpus.jsonl"):

@@ -1,9 +1,10 @@
-"""The documents keep their word: what they name exists, and what the code has they name."""
+"""The documents are true: their blocks run, their links lead somewhere, and the references are those of the code."""
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,34 +14,133 @@ from ragcli.cli.app import command_tree
 
 PROJECT = Path(__file__).resolve().parents[1]
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+GUIDE = (PROJECT / "docs" / "guide.md").read_text(encoding="utf-8")
 TREE = command_tree()
 COMMANDS = {name: command for name, command in TREE.commands.items() if name != "models"}
 
+sys.path.insert(0, str(PROJECT / "docs"))
+import blocks  # noqa: E402 (a program of docs/, which is not a package)
+import make_picture  # noqa: E402
+import make_reference  # noqa: E402
 
-def command_lines() -> list[str]:
-    """Each call of ragcli in the README, one a pipe member."""
-    lines = [part for line in README.splitlines() for part in re.split(r"[|;]|<\(", line.split("  #")[0])]
-    return [
-        m[0]
-        for line in lines
-        if (m := re.search(r"\bragcli [a-z]+ .*", line)) and line.strip().startswith(("$", "ragcli"))
-    ]
+PROGRAMS = [block for block in blocks.blocks() if block.is_program]
+RUN = [block for block in PROGRAMS if not block.why_not]
 
 
-@pytest.mark.parametrize("line", command_lines())
-def test_a_call_in_the_readme_names_a_command_and_options_that_exist(line):
-    words = line.split()
-    known = {flag for p in TREE.commands[words[1]].params for flag in (*p.opts, *p.secondary_opts)}
-    assert {word for word in words[2:] if re.fullmatch(r"--?[a-zA-Z0][\w-]*", word)} <= known
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> blocks.World:
+    return blocks.World(tmp_path_factory.mktemp("world"))
 
 
-def test_the_readme_has_calls_to_check():
-    assert len(command_lines()) >= 15
+@pytest.mark.parametrize("block", PROGRAMS, ids=lambda block: block.name)
+def test_a_block_runs_twice_and_prints_what_it_shows(block, world):
+    if block.why_not:
+        pytest.skip(block.why_not)
+    match block.language:
+        case "console":
+            assert blocks.faults(block, world) == []
+        case "toml":
+            assert_settings_hold(block, world)
+        case _:
+            world.fresh(index=not block.makes_index)
+            for _ in range(2):
+                done = world.python(block.code, doctest=block.language == "pycon")
+                assert done.returncode == 0, done.stdout + done.stderr
+                assert done.stdout or block.language == "pycon"
+
+
+def assert_settings_hold(block, world):
+    """Every key of the file is the value of an option, as ``ragcli config`` sees it."""
+    world.fresh(index=True)
+    (world.home / "ragcli.toml").write_text(block.code, encoding="utf-8")
+    told = json.loads(world.bash("ragcli config --json"))
+    options = [entry for entry in told["options"] if "toml" in entry["from"]]
+    found = {(entry["command"], entry["option"]): entry["value"] for entry in options}
+    for key, value in tomllib.loads(block.code).items():
+        if isinstance(value, dict):
+            assert {(key, option): given for option, given in value.items()}.items() <= found.items()
+        else:
+            assert {found[command, option] for command, option in found if option == key} == {value}
+
+
+def test_most_blocks_run(capsys):
+    commands = sum(len(block.commands) for block in RUN)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{len(RUN)} of {len(PROGRAMS)} blocks run, with {commands} commands\n")
+    assert len(RUN) >= 25
+    assert commands >= 45
+    assert {block.language for block in RUN} >= {"console", "python", "toml"}
+
+
+@pytest.mark.parametrize("block", list(blocks.blocks()), ids=lambda block: block.name)
+def test_what_only_is_to_be_read_has_no_commands(block):
+    assert block.is_program or not re.search(r"^(\$|>>>) ", block.code, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "alike"),
+    [
+        ("a.md:3   54%", "a.md:3  55%", True),
+        ("a.md:3   54%", "a.md:3  57%", False),
+        ("a.md:3   54%", "a.md:4  54%", False),
+        ("4 chunks in 3.4 s", "4 chunks in 18 s", True),
+        ("4 chunks in 3.4 s", "5 chunks in 3.4 s", False),
+        ("rerank #1 -0.14", "rerank #1 -0.15", True),
+        ("rerank #1 -0.14", "rerank #1 0.14", False),
+        ("dense #3 0.50", "dense #3 none", False),
+        ("12 KiB of 2026-11-28", "13 KiB of 2027-01-01", True),
+    ],
+)
+def test_only_what_machines_differ_in_may_differ(shown, printed, alike):
+    assert blocks.same_line(shown, printed) is alike
+
+
+def test_three_dots_stand_for_any_number_of_lines():
+    assert blocks.same(["a", "...", "d"], ["a", "b", "c", "d"])
+    assert blocks.same(["a", "..."], ["a"])
+    assert not blocks.same(["a", "...", "d"], ["a", "b"])
+    assert not blocks.same(["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("page", ["cli.md", "python.md"])
+def test_a_reference_is_made_from_the_code(page):
+    made = make_reference.cli_page() if page == "cli.md" else make_reference.python_page()
+    assert made == (PROJECT / "docs" / page).read_text(encoding="utf-8"), "run: python docs/make_reference.py"
+
+
+def test_the_picture_shows_what_the_command_prints(sample_home):
+    printed = make_picture.shown(make_picture.svg(make_picture.printed(sample_home, "samples")))
+    shown = make_picture.shown(make_picture.PICTURE.read_text(encoding="utf-8"))
+    assert blocks.same(shown, printed), "run: python docs/make_picture.py"
+    assert sum(line.endswith("%") for line in shown) == 3
+
+
+def test_the_picture_loads_nothing():
+    picture = make_picture.PICTURE.read_text(encoding="utf-8")
+    assert re.findall(r"https?://[^\"')\s]+", picture) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"href|@import|@font-face|<script", picture)
+
+
+def calls() -> list[str]:
+    """Each call of ragcli in a console block, also of those that do not run here."""
+    texts = [command.text.split("  #")[0] for block in PROGRAMS for command in block.commands]
+    parts = [part for text in texts for part in re.split(r"[|;\n]|<\(", text)]
+    return [found[0] for part in parts if (found := re.search(r"\bragcli [a-z]+\b.*", part))]
+
+
+@pytest.mark.parametrize("call", calls())
+def test_a_call_names_a_command_and_options_that_exist(call):
+    words = call.split()[1:]
+    group = TREE
+    while hasattr(group, "commands"):
+        group = group.commands[words.pop(0)]
+    known = {flag for p in group.params for flag in (*p.opts, *p.secondary_opts)}
+    assert {word for word in words if re.fullmatch(r"--?[a-zA-Z0][\w-]*", word)} <= known | {"--help"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_tells_of_every_command(name):
-    assert re.search(rf"ragcli {name}\b", README)
+def test_the_guide_tells_of_every_command(name):
+    assert re.search(rf"ragcli\s{name}\b", GUIDE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -49,20 +149,9 @@ def test_every_option_says_what_it_is_for(name):
     assert [option for option in silent if option != "help"] == []
 
 
-def test_the_readme_begins_with_the_two_commands():
+def test_the_readme_begins_with_the_two_commands_and_is_one_screen():
     assert README.index("make demo") < README.index("make test") < 400
-
-
-def test_the_first_example_is_what_the_command_prints(sample_home, ragcli):
-    command, shown = re.search(r"```text\n\$ ragcli (query [^\n]*)\n(.*?)```", README, re.DOTALL).groups()
-    words = shlex.split(command.replace("--index demo", "--index samples"))
-    done = ragcli(*words, "--format", "text", "--home", str(sample_home), cwd=PROJECT, COLUMNS="100")
-    # the last digits of a probability are those of the processor
-    percent = re.compile(r" +(\d+)%$", re.MULTILINE)
-    assert percent.sub("", done.stdout).rstrip() == percent.sub("", shown).rstrip()
-    told, found = ([int(number) for number in percent.findall(text)] for text in (shown, done.stdout))
-    assert told == pytest.approx(found, abs=2)
-    assert len(told) == 3
+    assert len(README.splitlines()) <= 75
 
 
 @pytest.mark.parametrize(

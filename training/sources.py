@@ -1,6 +1,6 @@
 """The training data of the reranker: pairs of a question and its answering passage, by source, capped and split.
 
-The files lie outside the project, in ``shared/data/train`` beside it; each is named in the manifest with its digest.
+The files lie outside the project, in ``train/`` of the benchmarks' collections; the manifest has the digest of each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TRAIN = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "train"
+from benchmarks.collections import SHARED
+
+TRAIN = SHARED / "train"
 
 
 @dataclass(frozen=True)
