@@ -72,9 +72,9 @@ def test_most_blocks_run(capsys):
     assert {block.language for block in RUN} >= {"console", "python", "toml"}
 
 
-@pytest.mark.parametrize("block", list(blocks.blocks()), ids=lambda block: block.name)
-def test_what_only_is_to_be_read_has_no_commands(block):
-    assert block.is_program or not re.search(r"^(\$|>>>) ", block.code, re.MULTILINE)
+def test_a_block_that_does_not_run_has_no_commands():
+    read = [block for block in blocks.blocks() if not block.is_program]
+    assert [block.name for block in read if re.search(r"^(\$|>>>) ", block.code, re.MULTILINE)] == []
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def calls() -> list[str]:
 @pytest.mark.parametrize("call", calls())
 def test_a_call_names_a_command_and_options_that_exist(call):
     words = call.split()[1:]
-    group = TREE
-    while hasattr(group, "commands"):
-        group = group.commands[words.pop(0)]
-    known = {flag for p in group.params for flag in (*p.opts, *p.secondary_opts)}
+    command = TREE.commands[words.pop(0)]
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]
+    known = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
     assert {word for word in words if re.fullmatch(r"--?[a-zA-Z0][\w-]*", word)} <= known | {"--help"}
 
 
