@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-import ragcli
 from ragcli.errors import RagcliError
 from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.sandbox.limits import Limits
@@ -186,7 +185,7 @@ def _cause(code: int) -> str:
 
 def environment() -> dict[str, str]:
     """The environment in which a child process imports this very package."""
-    root = Path(ragcli.__file__).parents[1]
+    root = Path(__file__).parents[3]  # of the package, also where it is not installed
     if root.name in ("site-packages", "dist-packages"):  # on the path of every interpreter, behind the standard library
         return dict(os.environ)
     inherited = os.environ.get("PYTHONPATH")
