@@ -118,6 +118,11 @@ class TextBuilder:
             self._headings.push(text, level)
             self.add(text, "heading", page=page)
 
+    @property
+    def is_empty(self) -> bool:
+        """True until a block has text."""
+        return not self._blocks
+
     def build(self, path: Path, title: str, warnings: tuple[str, ...] = ()) -> Document:
         """The document so far, its loader still to be named; LoadError(EMPTY) when no block has text."""
         if not self._blocks:

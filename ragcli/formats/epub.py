@@ -10,15 +10,20 @@ from urllib.parse import unquote
 from xml.parsers import expat
 from zipfile import ZipFile
 
+from selectolax.lexbor import LexborNode
+
 from ragcli.errors import LoadError
 from ragcli.formats.archive import open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.decode import decode
 from ragcli.formats.html.loader import html_blocks
+from ragcli.formats.html.tree import parse
 from ragcli.types import Document, Reason
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
+_NCX = "application/x-dtbncx+xml"
+_HEADING = re.compile(r"<h[1-6][\s>]", re.IGNORECASE)
 _FONT_OBFUSCATION = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
 _MARKUP = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"}
 
@@ -44,14 +49,17 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     warnings = []
     with open_archive(data, ".epub") as archive:
         _refuse_drm(archive)
-        title, chapters = _read_package(archive)
+        title, chapters, contents = _read_package(archive)
+        names = _read_contents(archive, contents) if contents else {}
         for number, name in enumerate(chapters, start=1):
             try:
-                markup, _ = decode(read_member(archive, name))
+                markup = _markup(archive, name)
             except LoadError as error:
                 warnings.append(f"part {number}: {error.detail}")
                 continue
-            html_blocks(builder, _SELF_CLOSED.sub(_open_and_close, markup), number)
+            if name in names and not _HEADING.search(markup):  # its name stands in the table of contents only
+                builder.heading(*names[name], page=number)
+            html_blocks(builder, markup, number, whole=True)
     if len(warnings) == len(chapters):
         raise LoadError(Reason.DAMAGED, warnings[0] if warnings else "the spine names no text")
     return builder.build(path, title if is_title(title, path) else "", tuple(warnings))
@@ -69,8 +77,12 @@ def _refuse_drm(archive: ZipFile) -> None:
         raise LoadError(Reason.ENCRYPTED, "the book has DRM")
 
 
-def _read_package(archive: ZipFile) -> tuple[str, list[str]]:
-    """The title of the book and the names of its text files in reading order."""
+def _markup(archive: ZipFile, name: str) -> str:
+    return _SELF_CLOSED.sub(_open_and_close, decode(read_member(archive, name))[0])
+
+
+def _read_package(archive: ZipFile) -> tuple[str, list[str], str]:
+    """The title of the book, the names of its text files in reading order, and that of its table of contents."""
     container = _elements(read_member(archive, _CONTAINER), _CONTAINER)
     package = next((e.attributes.get("full-path", "") for e in container if e.name == "rootfile"), "")
     elements = _elements(read_member(archive, package), package)
@@ -82,9 +94,44 @@ def _read_package(archive: ZipFile) -> tuple[str, list[str]]:
         item = items.get(reference, {})
         is_contents = "nav" in item.get("properties", "").split()
         if item.get("media-type", "") in _MARKUP and not is_contents:
-            href = unquote(item.get("href", "").partition("#")[0])
-            chapters.append(posixpath.normpath(posixpath.join(folder, href)))
-    return title, chapters
+            chapters.append(_resolved(folder, item.get("href", "")))
+    listed = [item.get("href", "") for item in items.values() if "nav" in item.get("properties", "").split()]
+    listed += [item.get("href", "") for item in items.values() if item.get("media-type") == _NCX]
+    return title, chapters, _resolved(folder, listed[0]) if listed else ""
+
+
+def _resolved(folder: str, href: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, unquote(href.partition("#")[0])))
+
+
+def _read_contents(archive: ZipFile, name: str) -> dict[str, tuple[str, int]]:
+    """The title and the level of each file that the table of contents (nav or NCX) names; {} when it is damaged."""
+    try:
+        tree = parse(_markup(archive, name))
+    except LoadError:
+        return {}
+    folder = posixpath.dirname(name)
+    found: dict[str, tuple[str, int]] = {}
+    points = [
+        (point, point.css_first("navlabel"), point.css_first("content"), "src", "navpoint")
+        for point in tree.css("navpoint")
+    ] or [(link, link, link, "href", "ol") for link in tree.css("nav a")]
+    for point, label, target, attribute, parent in points:
+        title = " ".join(label.text().split()) if label is not None else ""
+        href = (target.attributes.get(attribute) or "") if target is not None else ""
+        if title and href:
+            found.setdefault(_resolved(folder, href), (title, _level(point, parent)))
+    return found
+
+
+def _level(node: LexborNode, name: str) -> int:
+    """How many elements called ``name`` are open at ``node``, itself included."""
+    level = 0
+    above: LexborNode | None = node
+    while above is not None:
+        level += above.tag == name
+        above = above.parent
+    return max(1, level)
 
 
 def _elements(data: bytes, name: str) -> list[_Element]:

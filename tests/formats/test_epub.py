@@ -119,3 +119,31 @@ def test_a_book_does_not_reach_out_of_its_archive():
     document = read(book(**{"OEBPS/book.opf": PACKAGE.replace("text/two.xhtml", "../../../../etc/passwd")}))
     assert "root:" not in document.text
     assert len(document.warnings) == 1
+
+
+NCX = """<?xml version="1.0"?><ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap><navPoint id="a">
+<navLabel><text>First: Rain</text></navLabel><content src="text/chapter%20one.xhtml"/></navPoint><navPoint id="b">
+<navLabel><text>Second: Snow</text></navLabel><content src="text/two.xhtml#top"/></navPoint></navMap></ncx>"""
+NAV = (
+    '<html xmlns="http://www.w3.org/1999/xhtml"><body><nav><ol><li><a href="text/chapter%20one.xhtml">First: '
+    '<b>Rain</b></a></li><li><a href="text/two.xhtml">Second: Snow</a></li></ol></nav></body></html>'
+)
+
+
+@pytest.mark.parametrize("kind", ["nav", "ncx"])
+def test_chapters_without_a_heading_have_the_name_of_the_table_of_contents(kind):
+    bare = "<html><body><p>{}</p><aside epub:type='footnote'>Note {}.</aside></body></html>"
+    changes = {"OEBPS/text/chapter one.xhtml": bare.format("It pours.", 1), "OEBPS/nav.xhtml": NAV}
+    if kind == "ncx":
+        item = '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/></manifest>'
+        nav = '<item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>'
+        changes["OEBPS/book.opf"] = PACKAGE.replace(nav, "").replace("</manifest>", item)
+        changes["OEBPS/toc.ncx"] = NCX
+    document = read(book(**changes))
+    assert [(document.text[b.start : b.end], b.headings) for b in document.blocks] == [
+        ("First: Rain", ("First: Rain",)),
+        ("It pours.", ("First: Rain",)),
+        ("Note 1.", ("First: Rain",)),
+        ("Two", ("Two",)),
+        ("It goes in rounds.", ("Two",)),
+    ]

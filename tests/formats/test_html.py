@@ -55,7 +55,7 @@ def test_headings_lists_code_and_line_breaks():
         "<nav><ul><li>chrome</ul></nav>",
         "<header><h1>chrome</h1></header>",
         "<footer>chrome</footer>",
-        "<aside>chrome</aside>",
+        "<aside><a href=x>chrome</a></aside>",
         "<form><label>chrome</label><input></form>",
         "<button>chrome</button>",
         "<select><option>chrome</select>",
@@ -65,7 +65,8 @@ def test_headings_lists_code_and_line_breaks():
         "<div style='color:red; display: none'>chrome</div>",
         "<span aria-hidden=true>chrome</span>",
         "<svg><title>chrome</title></svg>",
-        "<img alt=chrome>",
+        "<img alt='chrome.png'>",
+        "<img alt=chrome role=presentation>",
     ],
 )
 def test_chrome_is_left_out(chrome):
@@ -193,3 +194,100 @@ def test_a_real_news_page_is_its_article():
     assert all(block.headings[0] == title for block in document.blocks)
     for chrome in ("function(", "Skip to main content", "Search form", "$("):
         assert chrome not in document.text
+
+
+ARTICLE = f"<main><h1>Weir</h1><p>{LONG}</p>{{}}</main>"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        (
+            "<aside class='footnote'><span>[<a href=#x>1</a>]</span><p>The weir is from 1911.</p></aside>",
+            "The weir is from 1911.",
+        ),
+        ("<aside class=topic><p>Why a weir</p><p>It holds the water.</p></aside>", "It holds the water."),
+        ("<blockquote><p>Wet.</p><footer>Keeper Ambrose</footer></blockquote>", "Keeper Ambrose"),
+        ("<article><p>a</p><footer>Set in 1911 type.</footer></article>", "Set in 1911 type."),
+        ("<h2><button>Who opens it?</button></h2><p>The keeper.", "Who opens it?"),
+        ("<div><button aria-expanded=false aria-controls=p>What is it for?</button></div>", "What is it for?"),
+        ("<x-y><template shadowrootmode='open'><p>Inner gates</p></template></x-y>", "Inner gates"),
+        ("<p><img src=a.png alt='Plan of the two gates'>", "Plan of the two gates"),
+        ("<svg><title>icon</title><text>Upper<tspan> pool</tspan></text></svg>", "Upper pool"),
+    ],
+)
+def test_what_a_reader_sees_in_the_article_is_content(markup, text):
+    found = texts(ARTICLE.format(markup))
+    assert any(text in one for one in found)
+    assert "icon" not in found
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<aside><ul><li><a href=a>Other one</a><li><a href=b>Other two</a></ul></aside>",
+        "<footer>Ambrose Ltd <a href=x>Imprint</a></footer>",
+        "<button>Copy</button>",
+        "<template><p>never shown</p></template>",
+    ],
+)
+def test_links_to_other_pages_and_buttons_are_chrome(markup):
+    assert texts(ARTICLE.format(markup)) == ["Weir", LONG.strip()]
+
+
+def test_items_have_the_numbers_that_browsers_show():
+    markup = "<ol start=4><li>a<li value=9>b<li>c</ol><ol reversed><li>x<li>y</ol><ol type=i start=3><li>z</ol>"
+    assert texts(markup) == ["4. a", "9. b", "10. c", "2. x", "1. y", "iii. z"]
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("2<sup>10</sup> and 10<sup>-3</sup> km<sup>2</sup>", "2^10 and 10^-3 km^2"),
+        ("H<sub>2</sub>SO<sub>4</sub>, a<sub>n</sub>, T<sub>0</sub>", "H2SO4, a_n, T_0"),
+        ("the 4<sup>th</sup> weir<sup><a href=#n>2</a></sup>", "the 4th weir2"),
+        ("<math><msup><mi>c</mi><mn>2</mn></msup></math>", "c^2"),
+        ("<math><mfrac><mn>3</mn><mn>4</mn></mfrac></math>", "3/4"),
+        ("<math><mroot><mi>x</mi><mn>3</mn></mroot><mo>+</mo><msqrt><mn>2</mn></msqrt></math>", "root(3, x)+sqrt(2)"),
+        (
+            "<math><munderover><mo>∑</mo><mrow><mi>k</mi><mo>=</mo><mn>0</mn></mrow><mi>n</mi></munderover><mi>k</mi></math>",
+            "sum_(k=0)^n k",
+        ),
+        (
+            "<span class=katex><span class=katex-mathml><math><semantics><msup><mi>x</mi><mn>2</mn></msup><annotation>"
+            "x^2 in TeX</annotation></semantics></math></span><span class=katex-html aria-hidden=true>x2</span></span>",
+            "x^2",
+        ),
+        (
+            "<span><span class=mwe-math-mathml-inline style='display: none;'><math><mi>y</mi></math></span><img "
+            "class=mwe-math-fallback-image-inline aria-hidden=true alt='{y}'></span>",
+            "y",
+        ),
+        ("<ruby>東<rp>(</rp><rt>とう</rt><rp>)</rp>京<rt>きょう</rt></ruby>へ", "東京(とうきょう)へ"),
+    ],
+)
+def test_formulas_and_readings_keep_their_structure(markup, text):
+    assert texts(f"<p>{markup}</p>") == [text]
+
+
+def test_a_picture_whose_caption_says_the_same_is_said_once():
+    assert texts("<figure><img alt='The weir'><figcaption>The weir</figcaption></figure>") == ["The weir"]
+    aria = "<figure><img alt='The weir'><figcaption aria-hidden=true>The weir</figcaption></figure>"
+    assert texts(aria) == ["The weir"]
+
+
+def test_bytes_that_are_utf_8_are_utf_8_whatever_the_page_says():
+    page = "<meta charset=iso-8859-1><p>Crème brûlée – 4 €".encode()
+    assert html.load(Path("a.html"), page, LoadOptions()).text == "Crème brûlée – 4 €"
+
+
+def test_a_page_of_scripts_is_what_its_head_says():
+    head = (
+        "<title>Tides</title><meta name=description content='High water by harbour.'><script type=application/ld+json>"
+    )
+    page = f'{head}{{"@graph": [{{"@type": "Thing", "name": "Leith", "url": "x"}}]}}</script></head><div id=app></div>'
+    document = html.load(Path("a.html"), page.encode(), LoadOptions())
+    assert (document.title, document.text) == ("Tides", "Tides\n\nHigh water by harbour.\n\nLeith")
+    assert "JavaScript" in document.warnings[0]
+    with pytest.raises(LoadError, match="JavaScript"):
+        html.load(Path("a.html"), b"<title>Tides</title><script>go()</script><div id=app>", LoadOptions())

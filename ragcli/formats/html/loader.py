@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from selectolax.lexbor import LexborNode
 
+from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, normalise
-from ragcli.formats.html.tree import Survey, parse, survey, tags, text_of, visit
+from ragcli.formats.equations import lowered, raised
+from ragcli.formats.html.tree import FORMULA, Survey, drawing_text, parse, survey, tags, text_of, visit
+from ragcli.formats.lines import numeral
 from ragcli.formats.tables import Cell, Grid, Row, named_rows
-from ragcli.types import BlockKind, Document
+from ragcli.types import BlockKind, Document, Reason
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = tags(
@@ -23,11 +29,21 @@ _BLOCKS = tags(
 _PRE = frozenset(("pre", "xmp", "listing"))
 _LONG_PRE = 10_000  # characters; a longer <pre> is a plain text document in an HTML wrapper
 _LISTS = frozenset(("ul", "ol"))
+_SCRIPTS = frozenset(("sup", "sub", "ruby", "rt"))
+_INLINE = _SCRIPTS | {"br", "math", "svg", "img", "a"}
+_DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]', 'meta[name="twitter:description"]')
+_SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
+_MAX_JSON_DEPTH = 20
+_NAME_OF_A_FILE = re.compile(
+    r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)\Z|(?:image|img|icon|logo|photo|picture)\Z", re.IGNORECASE
+)
 
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
 _DECLARED = re.compile(rb"""(?i)<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
 # What browsers read for these labels: pages that claim them are Windows-1252 in truth.
 _LABELS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
+# A declaration that can be read in ASCII is not in UTF-16.
+_LABELS |= dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -36,26 +52,65 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     markup, warnings = _decode(data)
     builder = TextBuilder()
     title = html_blocks(builder, markup)
+    if builder.is_empty and "<script" in markup:
+        title = _describe(builder, markup)
+        warnings += ("the page needs JavaScript to show its text: only its description was read",)
     return builder.build(path, title, warnings)
 
 
-def html_blocks(builder: TextBuilder, markup: str, page: int | None = None) -> str:
-    """Append the main text of ``markup`` (a page or a fragment) and return its title, "" when it has none."""
+def html_blocks(builder: TextBuilder, markup: str, page: int | None = None, *, whole: bool = False) -> str:
+    """Append the main text of ``markup`` (a page or a fragment) and return its title, "" when it has none.
+
+    ``whole``: nothing in it is chrome, as in a chapter of a book.
+    """
     tree = parse(markup)
     found = survey(tree)
     if found is None:
         return ""
     writer = _Writer(builder, found, page)
-    writer.write(chrome=False)
-    if not writer.blocks:  # a page that is all form or all header: better its text than nothing
+    writer.write(chrome=whole)
+    if not writer.blocks and not whole:  # a page that is all form or all header: better its text than nothing
         writer.write(chrome=True)
     title = tree.css_first("head > title")
     return (" ".join(title.text().split()) if title else "") or writer.title
 
 
+def _describe(builder: TextBuilder, markup: str) -> str:
+    """Append the description of a page and its JSON-LD and return its title; LoadError(EMPTY) where there are none."""
+    tree = parse(markup)
+    found = tree.css_first("head > title")
+    title = " ".join((found.text() if found else "").split())
+    texts = [node.attributes.get("content") or "" for name in _DESCRIPTIONS for node in tree.css(name)]
+    for script in tree.css('script[type="application/ld+json"]'):
+        with suppress(ValueError, RecursionError):
+            texts += _said(json.loads(script.text() or ""), 0)
+    texts = [text for one in texts if (text := " ".join(one.split())) and text != title]
+    if not texts:
+        raise LoadError(Reason.EMPTY, "the page needs JavaScript to show its text")
+    builder.heading(title, 1)
+    for text in dict.fromkeys(texts):
+        builder.add(text)
+    return title
+
+
+def _said(value: object, depth: int) -> Iterator[str]:
+    if depth > _MAX_JSON_DEPTH:
+        return
+    if isinstance(value, dict):
+        for key, inside in value.items():
+            if isinstance(inside, str):
+                yield from (inside,) if key in _SAID else ()
+            else:
+                yield from _said(inside, depth + 1)
+    elif isinstance(value, list):
+        for inside in value:
+            yield from _said(inside, depth + 1)
+
+
 def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
     declared = None if declared_encoding(data) else _DECLARED.search(data[:_PRESCAN])
-    if declared:
+    # Programs save pages as UTF-8 and leave what these declare.
+    if declared and (data.isascii() or not _is_utf8(data)):
         label = (declared[1] or declared[2]).decode("ascii").lower()
         try:
             text = data.decode(_LABELS.get(label, label))
@@ -63,6 +118,14 @@ def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
             return decode(data)
         return normalise(text), ()
     return decode(data)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Table:
@@ -108,6 +171,48 @@ def _span(value: str | None) -> int:
     return max(1, int(value)) if value and value.isascii() and value.isdigit() and len(value) < 9 else 1
 
 
+class _Numbers:
+    """Counts the items of an ``<ol>`` as browsers do."""
+
+    def __init__(self, node: LexborNode) -> None:
+        attributes = node.attributes
+        self._kind = attributes.get("type") or "1"
+        self._step = -1 if "reversed" in attributes else 1
+        first = 1 if self._step > 0 else sum(1 for child in node.iter() if child.tag == "li")
+        self._next = _integer(attributes.get("start"), first)
+
+    def following(self, value: str | None) -> str:
+        """The number of the next item, whose own attribute may set it."""
+        number = _integer(value, self._next)
+        self._next = number + self._step
+        return _numeral(number, self._kind)
+
+
+def _integer(value: str | None, default: int) -> int:
+    value = (value or "").strip()
+    return int(value) if re.fullmatch(r"[+-]?\d{1,9}", value, re.ASCII) else default
+
+
+def _numeral(number: int, kind: str) -> str:
+    return numeral(number, {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}.get(kind, ""))
+
+
+def _alternative(node: LexborNode) -> str:
+    """What stands for a picture, "" for ornaments and where the caption says the same."""
+    attributes = node.attributes
+    text = " ".join((attributes.get("alt") or "").split())
+    if _NAME_OF_A_FILE.match(text) or attributes.get("role") in ("presentation", "none"):
+        return ""
+    parent = node.parent
+    for _ in range(3):
+        if parent is None or parent.tag == "figure":
+            break
+        parent = parent.parent
+    caption = parent.css_first("figcaption") if parent is not None and parent.tag == "figure" else None
+    is_said = caption is not None and "".join((caption.text() or "").split()) == "".join(text.split())
+    return "" if is_said and caption and caption.attributes.get("aria-hidden") != "true" else text
+
+
 class _Writer:
     """Turns the events of a page into blocks; text gathers until a block element begins or ends."""
 
@@ -118,22 +223,23 @@ class _Writer:
         self._found = found
         self._page = page
         self._inline: list[str] = []
+        self._open_scripts: list[int] = []  # where in it each open <sup>, <sub>, <ruby> and <rt> begins; -1: as it is
+        self._readings = ""  # of the open <ruby>
         self._heading: int | None = None
         self._pre = 0
-        self._lists: list[int | None] = []  # number of the last item; None in a list without numbers
+        self._lists: list[_Numbers | None] = []  # None: a list without numbers
         self._marker = ""
         self._items = 0  # open <li>
         self._tables: list[_Table | None] = []  # None: a table that only arranges the page
         self._follows: BlockKind | None = None  # kind of the last block when the next one of its kind goes right below
 
     def write(self, *, chrome: bool) -> None:
-        for node, tag, entering in visit(self._found.root, self._found.forms, chrome=chrome):
+        for node, tag, entering in visit(self._found.root, self._found.chrome, chrome=chrome):
             if tag == "-text":
                 text = text_of(node)
                 self._inline.append(text if self._pre else re.sub(r"[ \t\n\r\f]+", " ", text))
-            elif tag == "br":
-                if entering:
-                    self._inline.append("\n")
+            elif tag in _INLINE:
+                self._add_inline(node, tag, entering)
             elif tag in _BLOCKS:
                 self._flush()
                 if entering:
@@ -142,15 +248,51 @@ class _Writer:
                     self._leave(tag)
         self._flush()
 
+    def _add_inline(self, node: LexborNode, tag: str, entering: bool) -> None:
+        if tag in _SCRIPTS:
+            self._add_script(tag, entering)
+        elif not entering:
+            return
+        elif tag == "br":
+            self._inline.append("\n")
+        elif tag == "math":
+            self._inline.append(FORMULA.line(node))
+        elif tag == "svg":
+            self._inline.append(f"\n{text}\n" if (text := drawing_text(node)) else "")
+        elif tag == "img":
+            self._inline.append(f" {_alternative(node)} ")
+        elif self._open_scripts:  # a link in raised text: the number of a note
+            self._open_scripts[-1] = -1
+
+    def _add_script(self, tag: str, entering: bool) -> None:
+        """Text above, below or beside the line: exponents and indices keep that they are, readings are said once."""
+        if entering:
+            self._open_scripts.append(len(self._inline))
+            return
+        start = self._open_scripts.pop() if self._open_scripts else -1
+        if not 0 <= start <= len(self._inline):  # a block ended in between
+            return
+        text = "".join(self._inline[start:])
+        before = "".join(self._inline[max(0, start - 3) : start])
+        if tag == "rt":
+            self._readings += text
+            text = ""
+        elif tag == "ruby":
+            text += f"({self._readings})" if self._readings else ""
+            self._readings = ""
+        else:
+            text = raised(before, text) if tag == "sup" else lowered(before, text)
+        self._inline[start:] = [text]
+
     def _enter(self, node: LexborNode, tag: str) -> None:
         if tag in _HEADINGS:
             self._heading = _HEADINGS[tag]
         elif tag in _PRE:
             self._pre += 1
         elif tag in _LISTS:
-            self._lists.append(0 if tag == "ol" else None)
+            self._lists.append(_Numbers(node) if tag == "ol" else None)
         elif tag == "li":
-            self._open_item()
+            self._open_item(node.attributes.get("value"))
         elif tag == "table":
             self._tables.append(None if node.mem_id in self._found.layout else _Table())
             self._follows = None
@@ -180,18 +322,15 @@ class _Writer:
         elif self._tables and (table := self._tables[-1]):
             table.leave(tag)
 
-    def _open_item(self) -> None:
+    def _open_item(self, value: str | None) -> None:
         self._items += 1
-        number = self._lists[-1] if self._lists else None
-        if number is None:
-            self._marker = "- "
-        else:
-            self._lists[-1] = number + 1
-            self._marker = f"{number + 1}. "
+        numbers = self._lists[-1] if self._lists else None
+        self._marker = f"{numbers.following(value)}. " if numbers else "- "
 
     def _flush(self) -> None:
         text = "".join(self._inline).replace("\u00ad", "")  # soft hyphens only say where a line may break
         self._inline.clear()
+        self._open_scripts = [-1] * len(self._open_scripts)
         if not text or text.isspace():
             return
         table = self._tables[-1] if self._tables else None

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from ragcli.formats.equations import MathML
+
 
 def tags(names: str) -> frozenset[str]:
     """The element names in a list separated by white space."""
@@ -16,10 +18,20 @@ def tags(names: str) -> frozenset[str]:
 
 # Text that no reader of the page sees as text.
 _INVISIBLE = tags(
-    """head script style noscript template svg iframe object embed canvas audio video map
-    button select option optgroup datalist textarea input progress meter -comment"""
+    """head script style noscript template iframe object embed canvas audio video map
+    select option optgroup datalist textarea input progress meter rp -comment"""
 )
-_CHROME = frozenset(("nav", "aside", "footer", "dialog", "menu"))
+LEAVES = frozenset(("math", "svg"))  # their text is read as a whole
+_CHROME = frozenset(("nav", "dialog", "menu"))
+# Chrome only where they are made of links, or stand outside of the content.
+_ASIDES = frozenset(("aside", "footer"))
+_SECTIONS = tags("body main article section blockquote figure aside")
+# What opens a part of the page is called by the text on it: the question of an accordion, the name of a tab.
+_OPENERS = ("aria-expanded", "aria-controls", "data-bs-toggle", "data-toggle")
+_OPENER_CLASS = re.compile(r"accordion|collaps|toggle|faq|question|disclosure|expand", re.IGNORECASE)
+# The formulas of Wikipedia are hidden, and shown as a picture of themselves.
+_HIDDEN_FORMULA = re.compile(r"\bmwe-math-mathml|\bMJX_Assistive_MathML|\bkatex-mathml")
+_FORMULA_PICTURE = "mwe-math-fallback-image"
 _CHROME_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"))
 _ARTICLE = frozenset(("main", "article"))
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -28,6 +40,7 @@ _NOT_TABULAR = frozenset(("table", "pre", "hr", *_HEADINGS))  # inside a table: 
 _LONG_CELL = 1000  # characters; a cell with more is a column of a page, not a value
 _LONG_FORM = 500  # a form with more text than a search box or a login is the content of the page
 _DEEP = 5_000  # levels; the parser takes quadratic time in depth: 100,000 nested divs are 27 s, 5,000 are 0.05 s
+_TEMPLATE = re.compile(r"<(/?)template\b([^<>]*)>", re.IGNORECASE)
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/<>]*)[^<>]*>")
 # Elements that have no end, or may do without.
 _VOID = tags(
@@ -38,7 +51,21 @@ _VOID = tags(
 
 def parse(markup: str) -> LexborHTMLParser:
     """The tree of a page; tags nested deeper than in any real page are dropped, their text is kept."""
+    markup = _open_shadows(markup) if "shadowrootmode" in markup else markup
     return LexborHTMLParser(_flatten(markup) if markup.count("<") > _DEEP else markup)
+
+
+def _open_shadows(markup: str) -> str:
+    """The shadow roots that a page declares as parts of it: browsers show them, and the parser hides templates."""
+    shown: list[bool] = []
+
+    def opened(tag: re.Match[str]) -> str:
+        if tag[1]:
+            return "</div>" if shown and shown.pop() else tag[0]
+        shown.append("shadowrootmode" in tag[2].lower())
+        return "<div>" if shown[-1] else tag[0]
+
+    return _TEMPLATE.sub(opened, markup)
 
 
 def _flatten(markup: str) -> str:
@@ -54,12 +81,30 @@ def _flatten(markup: str) -> str:
     return _TAG.sub(shallow, markup)
 
 
+def drawing_text(node: LexborNode) -> str:
+    """The words in an ``<svg>``, one piece under the other."""
+    pieces = (" ".join(text.text().split()) for text in node.css("text"))
+    return "\n".join(piece for piece in pieces if any(map(str.isalnum, piece)))
+
+
+def _children(node: LexborNode) -> list[LexborNode]:
+    return [child for child in node.iter(include_text=False) if child.tag != "-comment"]
+
+
+FORMULA = MathML(
+    lambda node: (node.tag or "").rpartition(":")[2],
+    _children,
+    lambda node: node.text(),
+    lambda node, name: node.attributes.get(name) or "",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What one look over a page tells: where its text is and what its tables and forms are for."""
 
     root: LexborNode  # the part that holds the text of the page
-    forms: frozenset[int]  # mem_id of the forms that are content
+    chrome: frozenset[int]  # mem_id of the forms, asides and footers that are not content
     layout: frozenset[int]  # mem_id of the tables that only arrange the page
 
 
@@ -75,14 +120,19 @@ class _Surveyor:
 
     def __init__(self) -> None:
         self.size = 0  # characters of text so far
+        self.links = 0  # of them in links
         self.forms: dict[int, int] = {}  # mem_id -> characters
+        self.chrome: set[int] = set()  # mem_id of asides and footers
         self.layout: set[int] = set()
         self.candidates: list[tuple[int, LexborNode]] = []  # elements that may be the root, and their characters
-        self._before: list[int] = []  # size at the start of each open element
+        self._before: list[tuple[int, int]] = []  # size and links at the start of each open element
+        self._sections: list[str] = []
         self._tables: list[_Table] = []
 
     def enter(self, tag: str) -> None:
-        self._before.append(self.size)
+        self._before.append((self.size, self.links))
+        if tag in _SECTIONS:
+            self._sections.append(tag)
         if self._tables:
             table = self._tables[-1]
             table.tabular = table.tabular and tag not in _NOT_TABULAR
@@ -95,8 +145,15 @@ class _Surveyor:
             self._tables.append(_Table())
 
     def leave(self, node: LexborNode, tag: str) -> None:
-        length = self.size - self._before.pop()
-        if tag == "table":
+        size, links = self._before.pop()
+        length = self.size - size
+        if tag in _SECTIONS:
+            self._sections.pop()
+        if tag in _ASIDES:
+            self._leave_aside(node, tag, size, links)
+        elif tag == "a":
+            self.links = links + length
+        elif tag == "table":
             table = self._tables.pop()
             if not table.tabular or table.columns < 2 or node.attributes.get("role") == "presentation":
                 self.layout.add(node.mem_id)
@@ -106,6 +163,14 @@ class _Surveyor:
             self.forms[node.mem_id] = length
         elif tag in _ARTICLE or (tag != "body" and node.attributes.get("role") == "main"):
             self.candidates.append((length, node))
+
+    def _leave_aside(self, node: LexborNode, tag: str, size: int, links: int) -> None:
+        inside = self._sections[-1] if self._sections else "body"
+        has_links = self.links > links
+        is_footer = tag == "footer" and (inside == "body" or (inside == "main" and has_links))
+        if is_footer or 2 * (self.links - links) > self.size - size:
+            self.chrome.add(node.mem_id)
+            self.size, self.links = size, links
 
 
 def survey(tree: LexborHTMLParser) -> Survey | None:
@@ -117,16 +182,18 @@ def survey(tree: LexborHTMLParser) -> Survey | None:
     if body is None:
         return None
     seen = _Surveyor()
-    for node, tag, entering in visit(body, None):
+    for node, tag, entering in visit(body, frozenset()):
         if tag == "-text":
             seen.size += len(" ".join(text_of(node).split()))
+        elif tag in LEAVES:
+            continue
         elif entering:
             seen.enter(tag)
         else:
             seen.leave(node, tag)
     length, root = max(seen.candidates, key=lambda candidate: candidate[0], default=(0, body))
-    content = frozenset(form for form, size in seen.forms.items() if size > min(_LONG_FORM, seen.size / 2))
-    return Survey(root if length > seen.size / 2 else body, content, frozenset(seen.layout))
+    forms = {form for form, size in seen.forms.items() if size <= min(_LONG_FORM, seen.size / 2)}
+    return Survey(root if length > seen.size / 2 else body, frozenset(seen.chrome | forms), frozenset(seen.layout))
 
 
 def text_of(node: LexborNode) -> str:
@@ -135,12 +202,12 @@ def text_of(node: LexborNode) -> str:
 
 
 def visit(
-    root: LexborNode, forms: frozenset[int] | None, *, chrome: bool = False
+    root: LexborNode, left_out: frozenset[int], *, chrome: bool = False
 ) -> Iterator[tuple[LexborNode, str, bool]]:
-    """(node, tag, entering) in document order, ``root`` included; text nodes ("-text") come once.
+    """(node, tag, entering) in document order, ``root`` included; text nodes ("-text") and LEAVES come once.
 
-    Invisible elements are left out. So is the chrome unless ``chrome`` asks for it; ``forms`` names the forms that
-    are content, None says that all are.
+    Invisible elements are left out. So is the chrome unless ``chrome`` asks for it; ``left_out`` is the mem_id of
+    elements that are chrome in this page.
     """
     end = root.mem_id
     articles = 0  # open <main> and <article>
@@ -149,7 +216,11 @@ def visit(
         child = None
         if tag == "-text":
             yield node, tag, True
-        elif tag not in _INVISIBLE and (chrome or node.mem_id == end or _is_content(node, tag, forms, articles > 0)):
+        elif tag in _INVISIBLE or (node.mem_id != end and _is_hidden(node, chrome)):
+            pass
+        elif tag in LEAVES:
+            yield node, tag, True
+        elif chrome or node.mem_id == end or _is_content(node, tag, left_out, articles > 0):
             yield node, tag, True
             child = node.child
             if child is None:
@@ -168,15 +239,32 @@ def visit(
         tag = node.tag or ""
 
 
-def _is_content(node: LexborNode, tag: str, forms: frozenset[int] | None, in_article: bool) -> bool:
-    if tag in _CHROME or (tag == "header" and not in_article):
-        return False
-    if tag == "form" and forms is not None and node.mem_id not in forms:
-        return False
+def _is_hidden(node: LexborNode, chrome: bool) -> bool:
     attributes = node.attributes
     if not attributes:
-        return True
-    if "hidden" in attributes or attributes.get("aria-hidden") == "true" or attributes.get("role") in _CHROME_ROLES:
         return False
+    name = attributes.get("class") or ""
+    if _HIDDEN_FORMULA.search(name):
+        return False
+    if _FORMULA_PICTURE in name:
+        return True
     style = attributes.get("style")
-    return not (style and re.search(r"display\s*:\s*none", style))
+    is_hidden = "hidden" in attributes or bool(style and re.search(r"display\s*:\s*none", style))
+    return is_hidden or (attributes.get("aria-hidden") == "true" and not chrome)
+
+
+def _is_content(node: LexborNode, tag: str, left_out: frozenset[int], in_article: bool) -> bool:
+    if tag in _CHROME or (tag == "header" and not in_article) or node.mem_id in left_out:
+        return False
+    if tag == "button":
+        return _opens_text(node)
+    return node.attributes.get("role") not in _CHROME_ROLES
+
+
+def _opens_text(button: LexborNode) -> bool:
+    attributes = button.attributes
+    if any(name in attributes for name in _OPENERS) or attributes.get("role") == "tab":
+        return True
+    parent = button.parent
+    inside = (parent.tag or "") if parent is not None else ""
+    return inside in (*_HEADINGS, "dt", "summary") or bool(_OPENER_CLASS.search(attributes.get("class") or ""))
