@@ -57,8 +57,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             except LoadError as error:
                 warnings.append(f"part {number}: {error.detail}")
                 continue
-            if name in names and not _HEADING.search(markup):  # its name stands in the table of contents only
-                builder.heading(*names[name], page=number)
+            is_named = name in names and is_title(names[name][0], path)
+            if is_named and not _HEADING.search(markup) and _has_text(markup):
+                builder.heading(*names[name], page=number)  # which stands in the table of contents only
             html_blocks(builder, markup, number, whole=True)
     if len(warnings) == len(chapters):
         raise LoadError(Reason.DAMAGED, warnings[0] if warnings else "the spine names no text")
@@ -75,6 +76,11 @@ def _refuse_drm(archive: ZipFile) -> None:
     }
     if not methods <= _FONT_OBFUSCATION:
         raise LoadError(Reason.ENCRYPTED, "the book has DRM")
+
+
+def _has_text(markup: str) -> bool:
+    body = parse(markup).body
+    return body is not None and bool(body.text().strip())
 
 
 def _markup(archive: ZipFile, name: str) -> str:

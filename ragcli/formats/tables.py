@@ -21,6 +21,7 @@ _PERIOD = re.compile(
     r"(?:1[5-9]|20|21)\d\d(?:\s?[/–-]\s?(?:\d\d){1,2})?|(?:1[5-9]|20|21)\d\d-\d\d(?:-\d\d)?|(?:0?[1-9]|1[0-2])[/.](?:19|20)\d\d"
     r"|\d{1,2}[./]\d{1,2}[./](?:19|20)?\d\d"
 )
+_NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[^A-Za-z]{0,24}(?:\s?\S{1,4})?\Z")
 _NOTHING = frozenset(("", "-", "–", "—", "..", "…", "x", "."))
 
 
@@ -111,22 +112,24 @@ def add_rows(
         builder.add(text, "row", page=page, headings=headings, separator="\n" if number else "\n\n")
 
 
-def named_rows(rows: Iterable[Row], *, lines_across: bool = True) -> Iterator[str]:
+def named_rows(rows: Iterable[Row], *, lines_across: bool = True, is_marked: bool = False) -> Iterator[str]:
     """Each row that has text on one line, its values named by the header above it where there is one.
 
     A header is what the file marks as such, else a first row of names, years or dates; several rows of them are
     combined ("Sales 2024"). Rows of one cell stand alone, also above the header (captions). After an empty row another
     table may begin, with a header of its own; a wider header may also follow a few rows of another kind.
-    ``lines_across=False``: the columns of such rows name them too.
+    ``lines_across=False``: the columns of such rows name them too. ``is_marked``: the format has marks for headers, so
+    that a row without one is a header only above numbers.
     """
-    table = _Table(lines_across)
+    table = _Table(lines_across, is_marked)
     for row, after_gap, below in _with_next(rows):
         yield table.line(row, after_gap, below)
 
 
 class _Table:
-    def __init__(self, lines_across: bool) -> None:
+    def __init__(self, lines_across: bool, is_marked: bool) -> None:
         self._lines_across = lines_across
+        self._only_above_numbers = is_marked
         self._names: list[str] | None = None
         self._named: list[int] = []
         self._may_begin = True
@@ -151,11 +154,11 @@ class _Table:
             wider = self._rows <= _PREAMBLE and 2 < len(columns) > self._widest and _as_wide(columns, below)
             may_begin = self._may_begin or after_gap or wider
             height = _header_height(row, below) if may_begin and _filled(row.wide) != self._named else 0
+            if self._only_above_numbers and height == 1 and not _stands_above_numbers(row, below):
+                height = 0
             self._widest = max(self._widest, len(columns))
             if height:
-                self._names = _combined([row.wide, *(other.wide for other in below[: height - 1])])
-                if height > 1 and not _is_spread(row):
-                    self._names = _combined([_carried(row.wide), *(other.wide for other in below[: height - 1])])
+                self._names = _grouped(row, below[0]) if height > 1 else row.wide
                 self._named, self._may_begin, self._due = _filled(self._names), False, height - 1
                 return row_text(None, row.once)
             self._may_begin = may_begin and (len(columns) == 1 or _has_names(row))
@@ -208,20 +211,49 @@ def _is_group_row(row: Row, below: Sequence[Row]) -> bool:
     columns = _filled(under.wide)
     if len(below) < _LOOK_AHEAD or len(columns) < 2 or not all(_is_name(under.wide[c]) for c in columns):
         return False
-    above = row.wide if _is_spread(row) else _carried(row.wide)
+    above = _above(row, under)
     if len(set(filter(None, row.once))) < 2 and not _repeats(under.once):
         return False  # a caption
-    if not all(map(_is_name, filter(None, above))) or not set(_filled(above)) <= {columns[0], *columns}:
+    if not all(map(_is_name, filter(None, above))):
         return False
-    names = [name for name in _combined([above, under.wide]) if name]
-    if len(set(names)) != len(names) or not set(_filled(below[1].wide)) <= {columns[0] - 1, *columns}:
+    combined = _grouped(row, under)
+    names, named = [name for name in combined if name], _filled(combined)
+    if len(set(names)) != len(names) or not set(_filled(below[1].wide)) <= {named[0] - 1, *named}:
         return False
     if not _is_spread(row):
-        return len(_filled(row.wide)) < len(columns) and _repeats(under.once)
+        has_new = any(column >= len(row.wide) or not row.wide[column] for column in columns)
+        is_part = columns[0] > 0 and bool(row.wide[0]) and bool(below[1].wide[0])
+        return has_new and (_repeats(under.once) or is_part)
+    if not set(_filled(above)) <= set(columns):
+        return False
     grouped = [c for c in columns if c < len(row.once) and row.wide[c] and _shares(row, c)]
     values = below[1].wide
     are_values = any(c < len(values) and _is_value(values[c]) and not _is_value(under.wide[c]) for c in grouped)
     return under.from_above or _repeats(under.once) or are_values or any(_is_period(under.wide[c]) for c in grouped)
+
+
+def _above(row: Row, under: Row) -> list[str]:
+    """The names of the groups over each column; where cells are not merged a group goes on until the next one."""
+    if _is_spread(row):
+        return row.wide
+    carried = _carried([*row.wide, *[""] * (len(under.wide) - len(row.wide))])
+    return [
+        name if column < len(under.wide) and under.wide[column] else own
+        for column, (name, own) in enumerate(zip(carried, [*row.wide, *[""] * len(carried)], strict=False))
+    ]
+
+
+def _grouped(row: Row, under: Row) -> list[str]:
+    return _combined([_above(row, under), under.wide])
+
+
+def _stands_above_numbers(row: Row, below: Sequence[Row]) -> bool:
+    columns = [
+        column for column in _filled(row.wide) if not _is_value(row.wide[column]) or _is_period(row.wide[column])
+    ]
+    return bool(below) and any(
+        all(c < len(other.wide) and _NUMBER.match(other.wide[c]) for other in below) for c in columns
+    )
 
 
 def _shares(row: Row, column: int) -> bool:

@@ -35,7 +35,8 @@ _DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]'
 _SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
 _MAX_JSON_DEPTH = 20
 _NAME_OF_A_FILE = re.compile(
-    r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)\Z|(?:image|img|icon|logo|photo|picture)\Z", re.IGNORECASE
+    r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)\Z|(?:\S+ )?(?:image|img|icon|logo|photo|picture|avatar|spacer)\Z",
+    re.IGNORECASE,
 )
 
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
@@ -317,7 +318,7 @@ class _Writer:
             self._marker = ""
         elif tag == "table":
             table = self._tables.pop()
-            for row in named_rows(table.rows if table else ()):
+            for row in named_rows(table.rows if table else (), is_marked=True):
                 self._add(row, "row")
         elif self._tables and (table := self._tables[-1]):
             table.leave(tag)
