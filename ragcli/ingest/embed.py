@@ -36,6 +36,21 @@ class Chunked:
     vectors: Mapping[bytes, Vectors]
 
 
+class _Queued:
+    """A document that waits for vectors, and how many of its keys have had one when it was last asked."""
+
+    def __init__(self, file: NewFile) -> None:
+        self.file = file
+        self._ready = 0
+
+    def is_complete(self, vectors: Mapping[bytes, Vectors]) -> bool:
+        """Whether every key has a vector. Looks at each key once, however often it is asked."""
+        keys = self.file.keys
+        while self._ready < len(keys) and keys[self._ready] in vectors:
+            self._ready += 1
+        return self._ready == len(keys)
+
+
 class Embedder:
     """Takes documents in and gives finished ones out, in the same order."""
 
@@ -46,7 +61,7 @@ class Embedder:
         self._reuse_from = [writer for writer in reuse_from if _has_same_model(writer, settings)]
         self._tokenizer = open_tokenizer(self._files)
         self._encoder: Encoder | None = None
-        self._queue: deque[NewFile] = deque()
+        self._queue: deque[_Queued] = deque()
         self._waiting: dict[bytes, Chunk] = {}  # without a vector, in order; one chunk per digest
         self._vectors: dict[bytes, Vectors] = {}
         self.embedded = 0
@@ -88,7 +103,8 @@ class Embedder:
         self.found += len(chunks)
         self.embedded += len(brought)
         self.reused += len(chunks) - len(brought) - (len(self._waiting) - before)
-        self._queue.append(NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys))
+        new_file = NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys)
+        self._queue.append(_Queued(new_file))
         return True
 
     def stored_keys(self) -> list[bytes]:
@@ -109,19 +125,21 @@ class Embedder:
     def finished(self) -> int:
         """How many chunks :meth:`take` would give."""
         count = 0
-        for new in self._queue:
-            if any(key not in self._vectors for key in new.keys):
+        for queued in self._queue:
+            if not queued.is_complete(self._vectors):
                 break
-            count += len(new.chunks)
+            count += len(queued.file.chunks)
         return count
 
     def take(self) -> tuple[list[NewFile], dict[bytes, Vectors]]:
         """The complete documents at the head of the queue, with their vectors."""
         done: list[NewFile] = []
-        while self._queue and all(key in self._vectors for key in self._queue[0].keys):
-            done.append(self._queue.popleft())
+        while self._queue and self._queue[0].is_complete(self._vectors):
+            done.append(self._queue.popleft().file)
+        if not done:
+            return [], {}
         vectors = {key: self._vectors[key] for new in done for key in new.keys}
-        still_needed = {key for new in self._queue for key in new.keys}
+        still_needed = {key for queued in self._queue for key in queued.file.keys}
         self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
         return done, vectors
 
