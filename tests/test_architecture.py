@@ -29,6 +29,7 @@ HOMES = {
     "transformers": ("models/",),
     "tokenizers": ("models/tokenizer.py",),
     "huggingface_hub": ("models/",),
+    "onnxruntime": ("models/onnx/",),
     "pypdf": ("formats/pdf/pypdf_reader.py",),
     "pypdfium2": ("formats/pdf/",),
     "docx": ("formats/docx.py",),

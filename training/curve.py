@@ -12,7 +12,7 @@ import json
 import statistics
 from itertools import pairwise
 
-from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.files import SHIPPED_RERANKER
 from ragcli.models.numpy import encoder as numpy_encoder
 from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder
 from ragcli.models.numpy.encoder import NumpyEncoder
@@ -26,7 +26,7 @@ QUESTIONS = 50  # of each source
 
 
 def main() -> None:
-    files = resolve_reranker(DEFAULT_RERANKER)
+    files = resolve_reranker(SHIPPED_RERANKER)
     ranking = json.loads((files.folder / "calibration.json").read_text())["ranking"]
     model, encoder = NumpyCrossEncoder(files), NumpyEncoder(resolve(DEFAULT_MODEL))
     for window in WINDOWS:

@@ -16,14 +16,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.files import SHIPPED_RERANKER
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from training.model import Student, load_state
 from training.recipes import RECIPES
 from training.sources import manifest
 
 WORK = Path(__file__).parent / "work"
-SHIPPED = Path(__file__).resolve().parents[1] / "ragcli" / "models" / "shipped" / DEFAULT_RERANKER
+SHIPPED = Path(__file__).resolve().parents[1] / "ragcli" / "models" / "shipped" / SHIPPED_RERANKER
 WINDOW = 160  # tokens of a pair: longer ones cost more than they add, see docs/ranking.md
 
 

@@ -1,19 +1,22 @@
 """Hard negatives and teacher scores for the training pairs, and candidates for the development questions.
 
-    python -m training.mine
+    python -m training.mine [--development]
 
 Each pool is searched the way ragcli searches a folder: exact dense search and BM25, fused. A negative is a
 found passage that does not answer; passages that might answer are left out. Writes training/work/*.jsonl.
+
+``--development`` mines no negatives: fitting the combination and the probability of a model needs no more.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -27,23 +30,27 @@ from training.sources import TRAIN, Pool, pools
 WORK = Path(__file__).parent / "work"
 DEPTH = 200
 HARD = 6  # kept for each question; how many are used is the recipe's choice
-DEVELOPMENT_DEPTH = 20
+DEVELOPMENT_DEPTH = 50
 # A candidate whose cosine comes this near to the positive's may be an answer itself (NV-Retriever: perc 95 %), where
 # nothing better is known; in SQuAD the answer is located in one paragraph.
 NEAR = 0.95
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--development", action="store_true", help="only the development questions")
+    only_development = parser.parse_args().development
     WORK.mkdir(exist_ok=True)
     encoder = NumpyEncoder(resolve(DEFAULT_MODEL))
-    done = {json.loads(line)["source"] for line in (WORK / "train.jsonl").open()}
-    train, development = (WORK / "train.jsonl").open("a"), (WORK / "development.jsonl").open("a")
+    train, development = (WORK / "train.jsonl").open("a+"), (WORK / "development.jsonl").open("a+")
+    done = sources_in(development if only_development else train)
     for pool in pools():
-        if done & {source for _, _, source in pool.train}:
+        asked = pool.development if only_development else pool.train
+        if done & {source for _, _, source in asked} or (only_development and not asked):
             continue  # a run that was stopped goes on with the next pool
         started = time.monotonic()
         searched = Searched(pool, encoder)
-        for question, positive, source in pool.train:
+        for question, positive, source in [] if only_development else pool.train:
             group = searched.group(question, positive, source)
             if len(group["texts"]) == HARD + 2:
                 train.write(json.dumps(group) + "\n")
@@ -52,6 +59,12 @@ def main() -> None:
         train.flush()
         development.flush()
         print(f"{pool.name}: {len(pool.passages)} passages, {time.monotonic() - started:.0f} s", flush=True)
+
+
+def sources_in(lines: TextIO) -> set[str]:
+    """The sources of the questions in a file opened for appending."""
+    lines.seek(0)
+    return {json.loads(line)["source"] for line in lines}
 
 
 class Searched:
@@ -82,7 +95,7 @@ class Searched:
         return self._record(question, source, [positive, *chosen], dense)
 
     def candidates(self, question: str, positive: int, source: str) -> dict[str, Any]:
-        """The fused top 20 in order; ``answer`` is the place of the positive among them, or -1."""
+        """The fused top 50 in order; ``answer`` is the place of the positive among them, or -1."""
         dense, ranked = self._search(question)
         chosen = [i for i, _ in ranked[:DEVELOPMENT_DEPTH]]
         record = self._record(question, source, chosen, dense)

@@ -12,7 +12,10 @@ from ragcli.errors import ModelUnavailable
 Kind = Literal["query", "passage"]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
-DEFAULT_RERANKER = "ragcli-reranker"
+SHIPPED_RERANKER = "ragcli-reranker"
+# The packaged cross-encoder where its package is installed, else the shipped one.
+BEST_RERANKER = "default"
+DEFAULT_RERANKER = SHIPPED_RERANKER
 DEFAULT_NAMES = (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}")
 # A name, or organisation/name: no part can lead out of a folder.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
@@ -99,6 +102,12 @@ def weights(folder: Path) -> list[Path]:
         if shards and all(shard.is_file() for shard in shards):
             return shards
     return []
+
+
+def onnx_file(folder: Path) -> Path | None:
+    """The ONNX file of a packaged model; None for a folder with weights of another kind."""
+    path = folder / "model.onnx"
+    return path if path.is_file() and not weights(folder) else None
 
 
 def missing(folder: Path) -> list[str]:

@@ -8,8 +8,18 @@ import shutil
 from pathlib import Path
 
 from ragcli.errors import ModelMismatch, ModelUnavailable, UsageError
+from ragcli.models import packaged
 from ragcli.models.digest import weights_sha256
-from ragcli.models.files import DEFAULT_NAMES, DEFAULT_RERANKER, MODEL_NAME, ModelFiles, missing, read_json, weights
+from ragcli.models.files import (
+    BEST_RERANKER,
+    DEFAULT_NAMES,
+    MODEL_NAME,
+    SHIPPED_RERANKER,
+    ModelFiles,
+    missing,
+    read_json,
+    weights,
+)
 
 _RECORD = "ragcli-model.json"
 
@@ -40,7 +50,7 @@ def add(source: str, *, offline: bool = False) -> ModelFiles:
         folder, name, revision = hub.fetch(source, offline=offline)
         origin = f"hub:{name}"
     target = _folder(name)
-    if name in (*DEFAULT_NAMES, DEFAULT_RERANKER):
+    if name in (*DEFAULT_NAMES, BEST_RERANKER, SHIPPED_RERANKER, *(model.name for model in packaged.MODELS)):
         raise UsageError(f"{name} is the name of a built-in model", "rename the folder to add another one")
     files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
-"""Opening an encoder or a reranker: numpy where it knows the architecture, else sentence-transformers.
+"""Opening an encoder or a reranker with the runtime that suits it: numpy, onnxruntime or sentence-transformers.
 
-Neither numpy nor torch is loaded before a model is opened.
+None of them is loaded before a model is opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.files import Kind, ModelFiles, weights
+from ragcli.models.files import Kind, ModelFiles, onnx_file, weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from ragcli.models.tokenizer import Tokenizer
 
-Runtime = Literal["numpy", "sentence-transformers"]
+Runtime = Literal["numpy", "onnxruntime", "sentence-transformers"]
 
 # Loading sentence-transformers takes 6 to 7 s, in which numpy encodes 200 chunks. On a CPU it never earns that back: at
 # its best (batches of 8) it takes as much processor time, and beside other busy processes its threads wait for one
@@ -94,10 +94,14 @@ def open_index_encoder(files: ModelFiles, texts_expected: int, threads: int | No
 
 
 def open_reranker(files: ModelFiles) -> Reranker:
-    """A reranker: numpy where it knows the architecture, else sentence-transformers (said at INFO).
+    """A reranker: onnxruntime for a packaged one, numpy where it knows the architecture, else sentence-transformers.
 
     ModelUnavailable when the weights are damaged or would not fit into the free memory.
     """
+    if onnx_file(files.folder):
+        from ragcli.models.onnx.cross_encoder import OnnxCrossEncoder
+
+        return OnnxCrossEncoder(files)
     from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder, supports
 
     _check_memory(files)

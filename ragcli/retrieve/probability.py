@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ragcli.errors import CalibrationMissing, ModelUnavailable
 from ragcli.models.files import read_json
 from ragcli.models.library import models_folder
-from ragcli.models.resolve import shipped_calibration
+from ragcli.models.resolve import shipped_calibrations
 
 # The first three cases are one hit: known from the encoder alone, from a reranker too, and from late interaction as
 # well. The last is all hits together: the best hit, and how far it stands out.
@@ -114,7 +114,8 @@ def _fits(encoder: str | None, reranker: str | None) -> Iterator[dict[str, Any]]
             raise CalibrationMissing(
                 f"{path} is damaged", "delete it, then rebuild it with: ragcli models calibrate"
             ) from error
-    yield read_json(shipped_calibration())
+    for path in shipped_calibrations():
+        yield read_json(path)
 
 
 def _folder() -> Path:

