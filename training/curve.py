@@ -44,8 +44,7 @@ def main() -> None:
                 for name in ("logit", "late"):
                     row[name] += [one[name] for one in found.signals]
         for depth in DEPTHS:
-            develop.DEPTH = depth
-            gain = develop.mean_gain(rows, ranking)["mean"]
+            gain = develop.mean_gain(rows, ranking, depth)["mean"]
             median = statistics.median(seconds[depth])
             print(f"window {window:4}  depth {depth:3}  nDCG@10 {gain:.4f}  median {median:.3f} s", flush=True)
 
