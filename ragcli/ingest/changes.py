@@ -61,6 +61,7 @@ def compare(
     stamps = states.stamps(loaders.version_of)
     listed = {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())}
     seen: set[str] = set()
+    unchanged: set[str] = set()
     closed: set[Path] = set()
     limits = limits or Limits()
     for root, rules in roots.items():
@@ -68,11 +69,7 @@ def compare(
             changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; its documents stay in the index"))
             closed.add(root)
             continue
-        for item in discover(root, rules, exclude_paths=own_folders, known=stamps):
-            if isinstance(item, str):
-                seen.add(item)
-                changes.unchanged += 1
-                continue
+        for item in discover(root, rules, exclude_paths=own_folders, known=stamps, unchanged=unchanged):
             seen.add(os.fspath(item.path))
             state = states.get(item.path)
             if isinstance(item, Skipped):
@@ -85,7 +82,8 @@ def compare(
                 changes.unchanged += 1
             else:
                 changes.skipped.append(listed[item.path])
-    for path in states.besides(seen, roots):
+    changes.unchanged += len(unchanged)
+    for path in states.besides(seen | unchanged, roots):
         if not _is_below(path, closed):
             _add_gone(changes, states[path])
     return changes

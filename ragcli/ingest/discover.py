@@ -13,7 +13,7 @@ import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from ragcli.errors import UsageError
 from ragcli.ingest.ignore import (
@@ -83,29 +83,27 @@ class _Walk(NamedTuple):
     real_root: str
     barred: Mapping[str, str]  # path, spelled as the walk spells it, to why it is left out
     known: Stamps
-
-
-@overload
-def discover(root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ...) -> Iterator[Found | Skipped]: ...
-
-
-@overload
-def discover(
-    root: Path, rules: Rules, *, exclude_paths: Collection[Path] = ..., known: Stamps
-) -> Iterator[Found | Skipped | str]: ...
+    unchanged: set[str]  # filled by the walk: the paths that are as known
 
 
 def discover(
-    root: Path, rules: Rules, *, exclude_paths: Collection[Path] = (), known: Stamps | None = None
-) -> Iterator[Found | Skipped | str]:
+    root: Path,
+    rules: Rules,
+    *,
+    exclude_paths: Collection[Path] = (),
+    known: Stamps | None = None,
+    unchanged: set[str] | None = None,
+) -> Iterator[Found | Skipped]:
     """Account for every file at or below ``root`` exactly once, depth first, in byte order of the names.
 
     ``root`` is a folder or a single file. A linked root is followed; links below it never are. A single file is judged
     by kind and size alone. A folder that is not entered is one Skipped with the number of files below it, and none when
     that is 0; only an unreadable folder is reported with ``files=0``. Version control folders are not reported. Ignore
     files work as in git, and outside a repository too; an ignored root is entered. An ignore file that cannot be
-    applied is a Skipped. ``exclude_paths`` are folders of indexes. A file whose size and mtime are ``known`` under its
-    path is yielded as that path, a plain string: objects for thousands of unchanged files would take most of a run.
+    applied is a Skipped. ``exclude_paths`` are folders of indexes. A file below a folder whose size and mtime are
+    ``known`` under its path is put into ``unchanged``, as that path, and not yielded: objects for thousands of
+    unchanged files would take most of a run.
+
     Raises UsageError at the call, not at the first result, for a root that cannot be reached and for an invalid glob.
     """
     top = Path(os.path.normpath(root.absolute()))
@@ -118,7 +116,7 @@ def discover(
     # Links below the root are not followed, so a path below the real root has one spelling only.
     spelled = [os.path.normpath(top / os.path.relpath(path, real_root)) for path in own]
     barred = dict.fromkeys(rules.removed, REMOVED) | dict.fromkeys(spelled, OWN_INDEX)
-    walk = _Walk(rules, str(top), real_root, barred, known or {})
+    walk = _Walk(rules, str(top), real_root, barred, known or {}, set() if unchanged is None else unchanged)
     include, exclude = compile_globs("--include", rules.include), compile_globs("--exclude", rules.exclude)
     if any(Path(real_root).is_relative_to(path) for path in own):
         files = _count_files(str(top)) if stat.S_ISDIR(info.st_mode) else 1
@@ -128,7 +126,7 @@ def discover(
     return _descend(_Folder(str(top), (), include, exclude, is_root=True, included=not include), walk)
 
 
-def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped | str]:
+def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped]:
     if walk.rules.ignore_files:
         ignores, notices = outer_scope(walk.real_root)
         yield from notices
@@ -148,7 +146,7 @@ def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped | str]:
             yield verdict
 
 
-def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _Folder]]) -> Iterator[Skipped | str]:
+def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _Folder]]) -> Iterator[Skipped]:
     """Put the entries of a folder on the stack, its own ignore files in force."""
     try:
         with os.scandir(folder.path) as listing:
@@ -170,45 +168,39 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
                 counted = entries.pop(notice.path.name, None) is not None  # not so .git/info/exclude
                 yield replace(notice, files=int(counted))
     if walk.known and folder.included and not (folder.ignores or folder.include or folder.exclude):
-        unchanged = _unchanged(entries, walk)
-        yield from unchanged.values()
-        if len(unchanged) == len(entries):
-            return
-        entries = {name: entry for name, entry in entries.items() if name not in unchanged}
+        entries = _without_unchanged(entries, walk)
     in_order = sorted(entries.values(), key=lambda entry: os.fsencode(entry.name), reverse=True)
     pending.extend((entry, folder) for entry in in_order)
 
 
-def _unchanged(entries: Mapping[str, os.DirEntry[str]], walk: _Walk) -> dict[str, str]:
-    """The paths, by name, of the unchanged files: ``_judge`` says the same where no pattern is in force.
+def _without_unchanged(entries: dict[str, os.DirEntry[str]], walk: _Walk) -> dict[str, os.DirEntry[str]]:
+    """Note the unchanged files and return the rest. ``_judge`` would say the same where no pattern is in force.
 
-    This loop is most of what a run over unchanged files takes, beside the system calls: no function is called in it.
+    This loop is most of what a run over unchanged files takes, beside the system calls: it calls nothing else.
     """
-    found = {}
+    rest = {}
     known, hidden, largest, regular = walk.known, walk.rules.hidden, walk.rules.max_file_size, stat.S_IFREG
-    apart = walk.barred.keys()
+    barred, unchanged = walk.barred, walk.unchanged
     lock_files = LOCK_FILES if walk.rules.ignore_files else ()
     for name, entry in entries.items():
         path = entry.path
         stamp = known.get(path)
-        if stamp is None or path in apart or (name[0] == "." and not hidden) or name in lock_files:
-            continue
-        try:
-            info = entry.stat(follow_symlinks=False)
-        except OSError:  # _judge meets and reports it too
-            continue
-        size = info.st_size
-        if stamp == (size, info.st_mtime_ns) and size <= largest and info.st_mode & _TYPE_BITS == regular:
-            found[name] = path
-    return found
+        if stamp is not None and path not in barred and (hidden or name[0] != ".") and name not in lock_files:
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except OSError:  # _judge meets and reports it too
+                info = None
+            if info is not None:
+                size = info.st_size
+                if stamp == (size, info.st_mtime_ns) and size <= largest and info.st_mode & _TYPE_BITS == regular:
+                    unchanged.add(path)
+                    continue
+        rest[name] = entry
+    return rest
 
 
-def _is_as_known(path: str, info: os.stat_result, walk: _Walk) -> bool:
-    return walk.known.get(path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size
-
-
-def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | str | _Folder | None:
-    """The verdict on one entry: a _Folder is to be entered, None is a folder with nothing to account for."""
+def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Skipped | _Folder | None:
+    """The verdict on one entry: a _Folder is to be entered; None: unchanged, or a folder without files."""
     is_folder = entry.is_dir(follow_symlinks=False)
     if is_folder and entry.name in VERSION_CONTROL:
         return None
@@ -229,8 +221,9 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
     if entry.is_symlink():
         return Skipped(Path(entry.path), Reason.SYMLINK, _describe_link(Path(entry.path), walk.real_root))
     info = entry.stat(follow_symlinks=False)
-    if _is_as_known(entry.path, info, walk):
-        return entry.path
+    if walk.known.get(entry.path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size:
+        walk.unchanged.add(entry.path)
+        return None
     return _judge_stat(Path(entry.path), info, walk.rules)
 
 

@@ -566,7 +566,7 @@ def test_broad_roots_are_refused(tmp_path, monkeypatch):
     refuse_broad_root(tmp_path / "users/other")
 
 
-def test_a_known_file_is_its_path_until_it_changes_or_is_barred(tmp_path):
+def test_a_known_file_is_unchanged_until_it_changes_or_is_barred(tmp_path):
     for name in ("kept.txt", "edited.txt", "large.txt", "ignored.log", "new.txt"):
         (tmp_path / name).write_text(name * 3)
     (tmp_path / ".gitignore").write_text("*.log\n")
@@ -574,8 +574,9 @@ def test_a_known_file_is_its_path_until_it_changes_or_is_barred(tmp_path):
     infos = {path: path.stat() for path in tmp_path.iterdir() if path.name != "new.txt"}
     known = {str(path): (info.st_size, info.st_mtime_ns) for path, info in infos.items()}
     os.utime(tmp_path / "edited.txt", ns=(1, 1))
-    found = list(discover(tmp_path, Rules(max_file_size=400), known=known))
-    assert [item for item in found if isinstance(item, str)] == [str(tmp_path / "kept.txt")]
+    unchanged: set[str] = set()
+    found = list(discover(tmp_path, Rules(max_file_size=400), known=known, unchanged=unchanged))
+    assert unchanged == {str(tmp_path / "kept.txt")}
     assert [item.path.name for item in found if isinstance(item, Found)] == ["edited.txt", "new.txt"]
     reasons = {item.path.name: item.reason for item in found if isinstance(item, Skipped)}
     assert reasons == {
@@ -594,10 +595,9 @@ def test_what_is_known_is_barred_by_the_rules_of_now(tmp_path, pattern):
     (tmp_path / "t" / "c.txt").symlink_to("e.txt")
     link = (tmp_path / "t" / "c.txt").lstat()
     known[str(tmp_path / "t" / "c.txt")] = link.st_size, link.st_mtime_ns
-    found = list(discover(tmp_path / "t", Rules(), exclude_paths=[tmp_path / "t" / "own"], known=known))
-    same = sorted(item for item in found if isinstance(item, str))
-    assert same == [str(tmp_path / "t" / name) for name in ("a.txt", "d.txt")]
-    plain = list(discover(tmp_path / "t", Rules(), exclude_paths=[tmp_path / "t" / "own"]))
-    assert {item.path for item in found if not isinstance(item, str)} == {
-        item.path for item in plain if item.path.name not in {"a.txt", "d.txt"}
-    }
+    unchanged: set[str] = set()
+    own = [tmp_path / "t" / "own"]
+    found = list(discover(tmp_path / "t", Rules(), exclude_paths=own, known=known, unchanged=unchanged))
+    assert unchanged == {str(tmp_path / "t" / name) for name in ("a.txt", "d.txt")}
+    plain = list(discover(tmp_path / "t", Rules(), exclude_paths=own))
+    assert {item.path for item in found} == {item.path for item in plain if item.path.name not in {"a.txt", "d.txt"}}
