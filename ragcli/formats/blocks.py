@@ -38,6 +38,7 @@ class LoadOptions:
 
     password: str | None = None  # tried on encrypted documents
     ocr: bool = False  # read pages without a text layer with tesseract
+    depth: int = 0  # files that the file stands in, such as the mail that it is attached to
 
 
 def clean(text: str) -> str:
@@ -93,6 +94,7 @@ class TextBuilder:
         page: int | None = None,
         headings: tuple[str, ...] | None = None,
         separator: str = "\n\n",
+        columns: str = "",
     ) -> None:
         """Append ``text`` as one block, ``separator`` away from the block before it.
 
@@ -107,7 +109,7 @@ class TextBuilder:
             self._parts.append(separator)
             self._length += len(separator)
         path = self._headings.path if headings is None else headings
-        self._blocks.append(Block(self._length, self._length + len(text), kind, page, path))
+        self._blocks.append(Block(self._length, self._length + len(text), kind, page, path, columns))
         self._parts.append(text)
         self._length += len(text)
 
@@ -117,6 +119,11 @@ class TextBuilder:
         if text:
             self._headings.push(text, level)
             self.add(text, "heading", page=page)
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """The path in force."""
+        return self._headings.path
 
     @property
     def is_empty(self) -> bool:

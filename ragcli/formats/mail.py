@@ -6,6 +6,7 @@ import email
 import email.errors
 import email.header
 import email.policy
+import mimetypes
 import re
 from collections.abc import Iterator
 from email.message import Message
@@ -15,10 +16,19 @@ from pathlib import Path
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, normalise
-from ragcli.formats.html.loader import html_blocks
+from ragcli.formats.embedded import add_embedded
+from ragcli.formats.html.loader import decode_html, html_blocks
+from ragcli.formats.ics import add_events
 from ragcli.types import Document, Reason
 
 MAX_MESSAGES = 100_000  # of a mailbox
+_SINGLE = frozenset((".eml", ".emlx", ".mht", ".mhtml"))
+_SIGNATURES = frozenset(
+    ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "text/css")
+)
+_SAME = 0.8  # share of the words of one alternative that the other has too
+_WORD = re.compile(r"\w{2,}")
+_URL = re.compile(r"<?https?://\S+")
 _MAX_PARTS = 1000  # of a message
 _MAX_DEPTH = 10  # of messages in messages
 _SHOWN = ("From", "To", "Cc", "Date")
@@ -33,44 +43,35 @@ _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read a message or a mailbox; in a mailbox a block's page is the message's number and its subject the heading.
 
-    Raises LoadError: EMPTY, ENCRYPTED (a single message, S/MIME or PGP) or DAMAGED (no mail header in it).
+    A page saved as MHTML is a message too. Raises LoadError: EMPTY, ENCRYPTED (a single message, S/MIME or PGP) or
+    DAMAGED (no mail header in it).
     """
-    del options
     if not data.strip():
         raise LoadError(Reason.EMPTY)
     data = _as_bytes_of_mail(data)
-    builder = TextBuilder()
-    if path.suffix.lower() == ".mbox":
-        return builder.build(path, "", _add_mailbox(builder, data))
-    message = _parse(data)
+    suffix = path.suffix.lower()
+    if suffix == ".mbox" or (suffix not in _SINGLE and data.startswith(b"From ")):
+        reader = _Reader(options)
+        reader.add_mailbox(data)
+        return reader.builder.build(path, "", tuple(reader.warnings))
+    message = _parse(_emlx(data))
     if not any(name in message for name in _KNOWN):
         raise LoadError(Reason.DAMAGED, "not a mail: it has no mail header")
-    _add_message(builder, message, None, 0)
-    return builder.build(path, _header(message, "Subject"))
+    reader = _Reader(options)
+    reader.add_message(message, None, 0)
+    return reader.builder.build(path, _header(message, "Subject"), tuple(reader.warnings))
+
+
+def _emlx(data: bytes) -> bytes:
+    """Apple writes the length of the message before it and a property list behind it."""
+    match = re.match(rb"\s*(\d{1,12})[ \t]*\r?\n(?=[!-9;-~]+:)", data)
+    return data[match.end() : match.end() + int(match[1])] if match else data
 
 
 def _as_bytes_of_mail(data: bytes) -> bytes:
     """Mail is ASCII with other bytes in it; a file that an editor saved as UTF-16 is turned back into that."""
     encoding, skip = declared_encoding(data) or ("", 0)
     return data[skip:].decode(encoding, "replace").encode() if encoding else data
-
-
-def _add_mailbox(builder: TextBuilder, data: bytes) -> tuple[str, ...]:
-    warnings = []
-    starts = [match.end() for match in islice(_FROM_LINE.finditer(data), MAX_MESSAGES + 1)]
-    if not starts:
-        raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
-    if len(starts) > MAX_MESSAGES:
-        starts.pop()
-        warnings.append(f"only the first {MAX_MESSAGES:,} messages were read")
-    for number, start in enumerate(starts, start=1):
-        following = _FROM_LINE.search(data, start)
-        raw = _ESCAPED_FROM.sub(rb"\1", data[start : following.start() if following else len(data)])
-        try:
-            _add_message(builder, _parse(raw), number, 0)
-        except LoadError as error:
-            warnings.append(f"message {number}: {error}")
-    return tuple(warnings)
 
 
 def _parse(data: bytes) -> Message:
@@ -80,65 +81,162 @@ def _parse(data: bytes) -> Message:
         raise LoadError(Reason.DAMAGED, "parts in parts without end") from error
 
 
-def _add_message(builder: TextBuilder, message: Message, page: int | None, depth: int) -> None:
-    subject = _header(message, "Subject")
-    builder.heading(subject, depth + 1, page=page)
-    # A message without a subject must not pass for a part of the one before.
-    headings = None if subject or depth else ()
-    shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
-    builder.add("\n".join(shown), page=page, headings=headings)
-    plain, marked_up, attached, inner = _sort_parts(message)
-    plain_texts = [text for part in plain if (text := _text(part)).strip()]
-    for text in plain_texts:
-        for paragraph in _PARAGRAPH_BREAK.split(text):
-            builder.add(paragraph, page=page, headings=headings)
-    if not plain_texts:
-        for part in marked_up:
-            html_blocks(builder, _text(part), page)
-    names = [_file_name(part) for part in attached]
-    builder.add(f"Attachments: {', '.join(names)}" if names else "", page=page, headings=headings)
-    for name, part in zip(names, attached, strict=True):
-        if part.get_content_type() in ("text/plain", "text/csv", "text/markdown"):
-            builder.add(f"{name}:\n{_text(part)}", page=page, headings=headings)
-    for part in inner:
-        if depth < _MAX_DEPTH:
-            _add_message(builder, part, page, depth + 1)
+class _Reader:
+    """Writes messages into one text."""
+
+    def __init__(self, options: LoadOptions) -> None:
+        self.builder = TextBuilder()
+        self.warnings: list[str] = []
+        self._options = options
+
+    def add_mailbox(self, data: bytes) -> None:
+        """Each message of a mailbox is a page."""
+        starts = [match.end() for match in islice(_FROM_LINE.finditer(data), MAX_MESSAGES + 1)]
+        if not starts:
+            raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
+        if len(starts) > MAX_MESSAGES:
+            starts.pop()
+            self.warnings.append(f"only the first {MAX_MESSAGES:,} messages were read")
+        for number, start in enumerate(starts, start=1):
+            following = _FROM_LINE.search(data, start)
+            raw = _ESCAPED_FROM.sub(rb"\1", data[start : following.start() if following else len(data)])
+            try:
+                self.add_message(_parse(raw), number, 0)
+            except LoadError as error:
+                self.warnings.append(f"message {number}: {error}")
+
+    def add_message(self, message: Message, page: int | None, depth: int) -> None:
+        """A message with what is in it: its body, its attachments by their own loaders, and messages."""
+        builder, subject = self.builder, _header(message, "Subject")
+        builder.heading(subject, depth + 1, page=page)
+        parts = list(islice(_contents(message, 0), _MAX_PARTS))
+        # A message without a subject must not pass for a part of the one before.
+        headings = None if subject or depth else ()
+        shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
+        builder.add("\n".join(shown), page=page, headings=headings)
+        for part in parts:
+            self._add_body(part, page, headings)
+        attached = [(_file_name(part), part) for part in parts if _is_attached(part)]
+        names = ", ".join(name for name, _ in attached)
+        builder.add(f"Attachments: {names}" if names else "", page=page, headings=headings)
+        for name, part in attached:
+            self._add_attached(name, part, page, depth)
+        for part in parts:
+            if part.get_content_type() == "message/rfc822" and depth < _MAX_DEPTH:
+                for inside in part.get_payload() if part.is_multipart() else ():
+                    if isinstance(inside, Message):
+                        self.add_message(inside, page, depth + 1)
+
+    def _add_body(self, part: Message, page: int | None, headings: tuple[str, ...] | None) -> None:
+        if _is_attached(part):
+            return
+        match part.get_content_type():
+            case "text/plain":
+                for paragraph in _PARAGRAPH_BREAK.split(_plain_text(part)):
+                    self.builder.add(paragraph, page=page, headings=headings)
+            case "text/html":
+                html_blocks(self.builder, _text(part), page)
+            case "text/calendar":
+                add_events(self.builder, _text(part), level=1, page=page, headings=headings or self.builder.headings)
+
+    def _add_attached(self, name: str, part: Message, page: int | None, depth: int) -> None:
+        data = part.get_payload(decode=True)
+        if not isinstance(data, bytes) or not data.strip() or part.get_content_type() in _SIGNATURES:
+            return
+        kind = part.get_content_type()
+        if "." not in name and kind.startswith(("text/", "application/")):
+            name += mimetypes.guess_extension(kind) or ""
+        charset = part.get_content_charset()
+        if kind.startswith("text/") and charset:
+            data = _text(part).encode("utf-8", "replace")
+        self.warnings += add_embedded(self.builder, name, data, self._options, level=depth + 2, page=page)
 
 
-def _sort_parts(message: Message) -> tuple[list[Message], list[Message], list[Message], list[Message]]:
-    """The plain texts, the HTML texts, the attachments and the messages in a message.
+def _contents(part: Message, depth: int) -> Iterator[Message]:
+    """The parts that are read, in order: of alternatives the richest, and what is attached to the others.
 
     Raises LoadError(ENCRYPTED) when there is an encrypted part.
     """
-    plain: list[Message] = []
-    marked_up: list[Message] = []
-    attached: list[Message] = []
-    inner: list[Message] = []
-    for part in islice(_leaves(message, 0), _MAX_PARTS):
-        kind = part.get_content_type()
-        if _is_encrypted(part, kind):
-            raise LoadError(Reason.ENCRYPTED, "an encrypted message")
-        if kind == "message/rfc822" and part.is_multipart():
-            inner += [inside for inside in part.get_payload() if isinstance(inside, Message)]
-        elif part.get_content_disposition() == "attachment" or part.get_filename():
-            attached.append(part)
-        elif kind == "text/plain":
-            plain.append(part)
-        elif kind == "text/html":
-            marked_up.append(part)
-    return plain, marked_up, attached, inner
-
-
-def _leaves(part: Message, depth: int) -> Iterator[Message]:
-    """The parts that are not made of parts, and messages inside the message, which are not opened."""
+    kind = part.get_content_type()
+    if _is_encrypted(part, kind):
+        raise LoadError(Reason.ENCRYPTED, "an encrypted message")
     payload = part.get_payload()
-    is_opened = isinstance(payload, list) and part.get_content_type() != "message/rfc822"
-    if not is_opened or part.get_content_type() == "multipart/encrypted":
+    if not isinstance(payload, list) or kind == "message/rfc822":
         yield part
-    elif depth < 10 * _MAX_DEPTH:
-        for inside in payload:
-            if isinstance(inside, Message):
-                yield from _leaves(inside, depth + 1)
+        return
+    if depth >= 10 * _MAX_DEPTH:
+        return
+    children = [
+        list(islice(_contents(inside, depth + 1), _MAX_PARTS)) for inside in payload if isinstance(inside, Message)
+    ]
+    chosen = _richest(children) if kind == "multipart/alternative" else None
+    for number, parts in enumerate(children):
+        for one in parts:
+            if chosen is None or number == chosen or _is_attached(one) or one.get_content_type() == "text/calendar":
+                yield one
+
+
+def _richest(alternatives: list[list[Message]]) -> int:
+    """Which alternative is read: the first (the plain text), unless it leaves out much of what another one says."""
+    words = [set().union(*map(_words, parts)) for parts in alternatives]
+    chosen = 0
+    for number, said in enumerate(words):
+        is_more = len(said & words[chosen]) < _SAME * len(said)
+        if said and (
+            not words[chosen] or (is_more and (_is_marked_up(alternatives[number]) or len(said) > len(words[chosen])))
+        ):
+            chosen = number
+    return chosen
+
+
+def _is_marked_up(parts: list[Message]) -> bool:
+    return any(part.get_content_type() == "text/html" for part in parts if not _is_attached(part))
+
+
+def _words(part: Message) -> set[str]:
+    kind = part.get_content_type()
+    if _is_attached(part) or kind not in ("text/plain", "text/html"):
+        return set()
+    text = _text(part)
+    if kind == "text/html":
+        builder = TextBuilder()
+        html_blocks(builder, text)
+        text = "" if builder.is_empty else builder.build(Path(), "").text
+    return set(_WORD.findall(_URL.sub("", text.casefold())))
+
+
+def _is_attached(part: Message) -> bool:
+    kind = part.get_content_type()
+    if kind == "message/rfc822" or kind.startswith("multipart/"):
+        return False
+    if part.get_content_disposition() == "attachment":
+        return True
+    return bool(part.get_filename()) and kind != "text/calendar"
+
+
+def _plain_text(part: Message) -> str:
+    """A plain text, its lines put together where the sender's program broke them (RFC 3676)."""
+    text = _text(part)
+    if str(part.get_param("format", "")).lower() != "flowed":
+        return text
+    deletes_space = str(part.get_param("delsp", "")).lower() == "yes"
+    lines: list[str] = []
+    open_depth = -1  # of quotation, of the line that goes on
+    for line in text.split("\n"):
+        depth = len(line) - len(line.lstrip(">"))
+        content = line[depth:].removeprefix(" ")  # which is put before what would look like a mark
+        mark = f"{'>' * depth} " if depth else ""
+        if depth == open_depth:
+            # Some put the blank between two words there instead.
+            has_blank = deletes_space and line[depth:] != content and not content.startswith((" ", ">", "From "))
+            lines[-1] += f" {content}" if has_blank else content
+        else:
+            lines.append(mark + content)
+        goes_on = content.endswith(" ") and content != "-- "
+        open_depth = depth if goes_on else -1
+        if goes_on and deletes_space:
+            lines[-1] = lines[-1][:-1]
+    return "\n".join(lines)
 
 
 def _is_encrypted(part: Message, kind: str) -> bool:
@@ -152,7 +250,10 @@ def _text(part: Message) -> str:
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return ""
-    charset = part.get_content_charset() or "utf-8"
+    charset = part.get_content_charset()
+    if charset is None and part.get_content_type() == "text/html":
+        return decode_html(data)[0]
+    charset = charset or "utf-8"
     try:
         return normalise(data.decode(charset))
     except (LookupError, ValueError):  # an unknown or a wrong name

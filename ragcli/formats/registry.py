@@ -5,6 +5,7 @@ Loaders are imported when they are used: a run over notes never imports a PDF pa
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -71,7 +72,8 @@ _LOADERS = {
     "pptx": _Loader("pptx", 2, _dotted("pptx"), is_text=False),
     "xlsx": _Loader("xlsx", 2, _dotted("xlsx xlsm"), is_text=False),
     "epub": _Loader("epub", 2, _dotted("epub"), is_text=False),
-    "mail": _Loader("mail", 2, _dotted("eml mbox")),
+    "ics": _Loader("ics", 1, _dotted("ics ical vcs")),
+    "mail": _Loader("mail", 2, _dotted("eml emlx mbox mht mhtml")),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
 _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
@@ -80,6 +82,11 @@ SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
 ALL_VERSIONS = sum(loader.version for loader in _LOADERS.values())  # grows when any loader changes or is added
 
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b")
+_BEFORE_MAIL = re.compile(rb"\AFrom [^\r\n]*\r?\n|\A\s*\d{1,12}[ \t]*\r?\n")
+_MAIL_FIELD = re.compile(rb"[!-9;-~]+:")
+_MAIL_FIELDS = frozenset(
+    (b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"content-type")
+)
 _HEAD = 8192  # bytes that tell text from binary
 
 
@@ -135,7 +142,16 @@ def _looks_like_text(head: bytes, *, known: bool) -> bool:
     return (len(head) - len(head.translate(None, _CONTROL))) * 20 <= len(head)
 
 
+def _is_mail(head: bytes) -> bool:
+    """True for the first bytes of a mailbox or a message, also with the length that Apple writes before it."""
+    lines = _BEFORE_MAIL.sub(b"", head).split(b"\n\n")[0].split(b"\r\n\r\n")[0].splitlines()
+    names = {line.partition(b":")[0].lower() for line in lines if _MAIL_FIELD.match(line)}
+    return bool(lines) and _MAIL_FIELD.match(lines[0]) is not None and len(names & _MAIL_FIELDS) > 2
+
+
 def _by_content(path: Path, head: bytes) -> str:
+    if _is_mail(head):
+        return "mail"
     if path.name.lower() in _SOURCE_NAMES or head.startswith(b"#!"):
         return "source"
     return "text"

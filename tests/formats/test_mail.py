@@ -1,3 +1,4 @@
+import base64
 import contextlib
 import email.policy
 from email.message import EmailMessage
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from ragcli.errors import LoadError
 from ragcli.formats import mail
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 
 
@@ -45,9 +47,9 @@ def test_a_message_is_its_subject_its_header_and_its_paragraphs():
 
 
 def test_plain_text_is_preferred_and_html_read_where_there_is_nothing_else():
-    both = message(body="plain words")
-    both.add_alternative("<p>marked up words</p>", subtype="html")
-    assert "marked up" not in read(both).text
+    both = message(body="some words in plain text")
+    both.add_alternative("<p>some <i>words</i> in text</p>", subtype="html")
+    assert blocks(read(both))[-1] == "some words in plain text"
     only = message()
     only.set_content("<html><body><h2>Part</h2><p>marked up words</p></body></html>", subtype="html")
     assert blocks(read(only))[-2:] == ["Part", "marked up words"]
@@ -57,7 +59,8 @@ def test_attachments_are_named_and_those_that_are_text_are_read():
     made = message(body="See below.")
     made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="Übersicht.pdf")
     made.add_attachment("a,b\n1,2\n", subtype="csv", filename="b.csv")
-    assert blocks(read(made))[-2:] == ["Attachments: Übersicht.pdf, b.csv", "b.csv:\na,b\n1,2"]
+    assert blocks(read(made))[-4:] == ["Attachments: Übersicht.pdf, b.csv", "b.csv", "a | b", "a: 1 | b: 2"]
+    assert "Übersicht.pdf was not read: damaged" in read(made).warnings[0]
 
 
 def test_a_message_in_a_message_is_read_below_it():
@@ -159,3 +162,86 @@ def test_a_mailbox_without_messages_is_damaged():
 def test_whatever_the_bytes_only_load_errors_come_out(data):
     with contextlib.suppress(LoadError):
         assert read(b"Subject: x\nContent-Type: " + data).blocks
+
+
+def test_html_beside_a_plain_footer_is_read():
+    made = message()
+    made.make_mixed()
+    for text, subtype in (("<p>The weir opens at <b>six</b>.</p>", "html"), ("List footer\n", "plain")):
+        part = EmailMessage()
+        part.set_content(text, subtype=subtype)
+        made.attach(part)
+    assert blocks(read(made))[-2:] == ["The weir opens at six.", "List footer"]
+
+
+def test_a_plain_text_that_only_points_to_the_html_loses():
+    made = message(body="Please view this message in a reader of HTML.")
+    made.add_alternative("<p>Account 77 is closed on 3 May.</p>", subtype="html", cte="base64")
+    assert blocks(read(made))[-1] == "Account 77 is closed on 3 May."
+
+
+def test_an_invitation_is_its_subject_time_place_and_text():
+    made = message(body="You are invited.")
+    calendar = (
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Dredging\\, part 2\r\nDTSTART;TZID=Europe/Oslo:20260405T091500\r\n"
+        "DTEND;TZID=Europe/Oslo:20260405T110000\r\nLOCATION:Lock house\r\nDESCRIPTION:Bring the long\r\n  rope.\\nAnd boots.\r\n"
+        "BEGIN:VALARM\r\nDESCRIPTION:Reminder\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    made.add_alternative(calendar, subtype="calendar")
+    assert blocks(read(made))[-3:] == [
+        "Dredging, part 2",
+        "When: 2026-04-05 09:15 Europe/Oslo to 2026-04-05 11:00 Europe/Oslo\nWhere: Lock house",
+        "Bring the long rope.\nAnd boots.",
+    ]
+    found = load_any(Path("a.ics"), calendar.encode(), LoadOptions())
+    assert found.blocks[0].kind == "heading"
+    assert "Reminder" not in found.text
+
+
+def test_attachments_are_read_by_the_loaders_of_their_formats():
+    made = message("Lease", "Attached.")
+    made.add_attachment(
+        b"<h1>Terms</h1><p>Rent is due <b>monthly</b>.", maintype="text", subtype="html", filename="t.html"
+    )
+    made.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="plan.png")
+    document = read(made)
+    assert document.blocks[-1].headings == ("Lease", "t.html", "Terms")
+    assert blocks(document)[-1] == "Rent is due monthly."
+    assert document.warnings == ("plan.png was not read: unsupported (no loader for .png)",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("flowed", "The gate opens \nat six.\n> one \n> two\n-- \nAnn"),
+        ("flowed; delsp=yes", "The ga \nte opens at six."),
+    ],
+)
+def test_flowed_lines_are_put_together(kind, text):
+    data = f"Subject: x\nContent-Type: text/plain; format={kind}\n\n{text}\n".encode()
+    assert "The gate opens at six." in read(data).text
+    if "delsp" not in kind:
+        assert "> one two\n-- \nAnn" in read(data).text
+
+
+@pytest.mark.parametrize("name", ["Inbox", "1700000.M1.host:2,S", "77.emlx", "saved.mht"])
+def test_mail_is_known_by_its_content(name):
+    raw = message("Schlüssel", "Für Büro 12.").as_bytes()
+    data = {"Inbox": b"From - Mon Feb  5 10:00:00 2024\n" + raw, "77.emlx": b"%d\n" % len(raw) + raw + b"<plist/>"}
+    document = load_any(Path(name), data.get(name, raw), LoadOptions())
+    assert document.loader == "mail"
+    assert "Für Büro 12." in document.text
+    assert "plist" not in document.text
+    assert load_any(Path("notes"), b"Subject: not a mail\n\nText", LoadOptions()).loader == "text"
+
+
+def test_a_page_saved_as_mhtml_is_its_text():
+    page = "<html><head><meta charset=utf-8></head><body><p>Höhe =\n 3 m</p></body></html>".encode()
+    data = (
+        b"From: <Saved by Blink>\nSubject: Tides\nMIME-Version: 1.0\nContent-Type: multipart/related; boundary=x\n\n"
+        b"--x\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(page) + b"--x\n"
+        b"Content-Type: text/css\n\nbody { color: red }\n--x--\n"
+    )
+    document = load_any(Path("a.mhtml"), data, LoadOptions())
+    assert "Höhe = 3 m" in document.text
+    assert "color" not in document.text

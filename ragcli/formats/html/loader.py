@@ -50,7 +50,7 @@ _LABELS |= dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """The text of the page, with its title; LoadError(EMPTY) when nothing but chrome is there."""
     del options
-    markup, warnings = _decode(data)
+    markup, warnings = decode_html(data)
     builder = TextBuilder()
     title = html_blocks(builder, markup)
     if builder.is_empty and "<script" in markup:
@@ -108,7 +108,8 @@ def _said(value: object, depth: int) -> Iterator[str]:
             yield from _said(inside, depth + 1)
 
 
-def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
+def decode_html(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The markup of a page and what the reader should know about how it was decoded."""
     declared = None if declared_encoding(data) else _DECLARED.search(data[:_PRESCAN])
     # Programs save pages as UTF-8 and leave what these declare.
     if declared and (data.isascii() or not _is_utf8(data)):
