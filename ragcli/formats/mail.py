@@ -181,10 +181,9 @@ def _richest(alternatives: list[list[Message]]) -> int:
     words = [set().union(*map(_words, parts)) for parts in alternatives]
     chosen = 0
     for number, said in enumerate(words):
-        is_more = len(said & words[chosen]) < _SAME * len(said)
-        if said and (
-            not words[chosen] or (is_more and (_is_marked_up(alternatives[number]) or len(said) > len(words[chosen])))
-        ):
+        says_other = len(said & words[chosen]) < _SAME * len(said)
+        is_richer = _is_marked_up(alternatives[number]) or len(said) > len(words[chosen])
+        if said and (not words[chosen] or (says_other and is_richer)):
             chosen = number
     return chosen
 

@@ -184,7 +184,8 @@ def test_an_invitation_is_its_subject_time_place_and_text():
     made = message(body="You are invited.")
     calendar = (
         "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:Dredging\\, part 2\r\nDTSTART;TZID=Europe/Oslo:20260405T091500\r\n"
-        "DTEND;TZID=Europe/Oslo:20260405T110000\r\nLOCATION:Lock house\r\nDESCRIPTION:Bring the long\r\n  rope.\\nAnd boots.\r\n"
+        "DTEND;TZID=Europe/Oslo:20260405T110000\r\nLOCATION:Lock house\r\nDESCRIPTION:Bring the long\r\n"
+        "  rope.\\nAnd boots.\r\n"
         "BEGIN:VALARM\r\nDESCRIPTION:Reminder\r\nEND:VALARM\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
     made.add_alternative(calendar, subtype="calendar")
@@ -207,7 +208,7 @@ def test_attachments_are_read_by_the_loaders_of_their_formats():
     document = read(made)
     assert document.blocks[-1].headings == ("Lease", "t.html", "Terms")
     assert blocks(document)[-1] == "Rent is due monthly."
-    assert document.warnings == ("plan.png was not read: unsupported (no loader for .png)",)
+    assert document.warnings == ("plan.png was not read: unsupported: no loader for .png",)
 
 
 @pytest.mark.parametrize(

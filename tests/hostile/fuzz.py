@@ -55,6 +55,7 @@ def seeds() -> dict[str, list[bytes]]:
         ".mbox": b"From a\nSubject: b\n\ntext\n\nFrom c\nSubject: d\n\nmore\n",
         ".py": b"def f(a):\n    return [a]\n" * 5, ".yaml": b"a:\n  - b: c\n    d: |\n      e\n",
         ".toml": b"[a]\nb = 1\n[[c]]\n", ".xml": b"<a><b c='d'>e</b></a>",
+        ".ics": b"BEGIN:VEVENT\nSUMMARY:a\nDTSTART:20260405T091500Z\nDESCRIPTION:b\\nc\nEND:VEVENT\n",
         ".org": b"* a\n** b\ntext\n", ".tex": b"\\section{a}\ntext $b$\n",
     }  # fmt: skip
     for suffix, data in made.items():
