@@ -177,7 +177,7 @@ class Results:
     notes: tuple[str, ...] = ()  # for the user, such as a question longer than the model's window
     details: tuple[str, ...] = ()  # how the hits were found, for --explain
     answered: float | None = None  # the probability that the documents hold an answer; None where it is not known
-    searched: bool = True  # False: there was no document to search, and ``notes`` says why
+    searched: bool = True  # False: there was no document to search; the last note says why
 
     @property
     def query(self) -> str:

@@ -121,6 +121,10 @@ def test_no_module_imports_the_process_that_talks_to_ray():
     assert [name_of(m) for m in MODULES if any(i.startswith(RUN_APART) for i in imports(m))] == []
 
 
+def test_no_module_is_a_drawer_for_everything():
+    assert [name_of(module) for module in MODULES if module.name in {"utils.py", "helpers.py", "common.py"}] == []
+
+
 LOADED = """
 import sys
 from ragcli.cli.app import main

@@ -74,8 +74,8 @@ def run(
     with _opened(env, files, options) as index:
         searcher = Searcher(index, options)
         if text == "-":
-            return _answer_lines(env, searcher, look)
-        results = _renamed(searcher.search(text), files)
+            return _answer_lines(env, searcher, files, look)
+        results = _search(searcher, text, files)
     for note in results.notes:
         env.say(f"note: {note}")
     if look.explain:
@@ -90,14 +90,14 @@ def run(
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
 
 
-def _answer_lines(env: Env, searcher: Searcher, look: Look) -> ExitCode:
+def _answer_lines(env: Env, searcher: Searcher, files: Sequence[Path], look: Look) -> ExitCode:
     """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
     if look.format not in {"plain", "text", "json", "jsonl"}:
         raise UsageError(f"questions from stdin are answered in JSON lines, not as {look.format}", "use --jsonl")
     found = told = False
     for line in sys.stdin:
         if line.strip():
-            results = searcher.search(line.strip())
+            results = _search(searcher, line.strip(), files)
             if not results.searched and not told:
                 told = True
                 env.say(f"note: {results.notes[-1]}")
@@ -136,12 +136,17 @@ def _stdin_file(folder: Path) -> Path:
     return path
 
 
-def _renamed(results: Results, files: Sequence[Path]) -> Results:
-    """Give text from stdin the name (stdin): it has no path of its own."""
+def _search(searcher: Searcher, text: str, files: Sequence[Path]) -> Results:
+    """Search, and make what the results say about an index fit the ``files`` that it was made of."""
+    results = searcher.search(text)
+    if files and not results.searched:
+        fact = "none of the files" if searcher.documents is None else "none of the files that pass the filters"
+        note = f"{fact} after --in holds text to search; see what is read of one: ragcli parse FILE"
+        results = replace(results, notes=(*results.notes[:-1], note))
     if Path("-") not in files:
         return results
     hits = tuple(
-        replace(hit, chunk=replace(hit.chunk, path=Path(_STDIN_NAME)))
+        replace(hit, chunk=replace(hit.chunk, path=Path(_STDIN_NAME)))  # text from stdin has no path of its own
         if hit.chunk.path.name == f"{_STDIN_NAME}.txt"
         else hit
         for hit in results.hits

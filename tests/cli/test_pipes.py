@@ -135,6 +135,16 @@ def test_a_filter_that_no_document_passes_says_so(shell, format_):
     assert shell(f"ragcli query attention --type zzz --format {format_} --quiet").stderr == ""
 
 
+def test_files_without_text_say_so(shell, tmp_path):
+    (tmp_path / "blank.txt").write_text(" \n")
+    done = shell(f"ragcli query attention --in {tmp_path}/blank.txt")
+    assert (done.returncode, done.stdout) == (1, "")
+    note = "note: none of the files after --in holds text to search; see what is read of one: ragcli parse FILE"
+    assert done.stderr.splitlines() == [note]
+    done = shell(f"ragcli query attention --type zzz --in {tmp_path}/blank.txt sampling.txt")
+    assert done.stderr.splitlines() == [note.replace("the files", "the files that pass the filters")]
+
+
 def test_an_index_without_documents_says_so(shell, tmp_path):
     (tmp_path / "void").mkdir()
     made = shell(f"ragcli index {tmp_path}/void -i {tmp_path}/ix")
