@@ -61,7 +61,7 @@ NEIGHBOURS = {
 HEAVY_INSIDE_FUNCTIONS = {"torch", "sentence_transformers", "transformers", "huggingface_hub"}
 # nobody imports it: it is run as a process of its own, so that what Ray prints or ends is not ragcli
 RUN_APART = "ragcli.ingest.cluster.ray_job"
-WRAPPERS = ("ragcli.models.torch.loading", "ragcli.models.hub")
+WRAPPERS = ("ragcli.models.torch.bfloat16", "ragcli.models.torch.loading", "ragcli.models.hub")
 
 
 def imports(module: Path, *, top_level: bool = False) -> Iterator[str]:
@@ -111,8 +111,8 @@ def test_what_takes_seconds_to_import_is_imported_inside_functions():
     eager = {
         name_of(m) for m in MODULES if HEAVY_INSIDE_FUNCTIONS & {i.split(".")[0] for i in imports(m, top_level=True)}
     }
-    # these two are the wrappers: whoever needs them imports them inside functions in turn
-    assert eager <= {"models/torch/loading.py", "models/hub.py"}
+    # these are the wrappers: whoever needs them imports them inside functions in turn
+    assert eager <= {"models/torch/bfloat16.py", "models/torch/loading.py", "models/hub.py"}
     users = {name_of(m) for m in MODULES for i in imports(m, top_level=True) if i.startswith(WRAPPERS)}
     assert users <= {"models/torch/encoder.py", "models/torch/cross_encoder.py"}  # themselves imported inside functions
 

@@ -31,7 +31,7 @@ _PLAIN = {"do_lower_case": False, "transformer_task": "feature-extraction", "mod
 class NumpyEncoder:
     """The encoder of one BERT-like model; see ``ragcli.models.open.Encoder``."""
 
-    runtime: Literal["numpy"] = "numpy"
+    runtime: Literal["numpy", "torch-bfloat16"] = "numpy"
 
     def __init__(self, files: ModelFiles, threads: int | None = None) -> None:
         """Map the weights, to compute on so many threads (None: one per processor).

@@ -49,13 +49,13 @@ class Transformer:
     def __init__(self, folder: Path) -> None:
         """Map the weights in ``folder``; ModelUnavailable when they are damaged. Ask ``known`` first."""
         config = read_json(folder / "config.json")
-        self._heads = int(config["num_attention_heads"])
-        self._epsilon = np.float32(config.get("layer_norm_eps", 1e-12))
+        self.heads = int(config["num_attention_heads"])
+        self.epsilon = np.float32(config.get("layer_norm_eps", 1e-12))
         self._padding = None if config["model_type"] == "bert" else int(config.get("pad_token_id", 1))
         reserved = 0 if self._padding is None else self._padding + 1
         self.positions = int(config["max_position_embeddings"]) - reserved  # tokens that it can read
         self.weights = Weights(folder / "model.safetensors")
-        self._layers = [
+        self.layers = [
             self.weights.tensors(f"encoder.layer.{index}", _PARTS) for index in range(int(config["num_hidden_layers"]))
         ]
         self._embedding = self.weights.tensors("embeddings", ("LayerNorm",))
@@ -71,11 +71,11 @@ class Transformer:
         lengths = [len(sequence) for sequence in sequences]
         ends = np.cumsum(lengths)
         spans = [slice(end - length, end) for end, length in zip(ends.tolist(), lengths, strict=True)]
-        states = self._embed(sequences, types)
-        for layer in self._layers[:-1]:
+        states = self.embed(sequences, types)
+        for layer in self.layers[:-1]:
             states = self._layer(layer, states, spans, spans)
         last = [slice(span.start, span.start + 1) for span in spans] if first else spans
-        states = self._layer(self._layers[-1], states, spans, last)
+        states = self._layer(self.layers[-1], states, spans, last)
         return [states[place : place + 1] for place in range(len(spans))] if first else [states[span] for span in spans]
 
     def _layer(self, layer: dict[str, Array], states: Array, spans: list[slice], asking: list[slice]) -> Array:
@@ -87,25 +87,26 @@ class Transformer:
         start = 0
         for span, asked in zip(spans, asking, strict=True):
             end = start + asked.stop - asked.start
-            context[start:end] = _attend(query[start:end], key[span], value[span], self._heads)
+            context[start:end] = _attend(query[start:end], key[span], value[span], self.heads)
             start = end
         context = _linear(context, layer, "attention.output.dense")
         context += rows
-        rows = _normalise(context, layer, "attention.output.LayerNorm", self._epsilon)
+        rows = _normalise(context, layer, "attention.output.LayerNorm", self.epsilon)
         inner = _linear(rows, layer, "intermediate.dense")
         _gelu(inner)
         outer = _linear(inner, layer, "output.dense")
         outer += rows
-        return _normalise(outer, layer, "output.LayerNorm", self._epsilon)
+        return _normalise(outer, layer, "output.LayerNorm", self.epsilon)
 
-    def _embed(self, sequences: list[list[int]], types: list[list[int]] | None) -> Array:
+    def embed(self, sequences: list[list[int]], types: list[list[int]] | None) -> Array:
+        """Float32 (tokens of all sequences, dimension): the states before the first layer."""
         ids = np.concatenate([np.asarray(sequence, np.intp) for sequence in sequences])
         positions = np.concatenate([self._positions(sequence) for sequence in sequences])
         segments = np.concatenate([np.asarray(part, np.intp) for part in types]) if types else np.intp(0)
         states = float32(self.weights.stored("embeddings.word_embeddings.weight")[ids])
         states += float32(self.weights.stored("embeddings.position_embeddings.weight")[positions])
         states += float32(self.weights.stored("embeddings.token_type_embeddings.weight")[segments])
-        return _normalise(states, self._embedding, "LayerNorm", self._epsilon)
+        return _normalise(states, self._embedding, "LayerNorm", self.epsilon)
 
     def _positions(self, sequence: list[int]) -> npt.NDArray[np.intp]:
         if self._padding is None:
