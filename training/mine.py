@@ -16,12 +16,13 @@ import random
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
 from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.models.numpy.encoder import NumpyEncoder
+from ragcli.models.open import open_index_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.retrieve.fuse import fuse
 from ragcli.text.terms import query_terms, terms
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--development", action="store_true", help="only the development questions")
     only_development = parser.parse_args().development
     WORK.mkdir(exist_ok=True)
-    encoder = NumpyEncoder(resolve(DEFAULT_MODEL))
+    encoder = cast("NumpyEncoder", open_index_encoder(resolve(DEFAULT_MODEL), 10_000))  # on a CPU it is one
     train, development = (WORK / "train.jsonl").open("a+"), (WORK / "development.jsonl").open("a+")
     done = sources_in(development if only_development else train)
     for pool in pools():

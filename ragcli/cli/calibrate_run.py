@@ -44,7 +44,7 @@ def run(env: Env, questions: Path | None, reranker: str) -> ExitCode:
         )
     flat = [pair for of_question in pairs for pair in of_question]
     cases: list[Case] = [case for case, names in SIGNALS.items() if all(name in flat[0].signals for name in names)]
-    kept = save_calibration(encoder, files.sha256, {case: fit(flat, case) for case in cases})
+    kept = save_calibration(encoder, files.sha256, {case: fit(flat, SIGNALS[case]) for case in cases})
     error, area = _cross_checked(pairs, cases[-1])  # the last knows the most
     record = {
         "schema": 1, "reranker": files.name, "questions": len(pairs), "answered": answered, "pairs": len(flat),
@@ -87,7 +87,7 @@ def _cross_checked(pairs: Sequence[Sequence[Pair]], case: Case) -> tuple[float, 
     for fold in (0, 1):
         held_out = [pair for number, of_question in enumerate(pairs) if number % 2 == fold for pair in of_question]
         seen = [pair for number, of_question in enumerate(pairs) if number % 2 != fold for pair in of_question]
-        calibration = Calibration({case: fit(seen, case)})
+        calibration = Calibration({case: fit(seen, SIGNALS[case])})
         probabilities += [calibration.probability(pair.signals) or 0.0 for pair in held_out]
         answers += [pair.answers for pair in held_out]
     return expected_calibration_error(probabilities, answers), auroc(probabilities, answers)

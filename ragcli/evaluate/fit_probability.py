@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ragcli.retrieve.probability import SIGNALS, Case
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -18,8 +16,8 @@ class Pair:
     answers: bool
 
 
-def fit(pairs: Sequence[Pair], case: Case) -> dict[str, float]:
-    """Weights of the signals of ``case`` and the constant "bias", by logistic regression (Platt scaling).
+def fit(pairs: Sequence[Pair], names: Sequence[str]) -> dict[str, float]:
+    """Weights of the signals ``names`` and the constant "bias", by logistic regression (Platt scaling).
 
     Signals are centred and scaled before, so that the mild L2 penalty treats them alike; the weights returned are those
     of the signals as they are. ValueError when a signal is missing or all pairs have the same label.
@@ -27,7 +25,6 @@ def fit(pairs: Sequence[Pair], case: Case) -> dict[str, float]:
     """
     from sklearn.linear_model import LogisticRegression  # 1 s
 
-    names = SIGNALS[case]
     if any(name not in pair.signals for pair in pairs for name in names):
         raise ValueError(f"a pair lacks one of {', '.join(names)}")
     x = np.array([[pair.signals[name] for name in names] for pair in pairs], np.float64)

@@ -25,12 +25,17 @@ class PackagedModel(NamedTuple):
     folder: str
     weights_sha256: str
     tokenizer_sha256: str
+    family: str = ""  # how the names of hub models begin whose logits have the same scale
+
+    def has_scale_of(self, files: ModelFiles) -> bool:
+        """Whether a hub model has logits of the same scale, so that the same weights combine them."""
+        return bool(self.family) and files.name.startswith(self.family)
 
 
 RERANKER = PackagedModel(
     "ms-marco-MiniLM-L-12-v2", "cross-encoder/ms-marco-MiniLM-L-12-v2", "Apache-2.0", "reranker_en",
     "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
-    "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448",
+    "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448", "cross-encoder/ms-marco-",
 )  # fmt: skip
 
 

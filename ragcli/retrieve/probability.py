@@ -19,11 +19,13 @@ from ragcli.models.files import read_json
 from ragcli.models.library import models_folder
 from ragcli.models.resolve import shipped_calibrations
 
-# The first three cases are one hit: known from the encoder alone, from a reranker too, and from late interaction as
-# well. The last is all hits together: the best hit, and how far it stands out.
-Case = Literal["retrieved", "read", "reranked", "answered"]
+# The first four cases are one hit: known from the encoder alone, from a reranker alone where no search found the
+# passage, from both, and from late interaction as well. The last is all hits together: the best hit, and how far it
+# stands out. A fit of it may leave out late interaction.
+Case = Literal["retrieved", "unsearched", "read", "reranked", "answered"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
+    "unsearched": ("coverage", "logit"),
     "read": ("dense", "coverage", "logit"),
     "reranked": ("dense", "coverage", "late", "logit"),
     "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
@@ -45,7 +47,7 @@ class Calibration:
 
         The fit with the most signals is used. A reranker's logit is never left out: a fit without it would not hold.
         """
-        fitting: tuple[Case, ...] = ("reranked", "read") if "logit" in signals else ("retrieved",)
+        fitting: tuple[Case, ...] = ("reranked", "read", "unsearched") if "logit" in signals else ("retrieved",)
         for case in fitting:
             if (found := self._fitted(case, signals)) is not None:
                 return found
@@ -61,9 +63,9 @@ class Calibration:
 
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
         weights = self.cases.get(case)
-        if not weights or any(name not in signals for name in SIGNALS[case]):
+        if not weights or any(name not in signals for name in weights if name != "bias"):
             return None
-        return logistic(weights["bias"] + sum(weights[name] * signals[name] for name in SIGNALS[case]))
+        return logistic(sum(weight * (1.0 if name == "bias" else signals[name]) for name, weight in weights.items()))
 
 
 def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -74,8 +76,12 @@ def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**first, **{f"{name}_lead": first[name] - sum(hit[name] for hit in last) / len(last) for name in known}}
 
 
-def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
-    """Return the calibration for these digests of weights; None stands for a model that is not used."""
+def load_calibration(encoder: str | None, reranker: str | None, ranked_like: str | None = None) -> Calibration:
+    """Return the calibration for these digests of weights; None stands for a model that is not used.
+
+    The weights of the ranking may be those of another reranker whose logits have the same scale, ``ranked_like``. They
+    hold for every encoder where they leave out late interaction, which compares the encoder's own token vectors.
+    """
     cases: dict[Case, Weights] = {}
     ranking: Weights = {}
     for content in _fits(encoder, reranker):
@@ -83,13 +89,15 @@ def load_calibration(encoder: str | None, reranker: str | None) -> Calibration:
         of_reranker = reranker is not None and content.get("reranker") == reranker
         holds: dict[Case, bool] = {
             "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
-            "answered": of_encoder and of_reranker,
+            "unsearched": of_reranker, "answered": of_encoder and of_reranker,
         }  # fmt: skip
         for case, valid in holds.items():
             if valid and case in content:
                 cases.setdefault(case, content[case])
-        if of_encoder and of_reranker and not ranking:
-            ranking = content.get("ranking", {})
+        weighed = content.get("ranking", {})
+        of_ranking = of_reranker or (ranked_like is not None and content.get("reranker") == ranked_like)
+        if of_ranking and (of_encoder or "late" not in weighed) and not ranking:
+            ranking = weighed
     return Calibration(cases, ranking)
 
 

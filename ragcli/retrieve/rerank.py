@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from ragcli.errors import CalibrationMissing
 from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.open import Reranker, open_reranker
+from ragcli.models.packaged import RERANKER
 from ragcli.models.resolve import resolve_reranker
 from ragcli.retrieve.probability import Calibration, load_calibration, logistic
 from ragcli.text.terms import make_question, terms
@@ -68,7 +69,7 @@ class Judge:
     """A reranker, or none, with the encoder and the calibration that belong to it."""
 
     def __init__(self, reranker: Reranker | None, encoder: NumpyEncoder | None, calibration: Calibration) -> None:
-        """``encoder`` compares token by token; with None, the reranker alone decides."""
+        """``encoder`` compares token by token, for the order only where the ranking weighs that; None: nowhere."""
         self._reranker = reranker
         self._encoder = encoder
         self._calibration = calibration
@@ -88,7 +89,8 @@ class Judge:
         reranked = 0
         if self._reranker is not None and first:
             texts = [candidate.text for candidate in first]
-            found = score(self._reranker, self._encoder, question.text, texts, budget)
+            compared = self._encoder if "late" in self._calibration.ranking else None
+            found = score(self._reranker, compared, question.text, texts, budget)
             details.append(f"reranked {len(found.signals)} of {len(first)} candidates in {1000 * found.seconds:.0f} ms")
             if found.failed:
                 notes.append(
@@ -143,18 +145,22 @@ def open_judge(
     no calibration fits these models.
     """
     files = None if reranker is None else resolve_reranker(reranker, offline=offline)
-    calibration = load_calibration(encoder.files.sha256 if encoder else None, files.sha256 if files else None)
-    needed = {"read", "reranked"} if files else {"retrieved"}
+    calibration = load_calibration(
+        encoder.files.sha256 if encoder else None,
+        files.sha256 if files else None,
+        RERANKER.weights_sha256 if files and RERANKER.has_scale_of(files) else None,
+    )
+    needed = {"read", "reranked", "unsearched"} if files else {"retrieved"}
     if probability_needed and not needed & calibration.cases.keys():
         raise CalibrationMissing(
             "no probabilities are known for these models: "
             f"nothing was calibrated for {files.name if files else 'searches without a reranker'}",
             "fit them with: ragcli models calibrate",
         )
-    # Without fitted weights the reranker decides alone, and comparing token by token would be for nothing.
-    compares = encoder is not None and encoder.runtime == "numpy" and "late" in calibration.ranking
-    compared = cast("NumpyEncoder", encoder) if compares else None
-    return Judge(open_reranker(files) if files else None, compared, calibration)
+    compares = encoder is not None and encoder.runtime == "numpy"
+    return Judge(
+        open_reranker(files) if files else None, cast("NumpyEncoder", encoder) if compares else None, calibration
+    )
 
 
 def rerank_texts(

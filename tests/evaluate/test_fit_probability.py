@@ -26,14 +26,14 @@ def simulated(count: int) -> list[Pair]:
 
 
 def test_the_weights_behind_simulated_pairs_are_found_again():
-    found = fit(simulated(30_000), "reranked")
+    found = fit(simulated(30_000), SIGNALS["reranked"])
     assert found.keys() == {"bias", *SIGNALS["reranked"]}
     assert found == {name: pytest.approx(weight, rel=0.1) for name, weight in KNOWN.items()}
 
 
 def test_a_fit_on_half_the_pairs_is_calibrated_on_the_other():
     pairs = simulated(20_000)
-    calibration = Calibration({"reranked": fit(pairs[:10_000], "reranked")})
+    calibration = Calibration({"reranked": fit(pairs[:10_000], SIGNALS["reranked"])})
     probabilities = [calibration.probability(pair.signals) for pair in pairs[10_000:]]
     answers = [pair.answers for pair in pairs[10_000:]]
     assert expected_calibration_error(probabilities, answers) < 0.02
@@ -42,7 +42,7 @@ def test_a_fit_on_half_the_pairs_is_calibrated_on_the_other():
 
 def test_a_case_reads_its_own_signals_only():
     pairs = [Pair({"dense": i / 10, "coverage": 0.5, "logit": math.nan}, i > 4) for i in range(10)]
-    found = fit(pairs, "retrieved")
+    found = fit(pairs, SIGNALS["retrieved"])
     assert found.keys() == {"bias", "dense", "coverage"}
     assert found["dense"] > 0
     assert abs(found["coverage"]) < 1e-6  # it was always the same
@@ -50,9 +50,9 @@ def test_a_case_reads_its_own_signals_only():
 
 def test_what_cannot_be_fitted_is_refused():
     with pytest.raises(ValueError, match="lacks one of dense, coverage, late, logit"):
-        fit([Pair({"dense": 0.1, "coverage": 0.5}, True)], "reranked")
+        fit([Pair({"dense": 0.1, "coverage": 0.5}, True)], SIGNALS["reranked"])
     with pytest.raises(ValueError, match="class"):
-        fit([Pair({"dense": i / 10, "coverage": 0.5}, True) for i in range(5)], "retrieved")
+        fit([Pair({"dense": i / 10, "coverage": 0.5}, True) for i in range(5)], SIGNALS["retrieved"])
 
 
 def test_the_calibration_error_by_hand():

@@ -13,7 +13,7 @@ import pytest
 
 from ragcli.errors import ModelMismatch, ModelUnavailable, UsageError
 from ragcli.models import library, packaged
-from ragcli.models.files import BEST_RERANKER, SHIPPED_RERANKER
+from ragcli.models.files import BEST_RERANKER, SHIPPED_RERANKER, ModelFiles
 from ragcli.models.resolve import resolve_reranker
 
 NAME = "ms-marco-MiniLM-L-12-v2"
@@ -99,6 +99,14 @@ def test_without_the_package_the_shipped_reranker_serves_and_says_so(
         assert resolve_reranker(BEST_RERANKER).name == SHIPPED_RERANKER
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert f"{NAME} is not installed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("cross-encoder/ms-marco-MiniLM-L6-v2", True), ("cross-encoder/stsb-roberta-base", False), ("my-model", False)],
+)
+def test_hub_models_of_its_family_have_logits_of_its_scale(name: str, same: bool) -> None:
+    assert packaged.RERANKER.has_scale_of(ModelFiles(name, Path(), "", "")) is same
 
 
 def test_no_model_is_added_under_the_name_of_a_packaged_one(make_model: Callable[..., Path], tmp_path: Path) -> None:

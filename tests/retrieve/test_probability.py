@@ -14,7 +14,7 @@ from ragcli.retrieve.probability import SIGNALS, Calibration, load_calibration, 
 ENCODER, RERANKER = "a1" * 32, "b2" * 32
 RETRIEVED = {"bias": -1.0, "dense": 2.0, "coverage": 0.5}
 RERANKED = {"bias": 0.25, "dense": 1.0, "coverage": 0.0, "late": -1.0, "logit": 0.5}
-RANKING = {"fused": 0.4, "logit": 0.6}
+RANKING = {"fused": 0.4, "late": 0.3, "logit": 0.6}
 CONTENT = {"retrieved": RETRIEVED, "reranked": RERANKED, "ranking": RANKING}
 
 
@@ -108,6 +108,30 @@ def test_the_shipped_fit_is_for_the_shipped_models_alone(ship):
     assert load_calibration("c3" * 32, RERANKER) == Calibration()
     assert load_calibration(None, RERANKER) == Calibration()
     assert load_calibration(ENCODER, "c3" * 32) == Calibration({"retrieved": RETRIEVED})
+
+
+def test_a_ranking_without_late_interaction_holds_for_every_encoder_and_for_rerankers_of_its_scale(ship):
+    ranking = {"fused": 1.0, "logit": 0.1}
+    unsearched = {"bias": 0.0, "coverage": 1.0, "logit": 0.5}
+    ship({"encoder": ENCODER, "reranker": RERANKER, "read": RERANKED, "unsearched": unsearched, "ranking": ranking})
+    other = "c3" * 32
+    assert load_calibration(other, RERANKER) == Calibration({"unsearched": unsearched}, ranking)
+    assert load_calibration(None, RERANKER) == Calibration({"unsearched": unsearched}, ranking)
+    # the logits of the other reranker have the same scale, but no probability was fitted for them
+    assert load_calibration(ENCODER, other, ranked_like=RERANKER) == Calibration({}, ranking)
+    assert load_calibration(ENCODER, other) == Calibration()
+
+
+def test_a_passage_that_no_search_found_has_a_probability_from_the_reranker_and_the_words():
+    calibration = Calibration({"unsearched": {"bias": -0.5, "coverage": 1.0, "logit": 0.25}})
+    assert calibration.probability({"coverage": 0.5, "logit": 4.0}) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert calibration.probability({"coverage": 0.5}) is None
+
+
+def test_a_fit_of_all_hits_may_leave_out_late_interaction():
+    fitted = {"bias": 1.0, "logit": 0.5, "logit_lead": 1.0}
+    hits = [{"logit": 2.0, "dense": 0.5}, {"logit": 1.0, "dense": 0.5}]
+    assert Calibration({"answered": fitted}).answered(hits) == pytest.approx(1 / (1 + math.exp(-3)))
 
 
 def test_a_damaged_fit_is_named():
