@@ -73,7 +73,12 @@ class Reranker(_Model, Protocol):
 
 
 def open_query_encoder(files: ModelFiles) -> Encoder:
-    """An encoder that starts fast: numpy where it knows the architecture, else sentence-transformers (said at INFO)."""
+    """An encoder that starts fast: onnxruntime for a packaged model, numpy where it knows the architecture.
+
+    sentence-transformers opens every other model (said at INFO).
+    """
+    if onnx_file(files.folder):
+        return _onnx_encoder(files)
     from ragcli.models.numpy.encoder import NumpyEncoder, supports
 
     if supports(files.folder):
@@ -86,8 +91,10 @@ def open_index_encoder(files: ModelFiles, texts_expected: int, threads: int | No
     """An encoder for bulk work: numpy, unless there are enough texts to make up for the start of something faster.
 
     That is sentence-transformers where there may be a GPU, and torch in bfloat16 where the CPU has instructions for it.
-    On a CPU it computes on ``threads`` (None: one per processor).
+    onnxruntime opens a packaged model. On a CPU the encoder computes on ``threads`` (None: one per processor).
     """
+    if onnx_file(files.folder):
+        return _onnx_encoder(files, threads)
     from ragcli.models.numpy.encoder import NumpyEncoder, supports
 
     if not supports(files.folder) or (texts_expected >= _PAYS_FROM_ON_GPU and _may_have_gpu()):
@@ -117,6 +124,12 @@ def open_reranker(files: ModelFiles) -> Reranker:
     from ragcli.models.torch.cross_encoder import SentenceCrossEncoder
 
     return SentenceCrossEncoder(files)
+
+
+def _onnx_encoder(files: ModelFiles, threads: int | None = None) -> Encoder:
+    from ragcli.models.onnx.encoder import OnnxEncoder
+
+    return OnnxEncoder(files, threads)
 
 
 def _sentence_encoder(files: ModelFiles) -> Encoder:

