@@ -1,7 +1,7 @@
 """The code blocks of README.md and docs/: found, run, and compared with the output that they show.
 
 python docs/blocks.py [PAGE...]             run the blocks and list what differs
-python docs/blocks.py --update [PAGE...]    also write what the commands print into the pages
+python docs/blocks.py --update [PAGE...]    write what the commands print into the pages
 
 A block says by its language what it is:
 
@@ -49,7 +49,7 @@ _MAKES_INDEX = re.compile(r"ragcli index [^-\s]|ragcli\.(index|sync)\(")
 _USES_RAGCLI = re.compile(r"ragcli [a-z]|ragcli\.[a-z]+\(")
 _ANY = "..."
 _END = "\x1e"  # what the script prints between the outputs of two commands
-_SECONDS = 120
+_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -306,6 +306,7 @@ def main() -> int:
                 if new != block.code:
                     print(f"{block.name}: updated")
                     block.page.write_text(text.replace(block.code, new), encoding="utf-8")
+                continue
             for fault in faults(block, world):
                 wrong += 1
                 print(fault)

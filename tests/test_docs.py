@@ -38,7 +38,8 @@ def test_a_block_runs_twice_and_prints_what_it_shows(block, world):
         pytest.skip(block.why_not)
     match block.language:
         case "console":
-            assert blocks.faults(block, world) == []
+            found = blocks.faults(block, world)
+            assert not found, "\n".join(found)
         case "toml":
             assert_settings_hold(block, world)
         case _:
