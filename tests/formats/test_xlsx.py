@@ -4,11 +4,14 @@ import zipfile
 from pathlib import Path
 
 import openpyxl
+import openpyxl.chart
+import openpyxl.comments
 import pytest
 
 from ragcli.errors import LoadError
 from ragcli.formats import xlsx
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 
 
@@ -133,3 +136,93 @@ def test_a_sheet_that_is_no_xml_is_damaged():
     with pytest.raises(LoadError) as caught:
         read(out.getvalue())
     assert caught.value.reason is Reason.DAMAGED
+
+
+def test_values_are_those_that_the_sheet_shows():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    sheet.append(["Code", "Share", "Hours", "Note"])
+    sheet.append([77, 0.125, dt.timedelta(hours=31, minutes=5), "a_x000D_\nb"])
+    for cell, code in (("A2", "00000"), ("B2", "0.0%"), ("C2", "[h]:mm")):
+        sheet[cell].number_format = code
+    assert read(saved(book)).text.split("\n")[-1] == "Code: 00077 | Share: 12.5% | Hours: 31:05 | Note: a b"
+
+
+def test_merged_cells_fill_their_area():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["Catch", "Fish", None, "Crab", None], [None, "2023", "2024", "2023", "2024"], ["Wick", 1, 2, 3, 4]):
+        sheet.append(row)
+    sheet.append(["Oban", 5, 6, 7, 8])
+    sheet["A5"] = "Both"
+    sheet["B5"], sheet["C5"] = 6, 8
+    sheet["D6"], sheet["E6"] = 1, 2
+    for area in ("A1:A2", "B1:C1", "D1:E1", "A5:A6"):
+        sheet.merge_cells(area)
+    assert read(saved(book)).text.split("\n")[4:] == [
+        "Catch: Wick | Fish 2023: 1 | Fish 2024: 2 | Crab 2023: 3 | Crab 2024: 4",
+        "Catch: Oban | Fish 2023: 5 | Fish 2024: 6 | Crab 2023: 7 | Crab 2024: 8",
+        "Catch: Both | Fish 2023: 6 | Fish 2024: 8",
+        "Catch: Both | Crab 2023: 1 | Crab 2024: 2",
+    ]
+
+
+@pytest.mark.parametrize("zero", [False, True])
+def test_formulas_without_a_value_are_shown_with_a_warning(zero):
+    book = openpyxl.Workbook()
+    book.active.append(["Part", "Price"])
+    book.active.append(["Sluice", "=6*7"])
+    data = saved(book)
+    if zero:  # as XlsxWriter writes them
+        data = changed(
+            data, "xl/worksheets/sheet1.xml", b"<v></v>", b"<v>0</v>", b"<v/>", b"<v>0</v>", b"<v />", b"<v>0</v>"
+        )
+        data = changed(data, "xl/workbook.xml", b"<calcPr ", b'<calcPr fullCalcOnLoad="1" ')
+    document = read(data)
+    assert document.text.split("\n")[-1] == "Part: Sluice | Price: =6*7"
+    assert "1 formulas have no stored value" in document.warnings[0]
+
+
+def changed(data: bytes, name: str, *pairs: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as written:
+        for member in archive.namelist():
+            content = archive.read(member)
+            if member == name:
+                for old, new in zip(pairs[::2], pairs[1::2], strict=True):
+                    if b"fullCalcOnLoad" in new and b"fullCalcOnLoad" in content:
+                        continue
+                    content = content.replace(old, new)
+            written.writestr(member, content)
+    return out.getvalue()
+
+
+def test_notes_and_chart_titles_are_read():
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["Year", "Catch"], [1, 20], [2, 30]):
+        sheet.append(row)
+    sheet["B2"].comment = openpyxl.comments.Comment("Scales were broken.", "Ann")
+    chart = openpyxl.chart.BarChart()
+    chart.title = "Catch of the fleet"
+    chart.add_data(openpyxl.chart.Reference(sheet, min_col=2, min_row=1, max_row=3), titles_from_data=True)
+    sheet.add_chart(chart, "D1")
+    text = read(saved(book)).text
+    assert "Chart: Catch of the fleet" in text
+    assert "Comment on B2: Scales were broken." in text
+
+
+def test_strict_workbooks_and_templates_are_read():
+    data = saved(book_of(("S", [["Name", "Town"], ["Ann", "Wick"]])))
+    main, office = (
+        "schemas.openxmlformats.org/spreadsheetml/2006/main",
+        "schemas.openxmlformats.org/officeDocument/2006/",
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as written:
+        for member in archive.namelist():
+            content = archive.read(member).decode()
+            content = content.replace(main, "purl.oclc.org/ooxml/spreadsheetml/main")
+            written.writestr(member, content.replace(office, "purl.oclc.org/ooxml/officeDocument/"))
+    assert read(out.getvalue()).text == read(data).text
+    assert load_any(Path("a.xltx"), data, LoadOptions()).loader == "xlsx"
