@@ -36,6 +36,8 @@ HOMES = {
     "pptx": ("formats/pptx.py",),
     "openpyxl": ("formats/xlsx.py",),
     "markdown_it": ("formats/markdown.py",),
+    "olefile": ("formats/ole/container.py",),
+    "xlrd": ("formats/ole/xls.py",),
     "selectolax": ("formats/",),
     "charset_normalizer": ("formats/",),
     "httpx2": ("answer/llm.py",),

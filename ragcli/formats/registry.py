@@ -30,7 +30,7 @@ _BINARY = """
     zip gz tgz bz2 tbz xz txz zst lz lz4 lzma 7z rar tar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
     exe dll so dylib a o obj lib bin dat class pyc pyo pyd wasm elf ko sys
     ttf otf woff woff2 eot pfb
-    doc dot xls xlt ppt pot pps msg pst odt ods odp odg rtf pages numbers key mobi azw azw3 djvu xps chm one vsd
+    ppt pot pps pst pages numbers key mobi azw azw3 djvu xps chm one vsd
     sqlite sqlite3 db mdb accdb parquet feather arrow avro orc h5 hdf5 npy npz pkl pickle joblib mat rds rdata
     safetensors onnx pt pth ckpt gguf faiss tflite keras
     p7s p7m p12 pfx der gpg pgp keystore jks
@@ -74,12 +74,36 @@ _LOADERS = {
     "epub": _Loader("epub", 2, _dotted("epub"), is_text=False),
     "ics": _Loader("ics", 1, _dotted("ics ical vcs")),
     "mail": _Loader("mail", 2, _dotted("eml emlx mbox mht mhtml")),
+    "doc": _Loader("ole.doc", 1, _dotted("doc dot"), is_text=False),
+    "xls": _Loader("ole.xls", 1, _dotted("xls xlt"), is_text=False),
+    "msg": _Loader("ole.msg", 1, _dotted("msg oft"), is_text=False),
+    "rtf": _Loader("rtf", 1, _dotted("rtf"), is_text=False),
+    "odf": _Loader("odf.loader", 1, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
 _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
 
 SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
 ALL_VERSIONS = sum(loader.version for loader in _LOADERS.values())  # grows when any loader changes or is added
+
+# The loaders of one family by the form of the file.
+_WORD, _SHEET, _SLIDES = (
+    {"ole": "doc", "zip": "docx", "rtf": "rtf"},
+    {"ole": "xls", "zip": "xlsx", "biff": "xls"},
+    {"ole": "ppt", "zip": "pptx"},
+)
+_FAMILIES = {
+    "doc": _WORD, "docx": _WORD, "rtf": _WORD, "xls": _SHEET, "xlsx": _SHEET, "ppt": _SLIDES, "pptx": _SLIDES,
+    "msg": {"ole": "msg"},
+}  # fmt: skip
+_MAGIC: dict[str, bytes | tuple[bytes, ...]] = {
+    "ole": bytes.fromhex("D0CF11E0A1B11AE1"),
+    "zip": b"PK\3\4",
+    "rtf": b"{\\rtf",
+    "biff": (b"\t\0", b"\t\2", b"\t\4", b"\t\x08"),  # Excel before it used OLE
+}
+_OLD_OFFICE = ("doc", "xls", "ppt", "msg")  # other programs write text under these names
+_HTML = (b"<!doctype html", b"<html", b"<table")
 
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b")
 _BEFORE_MAIL = re.compile(rb"\AFrom [^\r\n]*\r?\n|\A\s*\d{1,12}[ \t]*\r?\n")
@@ -103,7 +127,7 @@ def loader_for(path: Path, head: bytes) -> str | None:
     against it; a name that says nothing is text when its content looks like it.
     """
     suffix = path.suffix.lower()
-    name = _BY_SUFFIX.get(suffix)
+    name = _by_family(_BY_SUFFIX.get(suffix), head[:_HEAD])
     if name and not _LOADERS[name].is_text:
         return name
     if suffix in _BINARY_SUFFIXES:
@@ -131,6 +155,21 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         )
     document: Document = import_module(f"ragcli.formats.{_LOADERS[name].module}").load(path, data, options)
     return replace(document, loader=name)
+
+
+def _by_family(name: str | None, head: bytes) -> str | None:
+    """The loader for an Office file, old or new: programs write the one under the name of the other."""
+    loaders_by_kind = _FAMILIES.get(name or "")
+    if loaders_by_kind is None:
+        return name
+    for kind, magic in _MAGIC.items():
+        if head.startswith(magic):
+            return loaders_by_kind.get(kind, name)
+    if name not in _OLD_OFFICE or not head or not _looks_like_text(head, known=False):
+        return name
+    if any(tag in head.lower() for tag in _HTML):
+        return "html"
+    return "table" if name == "xls" else "text"
 
 
 def _looks_like_text(head: bytes, *, known: bool) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import hostile_files
+import olefile
 
 from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.sandbox.limits import Limits
@@ -56,6 +57,14 @@ def seeds() -> dict[str, list[bytes]]:
         ".py": b"def f(a):\n    return [a]\n" * 5, ".yaml": b"a:\n  - b: c\n    d: |\n      e\n",
         ".toml": b"[a]\nb = 1\n[[c]]\n", ".xml": b"<a><b c='d'>e</b></a>",
         ".ics": b"BEGIN:VEVENT\nSUMMARY:a\nDTSTART:20260405T091500Z\nDESCRIPTION:b\\nc\nEND:VEVENT\n",
+        ".rtf": hostile_files.RTF,
+        ".msg": hostile_files.good_msg(),
+        ".doc": hostile_files.good_old_office("rocks.doc"),
+        ".xls": hostile_files.good_old_office("sales.xls"),
+        ".odt": hostile_files.odf(hostile_files.ODF_TEXT + hostile_files.ODF_TABLE),
+        ".fodt": hostile_files.flat_odf(hostile_files.ODF_TEXT + hostile_files.ODF_TABLE),
+        ".ods": hostile_files.odf(hostile_files.ODF_TABLE, "spreadsheet"),
+        ".odp": hostile_files.odf(hostile_files.ODF_SLIDE, "presentation"),
         ".org": b"* a\n** b\ntext\n", ".tex": b"\\section{a}\ntext $b$\n",
     }  # fmt: skip
     for suffix, data in made.items():
@@ -65,8 +74,8 @@ def seeds() -> dict[str, list[bytes]]:
 
 def mutate(data: bytes, rng: random.Random, others: list[bytes], *, inside: bool = True) -> bytes:
     """``data`` with some harm done to it."""
-    if inside and data.startswith(b"PK\3\4") and rng.random() < 0.7:
-        return _mutate_members(data, rng, others)
+    if inside and rng.random() < 0.75 and data.startswith((b"PK\3\4", b"\xd0\xcf\x11\xe0")):
+        return (_mutate_members if data.startswith(b"PK") else _mutate_streams)(data, rng, others)
     content = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 4, 16, 64))):
         at = rng.randrange(len(content) + 1)
@@ -103,6 +112,20 @@ def _mutate_members(data: bytes, rng: random.Random, others: list[bytes]) -> byt
     for name in rng.sample(sorted(members), min(len(members), rng.choice((1, 1, 2)))):
         members[name] = mutate(members[name] or b" ", rng, others, inside=False)
     return hostile_files.packed(members)
+
+
+def _mutate_streams(data: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    with olefile.OleFileIO(io.BytesIO(data)) as file:
+        streams = {tuple(name): file.openstream(name).read() for name in file.listdir()}
+    for name in rng.sample(sorted(streams), min(len(streams), rng.choice((1, 1, 2)))):
+        streams[name] = mutate(streams[name] or b" ", rng, others, inside=False)
+    tree: dict[str, object] = {}
+    for name, content in streams.items():
+        folder = tree
+        for part in name[:-1]:
+            folder = folder.setdefault(part, {})
+        folder[name[-1]] = content
+    return hostile_files.compound(tree)
 
 
 def cases(rng: random.Random, honest: Mapping[str, list[bytes]]) -> Iterator[tuple[str, bytes]]:

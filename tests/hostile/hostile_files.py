@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -14,6 +16,10 @@ import openpyxl
 import pptx
 import pypdf
 from reportlab.pdfgen import canvas
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "formats"))
+
+from ole_files import compound
 
 SECRET = "the secret that stands in a file of the reader"  # what an external entity asks for
 PASSWORD = "open sesame"
@@ -92,6 +98,61 @@ def epub(chapter: bytes, *, package: bytes = b"") -> bytes:
         b'<spine><itemref idref="c"/></spine></package>'
     )
     return packed({"META-INF/container.xml": container, "a.opf": package, "c.xhtml": chapter})
+
+
+def flat_odf(body: str, kind: str = "text", head: str = "") -> bytes:
+    names = ("office", "text", "table", "presentation", "style")
+    spaces = " ".join(f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in names)
+    spaces += ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
+    body = f"<office:body><office:{kind}>{body}</office:{kind}></office:body>"
+    return f"{head}<office:document {spaces}>{body}</office:document>".encode()
+
+
+def odf(body: str, kind: str = "text", head: str = "") -> bytes:
+    return packed({"content.xml": flat_odf(body, kind, head)})
+
+
+ODF_TEXT = (
+    '<text:h text:outline-level="1">A head</text:h><text:list><text:list-item><text:p>an item</text:p></text:list-item>'
+    "</text:list><text:p>honest<text:note><text:note-body><text:p>a note</text:p></text:note-body></text:note></text:p>"
+)
+ODF_TABLE = (
+    '<table:table table:name="t"><table:table-row><table:table-cell table:number-columns-spanned="2"><text:p>a</text:p>'
+    '</table:table-cell><table:covered-table-cell/></table:table-row><table:table-row table:number-rows-repeated="3">'
+    '<table:table-cell table:number-columns-repeated="2"><text:p>1</text:p></table:table-cell></table:table-row>'
+    "</table:table>"
+)
+ODF_SLIDE = (
+    '<draw:page><draw:frame presentation:class="title"><draw:text-box><text:p>A slide</text:p></draw:text-box>'
+    f"</draw:frame><draw:frame>{ODF_TABLE}</draw:frame><presentation:notes><draw:frame presentation:class='notes'>"
+    "<draw:text-box><text:p>say it</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>"
+)
+
+
+def good_old_office(name: str) -> bytes:
+    return gzip.decompress((Path(__file__).resolve().parents[1] / "formats" / "data" / f"{name}.gz").read_bytes())
+
+
+def good_msg() -> bytes:
+    properties = bytes(32) + struct.pack("<HHIq", 0x40, 0x39, 6, 133_594_000_000_000_000)
+    inner = {"__properties_version1.0": bytes(24), "__substg1.0_0037001F": "Inside".encode("utf-16-le")}
+    return compound(
+        {
+            "__properties_version1.0": properties,
+            "__substg1.0_0037001F": "An honest message".encode("utf-16-le"),
+            "__substg1.0_10130102": b"<p>honest</p>" * 400,
+            "__recip_version1.0_#0": {"__substg1.0_3001001F": "Ann".encode("utf-16-le")},
+            "__attach_version1.0_#0": {"__properties_version1.0": bytes(8), "__substg1.0_3701000D": inner},
+        }
+    )
+
+
+RTF = (
+    rb"{\rtf1\ansi\ansicpg1252\deff0{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset128 B;}}{\stylesheet{\s1 heading 1;}}"
+    rb"{\info{\title A title}}{\header a}\pard\s1 Head\par\pard{\listtext 1.\tab}text \u945 ?{\f1 \'8a\'bf}\par"
+    rb"{\field{\*\fldinst X}{\fldrslt y}}{\footnote z}\par\trowd\clvmgf\cellx9\cellx99\pard\intbl a\cell b\cell\row"
+    rb"\trowd\clvmrg\cellx9\cellx99\pard\intbl\cell c\cell\row\pard{\pict\bin3 abc}{\v no}end\par}"
+)
 
 
 def bomb_member(megabytes: int) -> bytes:
@@ -202,6 +263,7 @@ def entity_files(secret: Path, url: str) -> dict[str, bytes]:
             f"{kind}.pptx": repacked(good_pptx(), {"ppt/slides/slide1.xml": slide.encode()}),
             f"{kind}.epub": epub(page.encode()),
             f"{kind}-package.epub": epub(b"<p>x</p>", package=package.encode()),
+            f"{kind}.odt": odf(f"<text:p>{inside}</text:p>", head=head),
             f"{kind}.xhtml": page.encode(),
             f"{kind}.xml": f"{head}<a>honest {inside}</a>".encode(),
         }
@@ -223,6 +285,7 @@ def bombs() -> dict[str, bytes]:
         ),
         "bomb.pptx": repacked(good_pptx(), {"ppt/slides/slide1.xml": bomb_member(300)}),
         "bomb.epub": epub(bomb_member(300)),
+        "bomb.odt": packed({"content.xml": bomb_member(300)}),
         "shared-body.docx": overlapping_zip(5000),
         "lying.docx": lying_zip(),
     }  # fmt: skip
@@ -243,6 +306,8 @@ def nested() -> dict[str, bytes]:
         "deep.docx": repacked(
             good_docx(), {"word/document.xml": (word + "<w:sdt><w:sdtContent>" * 50_000).encode()}
         ),
+        "deep.fodt": flat_odf("<text:span>" * deep + "honest" + "</text:span>" * deep),
+        "deep.rtf": b"{\\rtf1 " + b"{" * 1_000_000 + b"honest",
         "deep.eml": b"Content-Type: multipart/mixed; boundary=a\n\n"
         + b"--a\nContent-Type: message/rfc822\n\n" * 20_000,
         "brackets.md": b"[" * 300_000 + b"honest",

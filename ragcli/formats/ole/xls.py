@@ -1,0 +1,152 @@
+"""Excel 2 to 2003: sheets as pages under their names, rows with their headers, values as last calculated."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import re
+import struct
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import xlrd
+from xlrd.book import Book
+from xlrd.formula import FormulaError
+from xlrd.sheet import Sheet
+
+from ragcli.errors import LoadError
+from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
+from ragcli.formats.ole.container import Container
+from ragcli.formats.spans import Cell, spread
+from ragcli.formats.tables import add_rows, plain_row
+from ragcli.types import Document, Reason
+
+MAX_CELLS = 1_000_000  # with a value, in the whole workbook
+_STREAMS = ("Workbook", "Book")
+_BEGINNINGS = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")  # of a file of Excel 2 to 5 without a container
+
+# What xlrd raises on a file that is cut or altered.
+_DAMAGE = (
+    *(xlrd.XLRDError, FormulaError, struct.error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
+    *(AssertionError, OSError, RecursionError, NotImplementedError),
+)
+_PADDED = re.compile(r"0{2,20}\Z")  # a format that fills up with zeros, as for postal codes
+_PERCENT = re.compile(r"[#0,]*0(?:\.(0{1,10}))?%\Z")
+
+
+def load(path: Path, data: bytes, options: LoadOptions) -> Document:
+    """Read a workbook; a block's page is its sheet's number, hidden sheets included.
+
+    At most a million values are read, and a warning says when there are more. Raises LoadError: EMPTY, ENCRYPTED or
+    DAMAGED.
+    """
+    del options
+    stream, title = _workbook(data)
+    builder = TextBuilder()
+    try:
+        book = xlrd.open_workbook(file_contents=stream, formatting_info=True, logfile=io.StringIO(), ragged_rows=True)
+        budget = MAX_CELLS
+        for number, sheet in enumerate(book.sheets(), start=1):
+            budget = _add_sheet(builder, book, sheet, number, budget)
+    except _DAMAGE as error:
+        if "encrypted" in str(error):
+            raise LoadError(Reason.ENCRYPTED, "an Excel file with a password") from error
+        raise LoadError(Reason.DAMAGED, f"not an old Excel file that can be read: {error}") from error
+    cut = (f"only the first {MAX_CELLS:,} cells were read",) if budget < 0 else ()
+    return builder.build(path, title if is_title(title, path) else "", cut)
+
+
+def _workbook(data: bytes) -> tuple[bytes, str]:
+    """The stream with the sheets, and the title of the file."""
+    if data.startswith(_BEGINNINGS):
+        return data, ""
+    container = Container(data, "an old Excel file")
+    # xlrd reads containers as well, and goes round in a circle with a chain of sectors that does.
+    stream = next((found for name in _STREAMS if (found := container.read(name))), None)
+    if stream is None:
+        raise LoadError(Reason.DAMAGED, "there is no Excel workbook in it")
+    return stream, container.title()
+
+
+def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budget: int) -> int:
+    """Append a sheet; returns how many cells may still be read, below zero when it was cut."""
+    merged = {(first, left): (last - first, right - left) for first, last, left, right in sheet.merged_cells}
+    texts = [_texts(book, sheet, row) for row in range(sheet.nrows)]
+    rows: list[list[Cell]] = []
+    for row, cells in enumerate(texts):
+        budget -= sum(1 for text in cells if text)
+        if budget < 0:
+            break
+        rows.append(list(_cells(cells, row, merged, _covered(sheet, row) if merged else frozenset())))
+    filled = spread(rows)
+    first = next((cells for cells in filled if any(cells)), None)
+    if first is not None:  # the name of an empty sheet says nothing
+        builder.heading(sheet.name, 1, page=number)
+        add_rows(builder, map(plain_row, chain([first], filled)), number)
+    return budget
+
+
+def _covered(sheet: Sheet, row: int) -> frozenset[int]:
+    """The columns of a row that merged cells cover, but for the first cell of each."""
+    found: set[int] = set()
+    for first, last, left, right in sheet.merged_cells:
+        if first <= row < last:
+            found.update(range(left + 1 if first == row else left, right))
+    return frozenset(found)
+
+
+def _cells(
+    texts: list[str], row: int, merged: dict[tuple[int, int], tuple[int, int]], covered: frozenset[int]
+) -> Iterator[Cell]:
+    for column, text in enumerate(texts):
+        if column not in covered:
+            rows, columns = merged.get((row, column), (1, 1))
+            yield Cell(text, max(1, columns), max(1, rows))
+
+
+def _texts(book: Book, sheet: Sheet, row: int) -> list[str]:
+    texts = [_text(book, cell) for cell in sheet.row(row)]
+    for column in range(len(texts)):
+        note = sheet.cell_note_map.get((row, column))
+        if note is not None and (said := " ".join(note.text.split())):
+            author = " ".join(note.author.split())
+            comment = f"(Comment by {author}: {said})" if author else f"(Comment: {said})"
+            texts[column] = f"{texts[column]} {comment}".lstrip()
+    return texts
+
+
+def _text(book: Book, cell: xlrd.sheet.Cell) -> str:
+    """A value as people write it: dates in ISO form, numbers without binary noise, no error codes."""
+    value = cell.value
+    if cell.ctype == xlrd.XL_CELL_TEXT:
+        return " ".join(str(value).split())
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return "TRUE" if value else "FALSE"
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return _date(book, value)
+    if cell.ctype != xlrd.XL_CELL_NUMBER:
+        return ""
+    shape = _format(book, cell)
+    if _PADDED.match(shape) and value == int(value) and value >= 0:
+        return f"{int(value):0{len(shape)}d}"
+    if percent := _PERCENT.match(shape):
+        return f"{value * 100:.{len(percent[1] or '')}f}%"
+    return f"{value:.15g}"
+
+
+def _date(book: Book, value: float) -> str:
+    try:
+        moment = xlrd.xldate_as_datetime(value, book.datemode)
+    except (xlrd.XLDateError, OverflowError, ValueError):
+        return f"{value:.15g}"
+    if value < 1:
+        return str(moment.time().isoformat("seconds"))
+    return str(moment.date() if moment.time() == dt.time() else moment.isoformat(" ", "seconds"))
+
+
+def _format(book: Book, cell: xlrd.sheet.Cell) -> str:
+    if cell.xf_index is None or cell.xf_index >= len(book.xf_list):
+        return ""
+    found = book.format_map.get(book.xf_list[cell.xf_index].format_key)
+    return str(found.format_str) if found is not None else ""
