@@ -30,11 +30,24 @@ _BINARY = """
     zip gz tgz bz2 tbz xz txz zst lz lz4 lzma 7z rar tar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
     exe dll so dylib a o obj lib bin dat class pyc pyo pyd wasm elf ko sys
     ttf otf woff woff2 eot pfb
-    ppt pot pps pst pages numbers key mobi azw azw3 djvu xps chm one vsd
+    pst pages numbers key mobi azw azw3 djvu xps chm one vsd
     sqlite sqlite3 db mdb accdb parquet feather arrow avro orc h5 hdf5 npy npz pkl pickle joblib mat rds rdata
     safetensors onnx pt pth ckpt gguf faiss tflite keras
     p7s p7m p12 pfx der gpg pgp keystore jks
 """
+
+# Documents and mail that no loader reads yet, by what people call them.
+_NAMES = {
+    "Apple Keynote presentation": "key", "Apple Numbers spreadsheet": "numbers", "Apple Pages document": "pages",
+    "Access database": "mdb accdb", "Apple binary property list": "plist",
+    "Excel binary workbook": "xlsb", "Excel add-in": "xla xlam",
+    "Hangul document": "hwp hwpx", "InDesign document": "indd", "Kindle book": "mobi azw azw3", "DjVu document": "djvu",
+    "Lotus document": "lwp 123 wk1 wk3 wk4", "Microsoft Project plan": "mpp mpt", "OneNote notebook": "one onetoc2",
+    "OpenDocument database": "odb", "OpenOffice.org 1 document": "sxw sxc sxi sxd stw stc sti",
+    "Outlook mailbox": "pst ost", "Publisher document": "pub", "QuarkXPress document": "qxd qxp",
+    "Visio drawing": "vsd vsdx vss vst", "WordPerfect document": "wpd wp5 wp6", "Works document": "wps wks wdb",
+    "XPS document": "xps oxps", "Windows help file": "chm hlp", "WordStar document": "ws",
+}  # fmt: skip
 
 # Whole names of files of source code, in lower case.
 _SOURCE_NAMES = frozenset(
@@ -75,12 +88,14 @@ _LOADERS = {
     "ics": _Loader("ics", 1, _dotted("ics ical vcs")),
     "mail": _Loader("mail", 2, _dotted("eml emlx mbox mht mhtml")),
     "doc": _Loader("ole.doc", 1, _dotted("doc dot"), is_text=False),
+    "ppt": _Loader("ole.ppt", 1, _dotted("ppt pps pot"), is_text=False),
     "xls": _Loader("ole.xls", 1, _dotted("xls xlt"), is_text=False),
     "msg": _Loader("ole.msg", 1, _dotted("msg oft"), is_text=False),
     "rtf": _Loader("rtf", 1, _dotted("rtf"), is_text=False),
     "odf": _Loader("odf.loader", 1, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
+_NAMED_SUFFIXES = {suffix: name for name, suffixes in _NAMES.items() for suffix in _dotted(suffixes)}
 _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
 
 SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
@@ -149,12 +164,16 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         raise LoadError(Reason.EMPTY, "the file has no text" if data else "the file has no content")
     name = loader_for(path, data[:_HEAD])
     if name is None:
-        suffix = path.suffix.lower()
-        raise LoadError(
-            Reason.UNSUPPORTED, f"no loader for {suffix}" if suffix in _BINARY_SUFFIXES else "binary content"
-        )
+        raise LoadError(Reason.UNSUPPORTED, _unread(path.suffix.lower()))
     document: Document = import_module(f"ragcli.formats.{_LOADERS[name].module}").load(path, data, options)
     return replace(document, loader=name)
+
+
+def _unread(suffix: str) -> str:
+    """Why a binary file is not read."""
+    if name := _NAMED_SUFFIXES.get(suffix):
+        return f"{name}: no loader"
+    return f"no loader for {suffix}" if suffix in _BINARY_SUFFIXES else "binary content"
 
 
 def _by_family(name: str | None, head: bytes) -> str | None:

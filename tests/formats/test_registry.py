@@ -98,6 +98,26 @@ def test_what_cannot_be_loaded_has_a_reason(name, data, reason):
     assert caught.value.detail
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a.vsd", "Visio drawing: no loader"),
+        ("a.PST", "Outlook mailbox: no loader"),
+        ("a.hwp", "Hangul document: no loader"),
+        ("a.mp3", "no loader for .mp3"),
+        ("a.unknown", "binary content"),
+    ],
+)
+def test_a_format_that_is_not_read_is_named(name, said):
+    with pytest.raises(LoadError) as caught:
+        loaders.load(Path(name), b"\xd0\xcf\x11\xe0" + bytes(99), OPTIONS)
+    assert (caught.value.reason, caught.value.detail) == (Reason.UNSUPPORTED, said)
+
+
+def test_a_text_under_the_name_of_such_a_format_is_text():
+    assert loaders.loader_for(Path("a.ws"), b"plain words") == "text"
+
+
 def test_a_text_run_imports_no_parser_library():
     code = (
         "import sys; from pathlib import Path; from ragcli.formats import registry as loaders;"

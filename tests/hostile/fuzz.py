@@ -60,6 +60,7 @@ def seeds() -> dict[str, list[bytes]]:
         ".rtf": hostile_files.RTF,
         ".msg": hostile_files.good_msg(),
         ".doc": hostile_files.good_old_office("rocks.doc"),
+        ".ppt": hostile_files.good_ppt(),
         ".xls": hostile_files.good_old_office("sales.xls"),
         ".odt": hostile_files.odf(hostile_files.ODF_TEXT + hostile_files.ODF_TABLE),
         ".fodt": hostile_files.flat_odf(hostile_files.ODF_TEXT + hostile_files.ODF_TABLE),

@@ -20,6 +20,7 @@ from reportlab.pdfgen import canvas
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "formats"))
 
 from ole_files import compound
+from ppt_files import cell, comment, presentation, shape, slide, table
 
 SECRET = "the secret that stands in a file of the reader"  # what an external entity asks for
 PASSWORD = "open sesame"
@@ -131,6 +132,12 @@ ODF_SLIDE = (
 
 def good_old_office(name: str) -> bytes:
     return gzip.decompress((Path(__file__).resolve().parents[1] / "formats" / "data" / f"{name}.gz").read_bytes())
+
+
+def good_ppt() -> bytes:
+    cells = (cell(text, 9 * (n // 2), 9 * (n % 2), 9 * (n % 2 + 1), 9 * (n // 2 + 1)) for n, text in enumerate("abcd"))
+    first = slide(shape(0, top=9), shape("An honest box", top=999), table(*cells), more=comment("Ann", "hm"))
+    return presentation([first, slide(shape("b\rc", 1))], {256: "say it"}, {256: [(0, "A title")]})
 
 
 def good_msg() -> bytes:
