@@ -236,7 +236,9 @@ def _above(row: Row, under: Row) -> list[str]:
     """The names of the groups over each column; where cells are not merged a group goes on until the next one."""
     if _is_spread(row):
         return row.wide
-    carried = _carried([*row.wide, *[""] * (len(under.wide) - len(row.wide))])
+    padded = [*row.wide, *[""] * (len(under.wide) - len(row.wide))]
+    # What stands over a column that has no other name belongs to it alone, such as the unit in the corner.
+    carried = _carried([name if under.wide[column : column + 1] != [""] else "" for column, name in enumerate(padded)])
     return [
         name if column < len(under.wide) and under.wide[column] else own
         for column, (name, own) in enumerate(zip(carried, [*row.wide, *[""] * len(carried)], strict=False))

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import docx as python_docx
 import pytest
+from docx.opc.packuri import PackURI
+from docx.opc.part import Part
 from docx.oxml.parser import parse_xml
+from PIL import Image
 
 from ragcli.errors import LoadError
 from ragcli.formats import docx
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 
 NS = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -64,7 +68,7 @@ def test_headings_make_the_path_and_lists_are_lists():
         ("list", ("Part", "Detail")),
         ("heading", ("Next part",)),
     ]
-    assert "- one\n- two" in document.text
+    assert "- one\n1. two" in document.text
 
 
 def test_a_style_based_on_a_heading_is_one_and_a_circle_of_styles_ends():
@@ -170,3 +174,129 @@ def test_damage_of_every_kind_is_damage():
         with pytest.raises(LoadError) as caught:
             read(data)
         assert caught.value.reason is Reason.DAMAGED
+
+
+W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+M = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def paragraph_of(markup: str):
+    return parse_xml(f'<w:p xmlns:w="{W}" xmlns:m="{M}">{markup}</w:p>')
+
+
+def appended(*markup: str) -> Document:
+    source = python_docx.Document()
+    for one in markup:
+        source.element.body.append(paragraph_of(one))
+    return read(source)
+
+
+def test_headers_and_footers_are_read_once():
+    source = python_docx.Document()
+    source.sections[0].header.paragraphs[0].text = "Permit 77-B"
+    source.sections[0].footer.paragraphs[0].text = "Page 1 of 3"
+    source.sections[0].footer.add_paragraph("9 Weir Lane")
+    source.add_paragraph("The text.")
+    section = source.add_section()
+    section.header.is_linked_to_previous = False
+    section.header.paragraphs[0].text = "Permit 77-B"
+    assert read(source).text == "Permit 77-B\n\nThe text.\n\n9 Weir Lane"
+
+
+def test_comments_follow_their_paragraph():
+    source = python_docx.Document()
+    runs = source.add_paragraph("The ceiling is fixed.").runs
+    source.add_comment(runs, text="Ask the bank first.", author="Ann")
+    source.add_paragraph("After.")
+    assert read(source).text == "The ceiling is fixed.\n\nComment: Ask the bank first.\n\nAfter."
+
+
+NUMBERING = f"""<w:abstractNum xmlns:w="{W}" w:abstractNumId="70">
+<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%1."/></w:lvl>
+<w:lvl w:ilvl="1"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:isLgl/><w:lvlText w:val="%1.%2"/></w:lvl>
+<w:lvl w:ilvl="2"><w:start w:val="3"/><w:numFmt w:val="lowerLetter"/><w:lvlText w:val="(%3)"/></w:lvl>
+<w:lvl w:ilvl="3"><w:start w:val="1"/><w:numFmt w:val="bullet"/><w:lvlText w:val="o"/></w:lvl></w:abstractNum>"""
+
+
+def test_clauses_have_their_numbers():
+    source = python_docx.Document()
+    root = source.part.numbering_part.element
+    root.insert(0, parse_xml(NUMBERING))
+    root.append(parse_xml(f'<w:num xmlns:w="{W}" w:numId="70"><w:abstractNumId w:val="70"/></w:num>'))
+    for level, text in ((0, "Terms"), (1, "Rent"), (1, "Deposit"), (2, "due"), (3, "dot"), (0, "End"), (1, "Keys")):
+        properties = f'<w:pPr><w:numPr><w:ilvl w:val="{level}"/><w:numId w:val="70"/></w:numPr></w:pPr>'
+        source.element.body.append(paragraph_of(f"{properties}<w:r><w:t>{text}</w:t></w:r>"))
+    assert read(source).text.split("\n") == [
+        "I. Terms", "1.1 Rent", "1.2 Deposit", "(c) due", "- dot", "II. End", "2.1 Keys",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<w:r><w:t>x</w:t></w:r><w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr><w:t>2</w:t></w:r>", "x^2"),
+        ("<w:r><w:t>H</w:t></w:r><w:r><w:rPr><w:vertAlign w:val='subscript'/></w:rPr><w:t>2</w:t></w:r>", "H2"),
+        ("<m:oMath><m:rad><m:deg/><m:e><m:r><m:t>p</m:t></m:r></m:e></m:rad></m:oMath>", "sqrt(p)"),
+        ("<w:r><w:t>5</w:t><w:sym w:font='Symbol' w:char='F0B1'/><w:t>1</w:t></w:r>", "5±1"),
+        ("<w:r><w:t>seen</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r>", "seen"),
+        ("<w:r><w:t>left</w:t><w:ptab w:alignment='right'/><w:t>right</w:t></w:r>", "left right"),
+        (
+            "<w:sdt><w:sdtPr><w:showingPlcHdr/></w:sdtPr><w:sdtContent><w:r><w:t>Click here</w:t></w:r></w:sdtContent>"
+            "</w:sdt><w:r><w:t>a</w:t></w:r>",
+            "a",
+        ),
+        (
+            "<w:r><w:fldChar w:fldCharType='begin'><w:ffData><w:ddList><w:result w:val='1'/><w:listEntry w:val='low'/>"
+            "<w:listEntry w:val='high'/></w:ddList></w:ffData></w:fldChar></w:r>",
+            "high",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_run_shows(markup, text):
+    assert appended(markup).text == text
+
+
+def test_a_drop_cap_and_a_deleted_end_go_on_in_the_next_paragraph():
+    cap = "<w:pPr><w:framePr w:dropCap='drop'/></w:pPr><w:r><w:t>T</w:t></w:r>"
+    deleted = "<w:pPr><w:rPr><w:del w:id='1'/></w:rPr></w:pPr><w:r><w:t>he weir </w:t></w:r>"
+    assert appended(cap, deleted, "<w:r><w:t>holds.</w:t></w:r>").text == "The weir holds."
+
+
+def test_text_in_another_format_is_read_by_its_loader():
+    source = python_docx.Document()
+    source.add_paragraph("Cover letter")
+    name = PackURI("/word/chunk.html")
+    part = Part(name, "text/html", b"<p>The boiler is <b>new</b>.</p>", source.part.package)
+    key = source.part.relate_to(part, f"{RELATIONS}/aFChunk")
+    source.element.body.append(parse_xml(f'<w:altChunk xmlns:w="{W}" xmlns:r="{RELATIONS}" r:id="{key}"/>'))
+    assert read(source).text == "Cover letter\n\nThe boiler is new."
+
+
+def test_pictures_are_their_descriptions():
+    source = python_docx.Document()
+    image = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(image, "PNG")
+    for description in ("Plan of the lock", ""):
+        source.add_picture(image)._inline.docPr.set("descr", description)
+    document = read(source)
+    assert document.text == "Plan of the lock"
+    assert document.warnings == ("1 pictures without a description were not read",)
+
+
+def test_templates_and_strict_files_are_read():
+    source = python_docx.Document()
+    source.add_paragraph("Strictly speaking.")
+    data, out = saved(source), io.BytesIO()
+    usual = b"application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as written:
+        for name in archive.namelist():
+            content = archive.read(name)
+            for old, new in (
+                (usual, b"application/vnd.ms-word.template.macroEnabledTemplate.main+xml"),
+                (W.encode(), b"http://purl.oclc.org/ooxml/wordprocessingml/main"),
+                (RELATIONS.encode(), b"http://purl.oclc.org/ooxml/officeDocument/relationships"),
+            ):
+                content = content.replace(old, new)
+            written.writestr(name, content)
+    assert load_any(Path("a.dotm"), out.getvalue(), LoadOptions()).text == "Strictly speaking."
