@@ -144,7 +144,8 @@ def changed(tree: dict[str, bytes], name: str, at: int, value: bytes) -> bytes:
         (changed(word("x\r"), "WordDocument", 0, b"\0\0"), Reason.DAMAGED, "no Word document in it"),
         (compound(word("\r\r")), Reason.EMPTY, "no text"),
         (compound(word("x\r"))[:1500], Reason.DAMAGED, "not an old Word file that can be read"),
-        (b"\xdb\xa5\x2d\0" + bytes(range(256)) * 4, Reason.DAMAGED, "not an old Word file"),
+        (b"\xdb\xa5\x2d\0" + bytes(range(256)) * 4, Reason.UNSUPPORTED, "Word 2 or older"),
+        (changed(word("x\r"), "WordDocument", 0, b"\x99\xa6"), Reason.UNSUPPORTED, "East Asian Word"),
         (b"%PDF-1.7\n" + bytes(2000), Reason.DAMAGED, "not an old Word file"),
     ],
 )

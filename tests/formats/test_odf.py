@@ -219,6 +219,31 @@ def test_headers_and_footers_stand_once():
     assert text("<text:p>a</text:p>", more=f"{more}</office:master-styles>") == ["a", "Contract KV-2291"]
 
 
+CHART = (
+    "<office:chart><chart:chart><chart:title><text:p>Tides doubled</text:p></chart:title><table:table>"
+    + row(cell(""), cell("GWh in Orkney"))
+    + row(cell("Tidal"), cell("140"))
+    + "</table:table></chart:chart></office:chart>"
+)
+
+
+def test_charts_and_formulas_are_read():
+    math = '<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mrow><mi>h</mi><mo>=</mo><mn>2</mn></mrow>'
+    math += "<annotation>h = 2</annotation></semantics></math>"
+    names = f'{NAMESPACES} xmlns:chart="urn:oasis:names:tc:opendocument:xmlns:chart:1.0"'
+    names += ' xmlns:xlink="http://www.w3.org/1999/xlink"'
+    chart = f"<office:document {names}><office:body>{CHART}</office:body></office:document>"
+    said = ["before", "h=2", "Chart: Tides doubled", "GWh in Orkney", "Tidal | GWh in Orkney: 140"]
+    body = f"<text:p>before<draw:frame><draw:object>{math}</draw:object></draw:frame>"
+    assert text(f"{body}<draw:frame><draw:object>{chart}</draw:object></draw:frame></text:p>")[:3] == said[:3]
+    link = '<draw:frame><draw:object xlink:href="./Object {}"/></draw:frame>'
+    content = f"<office:document {names}><office:body><office:text>"
+    content += f"<text:p>before{link.format(1)}{link.format(2)}{link.format(3)}</text:p>"
+    content += "</office:text></office:body></office:document>"
+    members = {"content.xml": content, "Object 1/content.xml": math, "Object 2/content.xml": chart}
+    assert [found for _, found in blocks(packed(members), "a.odt")][:3] == said[:3]
+
+
 def frame(content: str, attributes: str = "", y: float = 0, x: float = 0) -> str:
     return f'<draw:frame svg:x="{x}cm" svg:y="{y}cm" {attributes}><draw:text-box>{content}</draw:text-box></draw:frame>'
 

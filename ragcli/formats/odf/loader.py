@@ -34,6 +34,11 @@ _LIST, _ITEM, _LIST_HEADER, _NUMBERED = map(
 _STYLE_NAME, _SECTION, _ID, _START = q("text:style-name"), q("text:section"), q("xml:id"), q("text:start-value")
 _SHAPE_CLASS, _PLACEHOLDER = q("presentation:class"), q("presentation:placeholder")
 _GROUP = q("draw:g")
+_OBJECT, _HREF = q("draw:object"), q("xlink:href")
+_CHART, _TITLES = q("chart:chart"), (q("chart:title"), q("chart:subtitle"))
+_MATH, _SIGNS = q("math:math"), {q(f"math:{sign}") for sign in ("mi", "mn", "mo", "mtext")}
+_LARGEST_OBJECT = 4 << 20  # bytes
+_MAX_OBJECTS = 200
 _REPEATED = {"header", "footer", "date-time", "page-number"}
 _LENGTH = re.compile(r"(-?[\d.]{1,12})(cm|mm|in|pt|pc|px)\Z")
 _CENTIMETRES = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 2.54 / 72, "pc": 2.54 / 6, "px": 2.54 / 96}
@@ -49,9 +54,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     del options
     builder = TextBuilder()
     try:
-        content, parts = _open(data, path.suffix.lower())
+        content, parts, objects = _open(data, path.suffix.lower())
         styles = Styles(_style_groups(parts))
-        writer = _Writer(builder, styles)
+        writer = _Writer(builder, styles, objects)
         warnings: tuple[str, ...] = ()
         body = _child(parts[0], "office:body")
         kind = next((etree.QName(child).localname for child in body if isinstance(child.tag, str)), "")
@@ -72,16 +77,19 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     return builder.build(path, title if is_title(title, path) else writer.title, warnings)
 
 
-def _open(data: bytes, suffix: str) -> tuple[bytes, list[Element]]:
-    """The XML with the body, and the roots of it, of the styles and of the metadata."""
+def _open(data: bytes, suffix: str) -> tuple[bytes, list[Element], dict[str, bytes]]:
+    """The XML with the body; the roots of it, of the styles and of the metadata; embedded objects by their name."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         content = _PICTURE.sub(rb"\1", data)
-        return content, [_parse(content, "the file")]
+        return content, [_parse(content, "the file")], {}
     with open_archive(data, suffix) as archive:
         _refuse_encrypted(archive)
         content = read_member(archive, "content.xml")
         names = [name for name in ("styles.xml", "meta.xml") if name in archive.namelist()]
-        return content, [_parse(content, "content.xml"), *(_parse(read_member(archive, name), name) for name in names)]
+        parts = [_parse(content, "content.xml"), *(_parse(read_member(archive, name), name) for name in names)]
+        inner = [member for member in archive.infolist() if member.filename.endswith("/content.xml")]
+        inner = [member for member in inner if member.file_size <= _LARGEST_OBJECT][:_MAX_OBJECTS]
+        return content, parts, {name: read_member(archive, name) for name in (member.filename for member in inner)}
 
 
 def _refuse_encrypted(archive: ZipFile) -> None:
@@ -131,11 +139,12 @@ def _metadata_title(part: Element) -> str:
 class _Writer:
     """Turns the elements of a text or a slide into blocks."""
 
-    def __init__(self, builder: TextBuilder, styles: Styles) -> None:
+    def __init__(self, builder: TextBuilder, styles: Styles, objects: dict[str, bytes]) -> None:
         self.title = ""  # the first paragraph in the style Title, else the first heading
         self._has_title_style = False
         self._builder = builder
         self._styles = styles
+        self._objects = objects
         self._page: int | None = None
         self._headings: tuple[str, ...] | None = None  # None: those in force
         self._outline = Counters()
@@ -155,6 +164,8 @@ class _Writer:
                 self._in_list = False
             elif tag in (NOTE, COMMENT):
                 self._add(describe(element, self._styles))
+            elif tag == _OBJECT:
+                self._add_object(element)
             elif not isinstance(tag, str) or tag in NOT_TEXT or self._is_hidden(element):
                 continue
             else:
@@ -193,6 +204,20 @@ class _Writer:
                 # A page number alone says nothing.
                 for text in dict.fromkeys(text for text in texts if re.search(r"[^\W\d_]{2}", text)):
                     self._builder.add(text, headings=())
+
+    def _add_object(self, element: Element) -> None:
+        """The titles and the values of a chart, the signs of a formula; nothing of other objects."""
+        name = f"{element.get(_HREF, '').removeprefix('./')}/content.xml"
+        root = _parse(self._objects[name], name) if name in self._objects else element
+        for formula in root.iter(_MATH):
+            signs = [node.text or "" for node in formula.iter() if node.tag in _SIGNS]
+            self._add(" ".join("".join(signs).split()))
+        for chart in root.iter(_CHART):
+            titles = [flat_text(title, self._styles) for title in chart.iter(*_TITLES)]
+            self._add(f"Chart: {', '.join(filter(None, titles))}" if any(titles) else "")
+            for table in chart.iterchildren(TABLE):
+                rows = (cells_of(row, self._styles) for row in _rows(table))
+                add_rows(self._builder, map(plain_row, spread(rows)), self._page, self._headings)
 
     def _is_hidden(self, element: Element) -> bool:
         if element.tag != _SECTION:

@@ -16,8 +16,10 @@ _NAMESPACES = {
     for name, urn in (
         *(("office", "office"), ("style", "style"), ("text", "text"), ("table", "table"), ("draw", "drawing")),
         *(("presentation", "presentation"), ("svg", "svg-compatible"), ("manifest", "manifest"), ("meta", "meta")),
+        ("chart", "chart"),
     )
-} | {"dc": "http://purl.org/dc/elements/1.1/", "xml": "http://www.w3.org/XML/1998/namespace"}
+} | {"xlink": "http://www.w3.org/1999/xlink", "math": "http://www.w3.org/1998/Math/MathML"}
+_NAMESPACES |= {"dc": "http://purl.org/dc/elements/1.1/", "xml": "http://www.w3.org/XML/1998/namespace"}
 
 _MAX_DEPTH = 20  # of styles based on styles, which may go round in a circle
 _LEVELS = 10  # of lists

@@ -28,6 +28,7 @@ from ragcli.types import Document, Reason
 
 _LONGEST_HEADING = 200
 _WORD_97, _WORD_6 = 0xA5EC, 0xA5DC
+_EAST_ASIAN = (0xA697, 0xA698, 0xA699)  # Word 6 and 95 in Chinese, Japanese and Korean
 # Parts of the text, in their order, by where their length stands in the header
 _LENGTHS = (76, 80, 84, 88, 92, 96, 100, 104)
 _BODY, _FOOTNOTES, _MARGINS, _, _COMMENTS, _ENDNOTES, _BOXES, _ = range(8)
@@ -49,9 +50,12 @@ _GONE = "\0"  # hidden and deleted text
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read a Word file; its pages are not known, as they depend on the printer.
 
-    Of a file of Word 6 or 95 the plain text is read. Raises LoadError: EMPTY, ENCRYPTED or DAMAGED.
+    Of a file of Word 6 or 95 the plain text is read. Raises LoadError: EMPTY, ENCRYPTED, DAMAGED, or UNSUPPORTED for
+    an older file and for one of Word 6 in an East Asian language.
     """
     del options
+    if data.startswith((b"\xdb\xa5", b"\x9b\xa5")):
+        raise LoadError(Reason.UNSUPPORTED, "a file of Word 2 or older")
     container = Container(data, "an old Word file")
     word = container.read("WordDocument")
     if word is None or len(word) < 68:
@@ -68,6 +72,8 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
 def _read(builder: TextBuilder, container: Container, word: bytes) -> str:
     kind, version = struct.unpack_from("<2H", word)
     (flags,) = struct.unpack_from("<H", word, 10)
+    if kind in _EAST_ASIAN:
+        raise LoadError(Reason.UNSUPPORTED, "a file of an East Asian Word 6 or 95")
     if kind not in (_WORD_97, _WORD_6):
         raise LoadError(Reason.DAMAGED, "there is no Word document in it")
     if flags & 0x100:

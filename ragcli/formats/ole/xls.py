@@ -6,7 +6,7 @@ import datetime as dt
 import io
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ragcli.formats.tables import add_rows, plain_row
 from ragcli.types import Document, Reason
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
+_MAX_COVERED = 1_000_000  # rows of merged cells, in a sheet
 _STREAMS = ("Workbook", "Book")
 _BEGINNINGS = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")  # of a file of Excel 2 to 5 without a container
 
@@ -72,13 +73,14 @@ def _workbook(data: bytes) -> tuple[bytes, str]:
 def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budget: int) -> int:
     """Append a sheet; returns how many cells may still be read, below zero when it was cut."""
     merged = {(first, left): (last - first, right - left) for first, last, left, right in sheet.merged_cells}
-    texts = [_texts(book, sheet, row) for row in range(sheet.nrows)]
+    covered = _covered(sheet)
     rows: list[list[Cell]] = []
-    for row, cells in enumerate(texts):
-        budget -= sum(1 for text in cells if text)
+    for row in range(sheet.nrows):
+        texts = _texts(book, sheet, row)
+        budget -= sum(1 for text in texts if text)
         if budget < 0:
             break
-        rows.append(list(_cells(cells, row, merged, _covered(sheet, row) if merged else frozenset())))
+        rows.append(list(_cells(texts, row, merged, covered.get(row, ()))))
     filled = spread(rows)
     first = next((cells for cells in filled if any(cells)), None)
     if first is not None:  # the name of an empty sheet says nothing
@@ -87,20 +89,24 @@ def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budg
     return budget
 
 
-def _covered(sheet: Sheet, row: int) -> frozenset[int]:
-    """The columns of a row that merged cells cover, but for the first cell of each."""
-    found: set[int] = set()
+def _covered(sheet: Sheet) -> dict[int, list[tuple[int, int]]]:
+    """The columns of each row that merged cells cover, as (first, end), but for the first cell of each."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    left_over = _MAX_COVERED
     for first, last, left, right in sheet.merged_cells:
-        if first <= row < last:
-            found.update(range(left + 1 if first == row else left, right))
-    return frozenset(found)
+        for row in range(first, min(last, sheet.nrows, first + left_over)):
+            found.setdefault(row, []).append((left + (row == first), right))
+        left_over -= max(0, min(last, sheet.nrows) - first)
+        if left_over <= 0:
+            break
+    return found
 
 
 def _cells(
-    texts: list[str], row: int, merged: dict[tuple[int, int], tuple[int, int]], covered: frozenset[int]
+    texts: list[str], row: int, merged: dict[tuple[int, int], tuple[int, int]], covered: Sequence[tuple[int, int]]
 ) -> Iterator[Cell]:
     for column, text in enumerate(texts):
-        if column not in covered:
+        if not any(first <= column < end for first, end in covered):
             rows, columns = merged.get((row, column), (1, 1))
             yield Cell(text, max(1, columns), max(1, rows))
 
