@@ -120,7 +120,7 @@ def test_documents_without_text_are_told(tmp_path, write_collection, cache, mode
         whole_index(dataset, model, report=quiet),
     ):
         task = task_of(dataset, folder)
-        assert task.warnings == ("1 of 3 documents hold no text and are not in the index",)
+        assert task.warnings == ("1 of 3 documents have no text and are not in the index",)
         evaluation = summary_of(task, list(rankings_of(folder, task).values()), compare=True)
         assert [stage.measures["R@10"].value for stage in evaluation.stages] == [0.5] * len(evaluation.stages)
 
@@ -167,7 +167,7 @@ def test_file_names_are_numbers_and_back():
 def test_stages_are_chosen_by_name_in_their_own_order():
     assert [stage.name for stage in choose_stages(["hybrid", "keyword"])] == ["keyword", "hybrid"]
     assert choose_stages([]) == STAGES
-    with pytest.raises(UsageError, match="no stage 'sparse'; stages: keyword, dense, hybrid"):
+    with pytest.raises(UsageError, match="unknown stage 'sparse'; stages: keyword, dense, hybrid"):
         choose_stages(["sparse"])
 
 

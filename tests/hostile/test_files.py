@@ -110,7 +110,7 @@ def test_lines_without_end_become_passages_that_cover_them(tmp_path):
     tokenizer = open_tokenizer(resolve(DEFAULT_MODEL))
     for name, outcome in found.items():
         if name.endswith(".eml"):
-            assert outcome == Skipped(tmp_path / name, Reason.DAMAGED, "there is no mail header in it")
+            assert outcome == Skipped(tmp_path / name, Reason.DAMAGED, "not a mail: it has no mail header")
             continue
         if name == "quotes.csv":  # there is no word in it
             continue
