@@ -1,19 +1,21 @@
 """Settings: defaults < ragcli.toml < RAGCLI_* < flags.
 
-Click resolves the order: this module only turns the nearest ragcli.toml into its map of defaults, checked against the
-options that exist. Keys at the top of the file hold for every command that has such an option; a table holds for the
+Typer resolves the order. This module finds the nearest ragcli.toml and turns it into a map of defaults, checked against
+the options that exist. A key at the top of the file holds for every command that has the option, a table for the
 command of its name::
 
     index = "notes"
     [query]
     k = 5
+    [eval.make]
+    count = 50
 
-What a file may set before the user has trusted it says ``ragcli.trust``; it is held when a command starts.
+``ragcli.trust`` says what a file may set before the user has trusted it; that is checked when a command starts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,8 +23,22 @@ from typing import Any, Protocol
 from ragcli.errors import UsageError
 
 CONFIG_NAME = "ragcli.toml"
-
 _LARGEST = 1 << 20  # bytes
+
+
+class Command(Protocol):
+    """The part of a Typer command that matters here; it may also have ``commands``, by name."""
+
+    params: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The nearest ragcli.toml, if there is one, and its content as the ``default_map`` of a context."""
+
+    file: Path | None = None
+    content: bytes = b""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_config(start: Path | None = None) -> Path | None:
@@ -34,88 +50,93 @@ def find_config(start: Path | None = None) -> Path | None:
     return None
 
 
-class Command(Protocol):
-    """The part of a Click command that matters here."""
-
-    params: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The nearest ragcli.toml, if there is one, and its content as Click's ``default_map``."""
-
-    file: Path | None = None
-    content: bytes = b""
-    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
 def load_config(
-    root: Any,  # noqa: ANN401 (Typer's vendored group type)
-    folder: Path | None = None,
+    names: Sequence[str],
+    load: Callable[[str], Any],
     *,
-    everything: Callable[[], Any] | None = None,
+    running: str | None = None,
+    folder: Path | None = None,
 ) -> Config:
     """Read the nearest ragcli.toml at or above ``folder`` (default: the current one).
 
-    ``root`` may lack commands: ``everything`` makes the whole tree, and is called when the file speaks of what ``root``
-    does not know. Raises UsageError that names the file for what is no TOML and for keys that no option has.
+    ``load`` makes a command of ``names``. With ``running``, only the defaults of that command are wanted, and another
+    one is made only when the file has something that ``running`` does not know. Raises UsageError, which names the
+    file, for invalid TOML and for keys that no option has.
     """
     path = find_config(folder)
     content = _read(path) if path is not None else b""
     if path is None or all(line.lstrip()[:1] in {b"", b"#"} for line in content.splitlines()):
-        return Config(path, content)  # comments alone, as in a file that only marks a place
+        return Config(path, content)  # only comments: the file marks a place
     import tomllib  # only needed when there is something to read
 
     try:
         entries = tomllib.loads(content.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", "mend it or move it away") from error
-    options = {name: _options(command) for name, command in root.commands.items()}
-    if everything is not None and not _knows(options, entries):
-        options = {name: _options(command) for name, command in everything().commands.items()}
-    return Config(path, content, _as_defaults(path, entries, options))
-
-
-def _knows(options: Mapping[str, dict[str, str]], content: Mapping[str, Any]) -> bool:
-    """Whether these commands are all that is spoken of."""
-    names = {name for known in options.values() for name in known}
-    return all(
-        key in options if isinstance(value, dict) else key.replace("-", "_") in names for key, value in content.items()
+        raise UsageError(f"{path} is not valid TOML: {error}", "correct it or move it away") from error
+    tables = {key: value for key, value in entries.items() if isinstance(value, dict)}
+    for key in tables:
+        if key not in names:
+            raise UsageError(f"{path}: there is no command {key!r}", f"commands: {', '.join(sorted(names))}")
+    shared = {key.replace("-", "_"): value for key, value in entries.items() if key not in tables}
+    wanted = {name: load(name) for name in (names if running is None else {running, *tables})}
+    if unknown := shared.keys() - _names_below(wanted.values()):
+        wanted |= {name: load(name) for name in names if name not in wanted}
+        if unknown := unknown - _names_below(wanted.values()):
+            raise _no_option(path, min(unknown), _names_below(wanted.values()))
+    return Config(
+        path, content, {name: _defaults(path, name, tables.get(name, {}), shared, c) for name, c in wanted.items()}
     )
+
+
+def subcommands(command: Command) -> Mapping[str, Any]:
+    """The commands below ``command``, by name."""
+    found: Mapping[str, Any] = getattr(command, "commands", {})
+    return found
+
+
+def option_names(command: Command) -> dict[str, str]:
+    """What an option is called in the file -> the parameter's name, which ends in _ where Python needs the word."""
+    names = [parameter.name for parameter in command.params if parameter.param_type_name == "option"]
+    return {name.rstrip("_"): name for name in names}
+
+
+def _names_below(commands: Iterable[Command]) -> set[str]:
+    """What the options of these commands, and of those below them, are called in the file."""
+    found: set[str] = set()
+    for command in commands:
+        found |= option_names(command).keys() | _names_below(subcommands(command).values())
+    return found
 
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
-        raise UsageError(f"{path} is over {_LARGEST >> 20} MiB", "it holds settings, or move it away")
+        raise UsageError(f"{path} is over {_LARGEST >> 20} MiB", "it should hold settings: move it away")
     return content
 
 
-def _as_defaults(path: Path, content: dict[str, Any], options: dict[str, dict[str, str]]) -> dict[str, Any]:
-    defaults: dict[str, dict[str, Any]] = {name: {} for name in options}
-    for key, value in content.items():
-        if isinstance(value, dict):
-            if key not in options:
-                raise UsageError(f"{path}: there is no command {key!r}", f"commands: {', '.join(sorted(options))}")
-            for option, given in value.items():
-                defaults[key][_checked(path, f"{key}.{option}", option, options[key])] = given
-        else:
-            name = _checked(path, key, key, {k: v for known in options.values() for k, v in known.items()})
-            for command, known in options.items():
-                if name in known.values():
-                    defaults[command].setdefault(name, value)
-    return defaults
+def _defaults(
+    path: Path, name: str, table: Mapping[str, Any], shared: Mapping[str, Any], command: Command
+) -> dict[str, Any]:
+    """The defaults of one command: those of its ``table``, then those that are ``shared``."""
+    below = subcommands(command)
+    known = option_names(command)
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key in below and isinstance(value, dict):
+            continue
+        option = key.replace("-", "_")
+        if option not in known:
+            raise _no_option(path, f"{name}.{key}", known)
+        found[known[option]] = value
+    for option, value in shared.items():
+        if option in known:
+            found.setdefault(known[option], value)
+    for key, sub in below.items():
+        found[key] = _defaults(path, f"{name}.{key}", table.get(key, {}), shared, sub)
+    return found
 
 
-def _checked(path: Path, shown: str, option: str, known: dict[str, str]) -> str:
-    name = option.replace("-", "_")
-    if name not in known:
-        raise UsageError(f"{path}: there is no option {shown!r}", f"options: {', '.join(sorted(known))}")
-    return known[name]
-
-
-def _options(command: Command) -> dict[str, str]:
-    """What an option is called in the file -> the parameter's name, which ends in _ where Python needs the word."""
-    names = [parameter.name for parameter in command.params if parameter.param_type_name == "option"]
-    return {name.rstrip("_"): name for name in names}
+def _no_option(path: Path, given: str, known: Iterable[str]) -> UsageError:
+    return UsageError(f"{path}: there is no option {given!r}", f"options: {', '.join(sorted(known))}")

@@ -1,17 +1,17 @@
-"""One exception tree; each class carries the exit code that the command ends with.
+"""The exceptions of ragcli; each class carries the exit code that the command ends with.
 
-- RagcliError (2)              anything the user can act on: a sentence and, where there is one, a next step
-  - UsageError                 the request makes no sense
-  - IndexNotFound              no index of that name
-  - IndexBusy                  another process is writing
+- RagcliError (2)              anything the user can act on: a fact and, where there is one, the next step
+  - UsageError                 the request is invalid
+  - IndexNotFound              there is no index of that name
+  - IndexBusy                  another process is writing to the index
   - IndexDamaged               a file of the index is missing or does not match its checksum
-  - IndexFormat                the index was written by another format version
-  - StoreUnavailable           the server that holds the vectors does not answer as it should
-  - StoreMismatch              what is there is not the store of this index
-  - ModelUnavailable           the model's files cannot be had
+  - IndexFormat                the index has an unknown format version
+  - StoreUnavailable           the server that holds the vectors cannot be reached, or refuses
+  - StoreMismatch              the store at the address belongs to another index
+  - ModelUnavailable           the files of the model are missing and cannot be fetched
   - ModelMismatch              the index was built with other weights
-  - CalibrationMissing         no probability is known for these models
-  - EngineUnavailable          the cluster that was to do the work cannot, or is lost
+  - CalibrationMissing         no probability was fitted for these models
+  - EngineUnavailable          the cluster cannot be used, or was lost
   - LlmUnavailable             the language model gave no answer
   - LoadError                  one file could not be read (the run goes on; carries a Reason)
 """
@@ -50,7 +50,7 @@ class RagcliError(Exception):
 
 
 class UsageError(RagcliError):
-    """The request makes no sense as given."""
+    """The request is invalid."""
 
 
 class IndexNotFound(RagcliError):
@@ -66,7 +66,7 @@ class IndexDamaged(RagcliError):
 
 
 class IndexFormat(RagcliError):
-    """The index was written by a format version that this package does not know."""
+    """The index has a format version that this version of ragcli does not know."""
 
 
 class StoreUnavailable(RagcliError):
@@ -74,27 +74,27 @@ class StoreUnavailable(RagcliError):
 
 
 class StoreMismatch(RagcliError):
-    """What stands where the vectors should be belongs to another index or model."""
+    """The store at the address belongs to another index or model."""
 
 
 class ModelUnavailable(RagcliError):
-    """The model's files are not on this machine and cannot be fetched."""
+    """The files of the model are not on this machine and cannot be fetched."""
 
 
 class ModelMismatch(RagcliError):
-    """The index was built with other weights than the ones at hand."""
+    """The index was built with other weights than those on this machine."""
 
 
 class CalibrationMissing(RagcliError):
-    """A probability was asked for, and none was fitted for these models."""
+    """A probability was asked for, but none was fitted for these models."""
 
 
 class EngineUnavailable(RagcliError):
-    """The cluster that was to do the work cannot be used, or was lost."""
+    """The cluster cannot be used, or was lost."""
 
 
 class LlmUnavailable(RagcliError):
-    """The language model that was asked gave no answer, or none that can be used."""
+    """The language model gave no answer, or an invalid one."""
 
 
 class LoadError(RagcliError):

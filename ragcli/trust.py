@@ -18,7 +18,7 @@ from ragcli.errors import RagcliError
 # What any file may set, to any value: how to search, how to show, which files below a folder are left out. Every other
 # option needs trust.
 _OPTIONS = """
-    after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug
+    all_ after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug
     deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
     max_file_size min_prob mode not_indexed null offline password path paths plan quiet rerank seed stage stream
     strict text type_ unique verbose wait whole
@@ -40,7 +40,7 @@ def needs_trust(file: Path, option: str, value: object) -> bool:
 
 
 def leads_out(file: Path, place: Path) -> bool:
-    """Whether ``place``, its links followed, lies outside the folder of ``file``."""
+    """Whether ``place`` lies outside the folder of ``file`` once all links are followed."""
     return not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(file.parent))
 
 
@@ -100,7 +100,7 @@ def _key(file: Path) -> str:
 
 
 def _digest(content: bytes) -> str:
-    import hashlib  # 10 ms, as above
+    import hashlib  # 10 ms that most runs need not pay
 
     return hashlib.sha256(content).hexdigest()
 

@@ -14,6 +14,7 @@ from ragcli.cli.app import COMMANDS, command_tree
 
 PACKAGE = Path(__file__).resolve().parents[1] / "ragcli"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+PROGRAMS = [path for folder in ("training", "benchmarks") for path in (PACKAGE.parent / folder).rglob("*.py")]
 FOLDERS = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").exists()} - {"transfer", "text"}
 
 # library -> the modules or folders that may import it
@@ -24,7 +25,7 @@ HOMES = {
     "pymilvus": ("index/milvus/client.py",),
     "grpc": ("index/milvus/client.py",),
     "tantivy": ("index/keywords/tantivy_index.py", "text/terms.py"),
-    "sqlite3": ("index/catalog/database.py", "cli/checks.py"),
+    "sqlite3": ("index/catalog/database.py", "cli/doctor.py"),
     "sentence_transformers": ("models/",),
     "transformers": ("models/",),
     "tokenizers": ("models/tokenizer.py",),
@@ -123,8 +124,67 @@ def test_no_module_imports_the_process_that_talks_to_ray():
     assert [name_of(m) for m in MODULES if any(i.startswith(RUN_APART) for i in imports(m))] == []
 
 
-def test_no_module_is_a_drawer_for_everything():
-    assert [name_of(module) for module in MODULES if module.name in {"utils.py", "helpers.py", "common.py"}] == []
+def graph() -> dict[str, set[str]]:
+    """Module -> the modules of the package that it imports: at its top, in functions and for types alike."""
+    names = {dotted(module): module for module in MODULES}
+    found: dict[str, set[str]] = {}
+    for name, module in names.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                # "from package import name" imports a module or a name of the package itself
+                whole = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= whole & names.keys() or {node.module} & names.keys()
+            elif isinstance(node, ast.Import):
+                found[name] |= {alias.name for alias in node.names} & names.keys()
+        found[name].discard(name)
+    return found
+
+
+def dotted(module: Path) -> str:
+    return ".".join(("ragcli", *module.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+def reached(start: str, imported: dict[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = imported[ahead.pop()] - seen
+        seen |= new
+        ahead += new
+    return seen
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    imported = graph()
+    assert sorted(name for name in imported if name in reached(name, imported)) == []
+
+
+def test_a_small_module_is_not_kept_for_one_user_in_another_package():
+    imported = graph()
+    programs = {f"{path.parent.name}.{path.stem}": path.read_text(encoding="utf-8") for path in PROGRAMS}
+    lonely = []
+    for module in MODULES:
+        lines = len(module.read_text(encoding="utf-8").splitlines())
+        users = [name for name, found in imported.items() if dotted(module) in found]
+        users += [program for program, text in programs.items() if f"from {dotted(module)} import" in text]
+        if module.name != "__init__.py" and lines < 60 and len(users) == 1 and not same_folder(users[0], module):
+            lonely.append(f"{name_of(module)} serves {users[0]} alone")
+    assert lonely == []
+
+
+def same_folder(user: str, module: Path) -> bool:
+    """Whether a user's top folder is that of the module; what lies in the package's own folder has no other home."""
+    return module.parent == PACKAGE or user.split(".")[1] == module.relative_to(PACKAGE).parts[0]
+
+
+def test_a_folder_can_be_taken_in_at_a_glance():
+    flat = {folder: len(list(folder.glob("*.py"))) for folder in {module.parent for module in MODULES}}
+    assert {name_of(folder): count for folder, count in flat.items() if count > 23} == {}  # 22 and the __init__
+
+
+def test_no_module_is_a_drawer_for_the_rest():
+    assert {name_of(m) for m in MODULES if m.stem in {"utils", "util", "helpers", "common", "misc"}} == set()
 
 
 LOADED = """
@@ -154,7 +214,7 @@ def test_a_command_loads_no_other_command():
 
 
 def test_the_table_of_commands_is_that_of_the_modules():
-    assert command_tree().commands.keys() == COMMANDS.keys()
+    assert tuple(command_tree().commands) == COMMANDS
 
 
 def test_a_query_loads_no_torch(sample_home):

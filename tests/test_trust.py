@@ -19,13 +19,18 @@ DANGEROUS = {
 
 
 def options() -> dict[str, list[str]]:
-    """The commands that have each option."""
+    """The commands that have each option, as they are typed."""
     found: dict[str, list[str]] = {}
-    for name, command in command_tree().commands.items():
+
+    def add(words: list[str], command) -> None:
+        for name, below in getattr(command, "commands", {}).items():
+            add([*words, name], below)
         for parameter in command.params:
-            if parameter.param_type_name == "option":
-                found.setdefault(parameter.name, []).append(name)
-    return found
+            if parameter.param_type_name == "option" and words:
+                found.setdefault(parameter.name, []).append(" ".join(words))
+
+    add([], command_tree())
+    return {name: sorted(commands, key=lambda words: words.count(" ")) for name, commands in found.items()}
 
 
 def test_an_option_that_nobody_judged_needs_trust():
@@ -56,12 +61,12 @@ def test_a_command_does_not_start_with_what_needs_trust(found_folder, option):
     folder, run = found_folder
     command = options().get(option, options().get(f"{option}_"))[0]
     value = json.dumps(DANGEROUS[option])
-    (folder / "ragcli.toml").write_text(f"[{command}]\n{option} = {value}\n")
+    (folder / "ragcli.toml").write_text(f"[{command.replace(' ', '.')}]\n{option} = {value}\n")
     arguments = {"index": ["."], "query": ["x"], "ask": ["x"], "eval": ["x.jsonl"], "parse": ["a.txt"]}
-    done = run(command, *arguments.get(command, []))
+    done = run(*command.split(), *arguments.get(command, []))
     assert done.returncode == 2
     assert done.stdout == ""
-    assert f"sets {option}, which a file that is not trusted may not" in done.stderr
+    assert f"ragcli.toml is not trusted, so it may not set {option}; " in done.stderr
     assert "ragcli config trust" in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "ragcli.toml"]
 
@@ -122,7 +127,7 @@ def test_a_linked_home_does_not_reach_another_index(found_folder, tmp_path):
     assert run("index", ".", "--home", str(tmp_path / "private")).returncode == 0
     (folder / "ragcli.toml").write_text("")
     (folder / "indexes").symlink_to(tmp_path / "private")
-    for command in (["query", "harbour"], ["remove", "a.txt"], ["index"]):
+    for command in (["query", "harbour"], ["remove", "a.txt"], ["index"], ["doctor"], ["eval", "make"]):
         done = run(*command)
         assert done.returncode == 2, done.stdout
         assert "a link that leads out" in done.stderr

@@ -2,116 +2,252 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
+from ragcli.cli.command import command
+from ragcli.cli.env import Env, MinProb, origin_of
 from ragcli.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from ragcli.answer.ask import AskOptions, Outcome
+    from ragcli.types import Answer, Results
 
-def register(app: typer.Typer) -> None:
-    @command(app, "ask")
-    def ask(
-        env: Env,
-        context: typer.Context,
-        question: Annotated[
-            str | None, typer.Argument(metavar="QUESTION", help="What you want to know.", show_default=False)
-        ] = None,
-        llm: Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME", envvar=["RAGCLI_LLM", "RAGCLI_ASK_LLM"], show_default=False,
-                help="Let this language model write the answer, which is then checked.",
-            ),
-        ] = None,
-        base_url: Annotated[
-            str | None,
-            typer.Option(
-                metavar="URL", envvar=["OPENAI_BASE_URL", "RAGCLI_ASK_BASE_URL"], show_default=False,
-                help="Its OpenAI-compatible API (https://api.openai.com/v1); the key is read from OPENAI_API_KEY.",
-            ),
-        ] = None,
-        local: Annotated[
-            str | None,
-            typer.Option(metavar="hf:NAME", show_default=False, help="Or a transformers model: a folder, or ORG/NAME."),
-        ] = None,
-        strict: Annotated[
-            bool, typer.Option("--strict", help="Leave out sentences that their citations do not bear out.")
-        ] = False,
-        k: Annotated[int, typer.Option("-k", "--top", min=1, help="How many passages are read.")] = 8,
-        min_prob: Annotated[
-            float | None, typer.Option(min=0, max=1, metavar="P", help="Only passages at least this likely to answer.")
-        ] = None,
-        context_tokens: Annotated[
-            int, typer.Option(min=1, metavar="N", help="Longest prompt, in tokens of the embedding model.")
-        ] = 3000,
-        timeout: Annotated[
-            float, typer.Option(min=0.1, metavar="SECONDS", help="How long a server may be silent.")
-        ] = 120,
-        stream: Annotated[
-            bool | None,
-            typer.Option(
-                "--stream/--no-stream", show_default=False,
-                help="Show the answer while it is written, before it is checked; so on a terminal.",
-            ),
-        ] = None,
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Print the prompt and its tokens, and send nothing.")
-        ] = False,
-        chat: Annotated[bool, typer.Option("--chat", help="Go on asking; /sources, /open N, /quit.")] = False,
-    ) -> ExitCode:  # fmt: skip
-        """Answer a question from the documents, with citations.
 
-        \b
-        Without a language model the answer is quotes, letter for letter. With one, each sentence is checked: the
-        passages that it cites exist, have its numbers, names and quotations, and seem to say so. Sentences that do not
-        pass are marked [?] and listed with the reason.
+@command()
+def ask(
+    env: Env,
+    *,
+    call: typer.Context,
+    question: Annotated[str | None, typer.Argument(metavar="QUESTION", help="What you want to know.")] = None,
+    k: Annotated[
+        int,
+        typer.Option("-k", "--top", metavar="N", min=1, help="How many passages are read.", rich_help_panel="Results"),
+    ] = 8,
+    min_prob: MinProb = None,
+    llm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", envvar=["RAGCLI_LLM", "RAGCLI_ASK_LLM"], rich_help_panel="Language model",
+            help="Let this language model write the answer, which is then checked.",
+        ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar=["OPENAI_BASE_URL", "RAGCLI_ASK_BASE_URL"], rich_help_panel="Language model",
+            help="Its OpenAI-compatible API; by default https://api.openai.com/v1. OPENAI_API_KEY holds the key.",
+        ),
+    ] = None,
+    local: Annotated[
+        str | None,
+        typer.Option(
+            metavar="hf:NAME", help="Use a transformers model: a folder, or ORG/NAME.", rich_help_panel="Language model"
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Leave out sentences that their citations do not support.",
+            rich_help_panel="Language model",
+        ),
+    ] = False,
+    context_tokens: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="Longest prompt, in tokens of the embedding model.",
+            rich_help_panel="Language model",
+        ),
+    ] = 3000,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="How long a server may be silent.", rich_help_panel="Language model"
+        ),
+    ] = 120,
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream", rich_help_panel="Output",
+            help="Show the answer while it is written, before it is checked; on a terminal this is the default.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Print the prompt and its size in tokens, and send nothing.", rich_help_panel="Output"
+        ),
+    ] = False,
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Ask more questions; /sources, /open N, /quit.", rich_help_panel="Output")
+    ] = False,
+) -> ExitCode:  # fmt: skip
+    """Answer a question from the documents, with citations.
 
-        \b
-        Examples:
-          ragcli ask "how often are logs rotated?"
-          ragcli ask "how often?" --llm qwen3 --base-url http://localhost:11434/v1    Ollama, llama.cpp, vLLM
-          ragcli ask "how often?" --local hf:HuggingFaceTB/SmolLM2-1.7B-Instruct      no server
-          ragcli ask "how often?" --llm gpt-4o-mini --dry-run                         what would be sent
-          ragcli ask --chat
+    Without a language model the answer consists of verbatim quotes. With one, each sentence is checked: the passages
+    that it cites exist, contain its numbers, names and quotations, and seem to support it. A sentence that fails is
+    marked [?] and listed with the reason.
 
-        \b
-        The key goes to api.openai.com, or where --base-url or OPENAI_BASE_URL say, never to an address that stands in
-        a ragcli.toml. With --offline, only a server on this machine is asked.
+    Examples:
+      ragcli ask "how often are logs rotated?"
+      ragcli ask "how often?" --llm qwen3 --base-url http://localhost:11434/v1    Ollama, llama.cpp, vLLM
+      ragcli ask "how often?" --local hf:HuggingFaceTB/SmolLM2-1.7B-Instruct      no server
+      ragcli ask "how often?" --llm gpt-4o-mini --dry-run                         what would be sent
+      ragcli ask --chat
 
-        \b
-        Exit codes: 0 answered, 1 the documents do not hold the answer, 2 usage or fatal error (a language model that
-        cannot be asked: the passages are shown), 4 --strict left something out.
-        """
-        import os
+    The key goes to api.openai.com or to the address in --base-url or OPENAI_BASE_URL, never to an address in a
+    ragcli.toml. With --offline, only a server on this machine is asked.
 
-        from ragcli.answer.ask import AskOptions
-        from ragcli.cli import ask_run
+    Exit codes: 0 answered, 1 the documents do not hold the answer, 2 usage or fatal error (when a language model
+    fails, the passages are shown), 4 --strict left something out.
 
-        named = {name: getattr(context.get_parameter_source(name), "name", "") for name in ("llm", "local", "base_url")}
-        options = AskOptions(
-            k=k,
-            min_probability=min_prob,
-            llm=ask_run.choose_llm(llm, local, typed=named["llm"] == named["local"] == "COMMANDLINE"),
-            local=local or None,
-            base_url=base_url,
-            key=ask_run.choose_key(
-                env, os.environ.get("OPENAI_API_KEY", ""), trusted=named["base_url"] != "DEFAULT_MAP"
-            ),
-            strict=strict,
-            context_tokens=context_tokens,
-            timeout=timeout,
-            offline=env.offline,
+    """
+    from ragcli.answer.ask import AskOptions
+
+    if llm and local and origin_of(call, "llm") == origin_of(call, "local") == "COMMANDLINE":
+        raise UsageError("--llm and --local name two models", "give one of them")
+    options = AskOptions(
+        k=k,
+        min_probability=min_prob,
+        llm=None if local else llm or None,
+        local=local or None,
+        base_url=base_url,
+        key=_key(env, trusted=origin_of(call, "base_url") != "DEFAULT_MAP"),
+        strict=strict,
+        context_tokens=context_tokens,
+        timeout=timeout,
+        offline=env.offline,
+    )
+    if chat:
+        from ragcli.cli import ask_chat
+
+        if env.json or dry_run:
+            raise UsageError("--chat cannot be combined with --json or --dry-run", "leave one of them out")
+        screen = _screen(env, options, stream)
+        return ask_chat.run(
+            env, question, options, screen, lambda outcome, results: _show(env, outcome, results, screen)
         )
-        if chat:
-            from ragcli.cli import ask_chat
+    if question is None:
+        raise UsageError("missing QUESTION", 'for example: ragcli ask "how are logs rotated?"')
+    return _dry_run(env, question, options) if dry_run else _answer(env, question, options, stream)
 
-            if env.json or dry_run:
-                raise UsageError("--chat is for people at a terminal", "leave out --json and --dry-run")
-            return ask_chat.run(env, question, options, stream=stream)
-        if question is None:
-            raise UsageError("there is no question", 'ask one: ragcli ask "how are logs rotated?"')
-        if dry_run:
-            return ask_run.dry_run(env, question, options)
-        return ask_run.run(env, question, options, stream=stream)
+
+class _Screen:
+    """Writes an answer to stdout while it is written, and knows whether it did."""
+
+    def __init__(self) -> None:
+        self.shown = False
+
+    def __call__(self, text: str) -> None:
+        """Write the next piece of the answer."""
+        from ragcli.render.visible import visible_lines
+
+        self.shown = True
+        sys.stdout.write(visible_lines(text.replace("\r\n", "\n")))
+        sys.stdout.flush()
+
+
+def _key(env: Env, *, trusted: bool) -> str:
+    """Return the key, or "" for an address from a ragcli.toml: such a file may have come with the documents."""
+    key = os.environ.get("OPENAI_API_KEY", "")
+    if key and not trusted:
+        env.say("note: OPENAI_API_KEY is not sent to an address from ragcli.toml; name it in OPENAI_BASE_URL")
+        return ""
+    return key
+
+
+def _screen(env: Env, options: AskOptions, stream: bool | None) -> _Screen | None:
+    """Return the screen for an answer that is shown while it is written; None when it is not.
+
+    ``stream`` is what the user asked for; None: stream to a terminal. UsageError when it cannot be.
+    """
+    held = "--json" if env.json else "--strict" if options.strict else ""
+    if stream and held:
+        raise UsageError(f"--stream cannot be combined with {held}", f"leave out {held} or --stream")
+    return _Screen() if (sys.stdout.isatty() if stream is None else stream) and not held else None
+
+
+def _answer(env: Env, question: str, options: AskOptions, stream: bool | None) -> ExitCode:
+    """Answer one question."""
+    from ragcli.answer.ask import Asker
+    from ragcli.index.reader import open_index
+
+    screen = _screen(env, options, stream)
+    with open_index(env.existing_index(), "hybrid") as index:
+        asker = Asker(index, options, say=env.say, show=screen)
+        results = asker.search(question)
+        outcome = asker.answer(results)
+        _show(env, outcome, results, screen)
+    return _exit_code(outcome.answer, strict=options.strict)
+
+
+def _dry_run(env: Env, question: str, options: AskOptions) -> ExitCode:
+    """Print what a language model would be sent."""
+    from dataclasses import asdict
+
+    from ragcli.answer.ask import Asker
+    from ragcli.index.reader import open_index
+    from ragcli.render import write_json
+    from ragcli.render.visible import visible, visible_lines
+
+    with open_index(env.existing_index(), "hybrid") as index:
+        asker = Asker(index, options, say=env.say)
+        results = asker.search(question)
+        if not results.hits:
+            if results.searched:  # else a note says that there was no document to search
+                env.say("nothing found")
+            return ExitCode.NOT_FOUND
+        prompt = asker.prompt(results)
+    if env.json:
+        messages = [asdict(message) for message in prompt.messages]
+        write_json({"schema": 1, "messages": messages, "tokens": prompt.tokens}, sys.stdout)
+        return ExitCode.OK
+    for message in prompt.messages:
+        sys.stdout.write(f"--- {message.role}\n{visible_lines(message.content)}\n")
+    sys.stdout.write(f"--- {prompt.tokens} tokens of {visible(index.settings.model)}\n")
+    return ExitCode.OK
+
+
+def _show(env: Env, outcome: Outcome, results: Results, screen: _Screen | None) -> None:
+    """Print an answer, or what belongs below it when its text is on the ``screen`` already; say when there is none.
+
+    When the language model failed, the passages are printed, and the failure is raised.
+    """
+    from ragcli.render import write_json, write_results
+    from ragcli.render.answer import answer_record, write_answer, write_sources
+    from ragcli.render.terminal import color_wanted, terminal_width
+
+    answer, failure = outcome
+    is_shown = screen is not None and screen.shown
+    if screen is not None:
+        screen.shown = False  # for the next answer of a chat
+    color = color_wanted(sys.stdout)
+    if env.json:
+        write_json(answer_record(answer), sys.stdout)
+    elif failure is not None:
+        kind = "text" if sys.stdout.isatty() else "plain"
+        write_results(results, kind, sys.stdout, base=Path.cwd(), color=color, width=terminal_width())
+    elif is_shown:
+        write_sources(answer, sys.stdout, Path.cwd(), color=color)
+    else:
+        width = terminal_width() if sys.stdout.isatty() else None
+        write_answer(answer, sys.stdout, Path.cwd(), color=color, width=width)
+    if failure is not None:
+        raise failure
+    if answer.text or env.json:
+        return
+    if answer.claims:
+        env.say("no sentence of the answer is supported by the passages")
+    elif results.searched:
+        env.say("the documents do not hold the answer")
+
+
+def _exit_code(answer: Answer, *, strict: bool) -> ExitCode:
+    """Return 0 for an answer, 1 for none, 4 with ``strict`` when a claim was left out."""
+    if strict and not all(claim.supported for claim in answer.claims):
+        return ExitCode.NOT_GROUNDED
+    return ExitCode.OK if answer.text else ExitCode.NOT_FOUND

@@ -5,32 +5,34 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ragcli.answer.ask import Asker, AskOptions
+from ragcli.answer.ask import Asker, AskOptions, Outcome, Show
 from ragcli.answer.prompt import Turn
-from ragcli.cli.ask_run import Screen, choose_screen, say_nothing_found, show
 from ragcli.cli.env import Env
-from ragcli.cli.opener import opener
+from ragcli.cli.open import opener
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.reader import Index, open_index
 from ragcli.render.answer import place_lines
 from ragcli.render.terminal import color_wanted
-from ragcli.types import Citation
+from ragcli.types import Citation, Results
 
 _PROMPT = "ask> "
 _COMMANDS = "/sources: list what the last answer cites; /open N: open source N; /quit: leave"
 
 
-def run(env: Env, question: str | None, options: AskOptions, *, stream: bool | None) -> ExitCode:
+def run(
+    env: Env, question: str | None, options: AskOptions, screen: Show | None, show: Callable[[Outcome, Results], None]
+) -> ExitCode:
     """Answer questions until /quit or the end of the input; the first one may be given.
 
+    ``screen`` takes an answer while it is written, ``show`` a finished one.
     Ctrl-C stops an answer and, while nothing is being answered, the conversation. Questions stay in memory.
     """
     with suppress(ImportError):  # not in every build of Python; without it lines have no history
         importlib.import_module("readline")
-    screen = choose_screen(env, options, stream)
     with open_index(env.existing_index(), "hybrid") as index:
         asker = Asker(index, options, say=env.say, show=screen)
         turns: list[Turn] = []
@@ -42,7 +44,7 @@ def run(env: Env, question: str | None, options: AskOptions, *, stream: bool | N
                 if line.startswith("/"):
                     _command(env, index, line, citations)
                 elif line:
-                    turn, citations = _turn(env, asker, screen, line, turns)
+                    turn, citations = _turn(env, asker, show, line, turns)
                     turns.append(turn)
             except RagcliError as error:
                 env.say(f"ragcli: {error}")
@@ -66,17 +68,16 @@ def _read() -> str | None:
 
 
 def _turn(
-    env: Env, asker: Asker, screen: Screen | None, line: str, turns: list[Turn]
+    env: Env, asker: Asker, show: Callable[[Outcome, Results], None], line: str, turns: list[Turn]
 ) -> tuple[Turn, tuple[Citation, ...]]:
     question = asker.stand_alone(line, turns) if turns else line
     results = asker.search(question)
     if not results.hits:
-        say_nothing_found(env, results)
+        if results.searched:  # else a note says that there was no document to search
+            env.say("nothing found")
         return Turn(question, ""), ()
-    if screen is not None:
-        screen.shown = False
     outcome = asker.answer(results)
-    show(env, outcome, results, screen)
+    show(outcome, results)
     return Turn(question, outcome.answer.text), outcome.answer.citations
 
 
@@ -104,7 +105,7 @@ def _chosen(given: str, citations: tuple[Citation, ...]) -> Citation:
 def _open(index: Index, citation: Citation) -> None:
     row = index.catalog.document(citation.chunk.path)
     if row is None or not row.path.exists():
-        raise RagcliError(f"{citation.chunk.path} is no longer there", "bring the index up to date: ragcli index")
+        raise RagcliError(f"{citation.chunk.path} no longer exists", "bring the index up to date: ragcli index")
     arguments = opener(row.path, row.loader, citation.line, citation.page)
     done = subprocess.run(arguments, check=False)
     if done.returncode:

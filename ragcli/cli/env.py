@@ -1,61 +1,103 @@
-"""What every command shares: the common options, the streams, and the one place where errors become exit codes."""
+"""What commands share: options, the place of the index, and what is said to people."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer._click.globals import get_current_context  # Typer ships its own Click
 
 from ragcli.config import Config, find_config
-from ragcli.errors import ExitCode, RagcliError, UsageError
+from ragcli.errors import IndexNotFound, RagcliError, UsageError
+from ragcli.index.layout import CATALOG
 from ragcli.index.locate import DEFAULT_NAME, Home, find_home, find_index, index_names, require_index
 from ragcli.trust import is_trusted, leads_out, needs_trust
 
+COMMON = "Common options, before or after the command"
 
-@dataclass(frozen=True, slots=True)
+# -- options of several commands --------------------------------------------------------------------------------------
+
+MinProb = Annotated[
+    float | None,
+    typer.Option(
+        metavar="P", min=0, max=1, rich_help_panel="Results",
+        help="Only what answers with at least this probability, 0 to 1.",
+    ),
+]  # fmt: skip
+Reranker = Annotated[
+    str | None, typer.Option(metavar="NAME|FOLDER", help="Use a different cross-encoder.", rich_help_panel="Ranking")
+]
+Password = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Password of encrypted PDF files.", rich_help_panel="Reading")
+]
+Ocr = Annotated[bool, typer.Option("--ocr", help="Read pages without text with tesseract.", rich_help_panel="Reading")]
+ChunkSize = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Maximum tokens per passage (default 200).", rich_help_panel="Passages and vectors"),
+]
+ChunkOverlap = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N", help="Tokens that neighbouring passages share (default 30).",
+        rich_help_panel="Passages and vectors",
+    ),
+]  # fmt: skip
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait", help="Wait while another process writes to the index, instead of giving up.",
+        rich_help_panel="Running",
+    ),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Env:
-    """The common options of one run."""
+    """The common options of one run; those that the command does not take have their defaults."""
 
-    home: Home
     index: str
+    given_home: Path | None
     json: bool
     quiet: bool
-    verbose: bool
     offline: bool
 
+    @cached_property
+    def home(self) -> Home:
+        """The folder that holds the indexes."""
+        return find_home(self.given_home, find_config())
+
     def existing_index(self) -> Path:
-        """The folder of the index that the command means; IndexNotFound says which exist."""
-        return require_index(self.home, self.index)
+        """Return the folder of the index that the command means; raise IndexNotFound, which names those that exist."""
+        try:
+            return require_index(self.home, self.index)
+        except IndexNotFound as error:
+            if os.sep not in self.index and (Path(self.index) / CATALOG).is_file():
+                raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{self.index}?") from None
+            raise
 
     def index_folder(self) -> Path:
-        """The folder of the index, whether or not it exists yet."""
+        """Return the folder of the index, whether or not it exists yet."""
         return find_index(self.home, self.index)
 
     def on_wait(self, wait: bool) -> Callable[[str], None] | None:
-        """What to do when another process is writing: say whom we wait for, or None, give up."""
-        from ragcli.render.visible import visible
-
-        return (lambda holder: self.say(f"{visible(holder)}; waiting")) if wait else None
+        """What to do while another process writes: say which one it is and wait, or None to give up."""
+        return (lambda holder: self.say(f"{holder}; waiting")) if wait else None
 
     def say(self, message: str) -> None:
-        """One line for people, on stderr, unless they asked for quiet; whatever it quotes is made visible."""
+        """Write one line for people to stderr, unless they asked for quiet; control characters are made visible."""
         if not self.quiet:
             from ragcli.render.visible import visible
 
             sys.stderr.write(f"{visible(message)}\n")
 
 
-def complete_index(incomplete: str) -> list[str]:
-    """Names of indexes, for the shell."""
+def _complete_index(incomplete: str) -> list[str]:
     with suppress(OSError, RagcliError):
         home = os.environ.get("RAGCLI_HOME")
         names = index_names(find_home(Path(home) if home else None, find_config()))
@@ -63,146 +105,43 @@ def complete_index(incomplete: str) -> list[str]:
     return []
 
 
-IndexOption = Annotated[
-    str,
-    typer.Option(
-        "--index", "-i", envvar="RAGCLI_INDEX", metavar="NAME|PATH", autocompletion=complete_index,
-        help="Which index: a name under the home, or a folder.", rich_help_panel="Common",
-    ),
-]  # fmt: skip
-HomeOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--home", envvar="RAGCLI_HOME", metavar="FOLDER", rich_help_panel="Common",
-        help="Where indexes live; else indexes/ beside the nearest ragcli.toml, else the user data folder.",
-    ),
-]  # fmt: skip
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.", rich_help_panel="Common")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel="Common")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.", rich_help_panel="Common")]
-DebugOption = Annotated[
-    bool, typer.Option("--debug", envvar="RAGCLI_DEBUG", help="Show tracebacks.", rich_help_panel="Common")
-]
-OfflineOption = Annotated[
-    bool,
-    typer.Option(
-        "--offline", envvar=["RAGCLI_OFFLINE", "HF_HUB_OFFLINE"], help="Open no socket.", rich_help_panel="Common"
-    ),
-]
-
-WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Wait for another process that is writing, instead of giving up.")
-]
-
-_COMMON: Sequence[tuple[str, Any, Any]] = (
-    ("index", IndexOption, DEFAULT_NAME),
-    ("home", HomeOption, None),
-    ("json", JsonOption, False),
-    ("quiet", QuietOption, False),
-    ("verbose", VerboseOption, False),
-    ("debug", DebugOption, False),
-    ("offline", OfflineOption, False),
-)
-
-
-def command(
-    app: typer.Typer, name: str, *, untrusted: bool = False
-) -> Callable[[Callable[..., ExitCode]], Callable[..., int]]:
-    """Register ``function(env, ...)`` as a command that also takes the common options and ends with its exit code.
-
-    It does not start with what a ragcli.toml may not set before it is trusted, unless it makes no use of settings
-    (``untrusted``).
-    """
-
-    def register(function: Callable[..., ExitCode]) -> Callable[..., int]:
-        @functools.wraps(function)
-        def run(**given: Any) -> int:  # noqa: ANN401 (what Typer parsed)
-            common = {key: given.pop(key) for key, _, _ in _COMMON}
-            debug = common.pop("debug")
-
-            def action() -> ExitCode:
-                if not untrusted:
-                    _hold_untrusted(get_current_context())
-                return function(_env(**common), **given)
-
-            return run_guarded(action, debug=debug)
-
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        added = [
-            inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for key, annotation, default in _COMMON
-        ]
-        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
-        setattr(run, "__signature__", inspect.Signature(parameters))  # noqa: B010 (mypy does not know inspect's hook)
-        run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name)(run)
-        return run
-
-    return register
-
-
-def _hold_untrusted(context: Any) -> None:  # noqa: ANN401 (Typer's vendored context type)
-    """Raise UsageError when this run would go by what a ragcli.toml that is not trusted may not set."""
-    config = context.find_object(Config)
-    if config is None or config.file is None:
-        return
-    used = [
-        name.rstrip("_")
-        for name, value in context.params.items()
-        if getattr(context.get_parameter_source(name), "name", "") == "DEFAULT_MAP"
-        and needs_trust(config.file, name, value)
-    ]
-    places = {name: context.params.get(name) for name in ("home", "index")}
-    if places["home"] is None and os.sep not in str(places["index"]):
-        # the home is beside the file; a link there could make any index of the user's this one
-        folder = find_index(find_home(None, find_config()), str(places["index"]))
-        used += ["indexes/ (a link that leads out)"] if leads_out(config.file, folder) else []
-    if used and not is_trusted(config.file, config.content):
-        raise UsageError(
-            f"{config.file} sets {', '.join(used)}, which a file that is not trusted may not",
-            "look at it, then run: ragcli config trust",
-        )
-
-
-def run_guarded(action: Callable[[], ExitCode], *, debug: bool) -> int:
-    """Run ``action``; every way it can end becomes an exit code and at most one line on stderr."""
-    try:
-        code = action()
-        sys.stdout.flush()
-    except RagcliError as error:
-        _report(str(error), debug=debug)
-        return error.exit_code
-    except KeyboardInterrupt:
-        _report("interrupted", debug=debug)
-        return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # the reader (head, say) has what it wanted; nothing is wrong, and Python must not flush into the pipe again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
-    except OSError as error:
-        name = f"{os.fspath(error.filename)}: " if error.filename else ""
-        _report(f"{name}{error.strerror or error}", debug=debug)
-        return ExitCode.ERROR
-    except Exception as error:  # noqa: BLE001 (a bug of ours: it must not look like "nothing found")
-        _report(f"this is a bug in ragcli: {type(error).__name__}: {error}; run again with --debug", debug=debug)
-        return ExitCode.BUG
-    return code
-
-
-def _report(message: str, *, debug: bool) -> None:
-    from ragcli.render.visible import visible  # file names in messages may hold anything
-
-    if debug:
-        import traceback
-
-        from ragcli.render.visible import visible_lines
-
-        sys.stderr.write(visible_lines(traceback.format_exc()))
-    with suppress(BrokenPipeError):
-        sys.stderr.write(f"ragcli: {visible(message)}\n")
-
-
-def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, offline: bool) -> Env:
+def make_env(
+    *,
+    index: Annotated[
+        str,
+        typer.Option(
+            "--index", "-i", metavar="NAME|PATH", envvar="RAGCLI_INDEX", autocompletion=_complete_index,
+            help="Which index: a name under the home, or a folder.", rich_help_panel=COMMON,
+        ),
+    ] = DEFAULT_NAME,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", envvar="RAGCLI_HOME", readable=False, rich_help_panel=COMMON,
+            help="Where indexes live; default: indexes/ beside the nearest ragcli.toml, else the user data.",
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write one JSON document to stdout.", rich_help_panel=COMMON)
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Write only errors to stderr.", rich_help_panel=COMMON)
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say more on stderr.", rich_help_panel=COMMON)
+    ] = False,
+    debug: Annotated[  # noqa: ARG001 (Command.invoke reads it: an error may come before there is an Env)
+        bool, typer.Option("--debug", envvar="RAGCLI_DEBUG", help="Show tracebacks.", rich_help_panel=COMMON)
+    ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option(
+            "--offline", envvar=["RAGCLI_OFFLINE", "HF_HUB_OFFLINE"], help="Reach no other machine.",
+            rich_help_panel=COMMON,
+        ),
+    ] = False,
+) -> Env:  # fmt: skip
+    """Make the Env of a run. The parameters are the common options: ``ragcli.cli.command`` adds them to commands."""
     if verbose:
         import logging  # 15 ms that other runs need not pay
 
@@ -213,4 +152,38 @@ def _env(index: str, home: Path | None, json: bool, quiet: bool, verbose: bool, 
 
         os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
         forbid_network()
-    return Env(find_home(home, find_config()), index, json=json, quiet=quiet, verbose=verbose, offline=offline)
+    return Env(index, home, json=json, quiet=quiet, offline=offline)
+
+
+class Invocation:
+    """What is known about this run before its command starts."""
+
+    debug = False
+    config = Config()
+    context: typer.Context | None = None  # of the command whose arguments are being read
+
+
+def origin_of(context: typer.Context, name: str) -> str:
+    """Where the value of a parameter is from: COMMANDLINE, ENVIRONMENT, DEFAULT_MAP (ragcli.toml) or DEFAULT."""
+    return getattr(context.get_parameter_source(name), "name", "")
+
+
+def refuse_untrusted(context: typer.Context, config: Config) -> None:
+    """Raise UsageError when this run would use a setting that only a trusted ragcli.toml may set."""
+    if config.file is None:
+        return
+    used = [
+        name.rstrip("_")
+        for name, value in context.params.items()
+        if origin_of(context, name) == "DEFAULT_MAP" and needs_trust(config.file, name, value)
+    ]
+    index = context.params.get("index", DEFAULT_NAME)
+    if "home" in context.params and context.params["home"] is None and os.sep not in index:
+        # The home is beside the file: a link there could lead to any other index of the user.
+        folder = find_index(find_home(None, config.file), index)
+        used += ["indexes/ (a link that leads out)"] if leads_out(config.file, folder) else []
+    if used and not is_trusted(config.file, config.content):
+        raise UsageError(
+            f"{config.file} is not trusted, so it may not set {', '.join(used)}",
+            "read it, then run: ragcli config trust",
+        )

@@ -2,114 +2,323 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ragcli.cli.env import Env, WaitOption, command
+from ragcli.cli.command import command
+from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, Password, Wait
 from ragcli.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from ragcli.ingest.chunk import ChunkOptions
+    from ragcli.ingest.progress import Progress
+    from ragcli.ingest.sync import Summary, SyncOptions
+    from ragcli.render.progress import ProgressBar
+    from ragcli.types import Skipped
 
-def register(app: typer.Typer) -> None:
-    @command(app, "index")
-    def index(
-        env: Env,
-        paths: Annotated[
-            list[Path] | None, typer.Argument(metavar="PATH", help="Files or folders; none: all known ones.")
-        ] = None,
-        include: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only files that match.")] = None,
-        exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="No files that match.")] = None,
-        ignore: Annotated[
-            bool, typer.Option("--ignore/--no-ignore", help="Honour .gitignore and .ragignore files.")
-        ] = True,
-        hidden: Annotated[bool, typer.Option("--hidden", help="Also files whose name begins with a dot.")] = False,
-        max_file_size: Annotated[str, typer.Option(metavar="SIZE", help="Leave larger files out (K, M, G).")] = "64M",
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="List what would be indexed, and why the rest would not.")
-        ] = False,
-        plan: Annotated[bool, typer.Option("--plan", help="Estimate chunks, minutes and disk; index nothing.")] = False,
-        model: Annotated[
-            str | None, typer.Option(metavar="NAME|FOLDER", help="Embedding model; another one rebuilds the index.")
-        ] = None,
-        chunk_size: Annotated[int | None, typer.Option(help="Tokens a passage at most (200).")] = None,
-        chunk_overlap: Annotated[int | None, typer.Option(help="Tokens that neighbours share (30).")] = None,
-        password: Annotated[
-            str | None, typer.Option(metavar="TEXT", help="For encrypted PDF files.", show_default=False)
-        ] = None,
-        ocr: Annotated[bool, typer.Option("--ocr", help="Read pages without text with tesseract.")] = False,
-        workers: Annotated[int, typer.Option(help="Parser processes, or workers of the engine (0: one a core).")] = 0,
-        engine: Annotated[
-            Literal["local", "ray"],
-            typer.Option(help="Read and embed in processes here, or on a Ray cluster that shares the folders."),
-        ] = "local",
-        address: Annotated[
-            str | None, typer.Option(metavar="HOST:PORT", help="The Ray cluster's; without it, Ray is started here.")
-        ] = None,
-        timeout: Annotated[
-            float, typer.Option(min=0.1, metavar="SECONDS", help="Time one file may take to parse.")
-        ] = 60.0,
-        memory: Annotated[
-            int, typer.Option(min=0, metavar="MIB", help="Memory one file may take to parse (0: any).")
-        ] = 2048,
-        max_text: Annotated[
-            int, typer.Option(min=1, metavar="MIB", help="Text that one file may give, with its structure.")
-        ] = 256,
-        store: Annotated[
-            str | None,
-            typer.Option(metavar="URI", help="Where vectors are kept: files, or milvus://HOST:PORT/COLLECTION."),
-        ] = None,
-        force: Annotated[bool, typer.Option("--force", help="Read and embed everything anew.")] = False,
-        wait: WaitOption = False,
-        yes: Annotated[bool, typer.Option("--yes", "-y", help="Allow / and the home folder.")] = False,
-    ) -> ExitCode:
-        """Make the index match the disk.
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
-        \b
-        Examples:
-          ragcli index ~/notes                     index a folder, or bring it up to date
-          ragcli index                             bring every known folder up to date
-          ragcli index docs --include '*.pdf'      only the PDF files
-          ragcli index docs --dry-run              what would be indexed, and why the rest would not
-          ragcli index docs --engine ray --address 10.0.0.5:6379    on a cluster (docs/ray.md)
+# More failures than this are counted, not listed: `ragcli list --not-indexed` has them all.
+_FAILURES_SHOWN = 10
 
-        Files are skipped for a reason that `ragcli list --not-indexed` shows. Exit code 3: done, but some failed.
-        """
-        from ragcli.cli import index_run
-        from ragcli.formats.blocks import LoadOptions
-        from ragcli.ingest.discover import Rules
-        from ragcli.ingest.roots import refuse_broad_root
-        from ragcli.ingest.sandbox.limits import Limits
-        from ragcli.ingest.sync import SyncOptions
 
-        if address is not None and engine != "ray":
-            raise UsageError("--address is for a Ray cluster", "add --engine ray")
-        roots = paths or []
+@command()
+def index(
+    env: Env,
+    *,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH", help="Files or folders; without one, all folders that are already indexed.", readable=False
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Index only files that match.", rich_help_panel="Which files"),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Leave out files that match.", rich_help_panel="Which files"),
+    ] = None,
+    ignore: Annotated[
+        bool,
+        typer.Option(
+            "--ignore/--no-ignore", help="Honour .gitignore and .ragignore files.", rich_help_panel="Which files"
+        ),
+    ] = True,
+    hidden: Annotated[
+        bool,
+        typer.Option("--hidden", help="Include files whose name begins with a dot.", rich_help_panel="Which files"),
+    ] = False,
+    max_file_size: Annotated[
+        str, typer.Option(metavar="SIZE", help="Leave out larger files.", rich_help_panel="Which files")
+    ] = "64M",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Allow / and the home folder.", rich_help_panel="Which files")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="List what would be indexed, and why the rest would not.", rich_help_panel="Look first"
+        ),
+    ] = False,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan", help="Estimate chunks, minutes and disk; index nothing.", rich_help_panel="Look first"
+        ),
+    ] = False,
+    password: Password = None,
+    ocr: Ocr = False,
+    timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0.1, help="Maximum time to read one file.", rich_help_panel="Reading"
+        ),
+    ] = 60.0,
+    memory: Annotated[
+        int,
+        typer.Option(
+            metavar="MIB", min=0, help="Maximum memory to read one file; 0 sets no limit.", rich_help_panel="Reading"
+        ),
+    ] = 2048,
+    max_text: Annotated[
+        int, typer.Option(metavar="MIB", min=1, help="Maximum text extracted per file.", rich_help_panel="Reading")
+    ] = 256,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FOLDER", help="Embedding model; a different one rebuilds the index.",
+            rich_help_panel="Passages and vectors",
+        ),
+    ] = None,
+    chunk_size: ChunkSize = None,
+    chunk_overlap: ChunkOverlap = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI", help="Where vectors are kept: files, or milvus://HOST:PORT/COLLECTION.",
+            rich_help_panel="Passages and vectors",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Read and embed everything again.", rich_help_panel="Passages and vectors"),
+    ] = False,
+    workers: Annotated[
+        int,
+        typer.Option(
+            metavar="N", show_default=False, rich_help_panel="Running",
+            help="Processes that read files, or workers of the engine; by default one per core.",
+        ),
+    ] = 0,
+    engine: Annotated[
+        Literal["local", "ray"],
+        typer.Option(
+            metavar="local|ray", rich_help_panel="Running",
+            help="Read and embed in processes here, or on a Ray cluster that shares the folders.",
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="The Ray cluster; omit to start Ray locally.", rich_help_panel="Running"
+        ),
+    ] = None,
+    wait: Wait = False,
+) -> ExitCode:  # fmt: skip
+    """Make the index match the disk.
+
+    Examples:
+      ragcli index ~/notes                     index a folder, or bring it up to date
+      ragcli index                             bring every indexed folder up to date
+      ragcli index docs --include '*.pdf'      only the PDF files
+      ragcli index docs --dry-run              what would be indexed, and why the rest would not
+      ragcli index docs --engine ray --address 10.0.0.5:6379    on a cluster (docs/ray.md)
+
+    `ragcli list --not-indexed` shows which files were skipped and why. Exit code 3: done, but some files failed.
+
+    """
+    from ragcli.formats.blocks import LoadOptions
+    from ragcli.ingest.discover import Rules
+    from ragcli.ingest.roots import refuse_broad_root
+    from ragcli.ingest.sandbox.limits import Limits
+    from ragcli.ingest.sync import SyncOptions
+
+    if address is not None and engine != "ray":
+        raise UsageError("--address is for a Ray cluster", "add --engine ray")
+    roots = paths or []
+    for root in roots:
+        if not os.path.lexists(root):
+            raise UsageError(f"{root} does not exist", "check the path")
         if not yes:
-            for root in roots:
-                refuse_broad_root(root.absolute())
-        given = Rules(
-            include=tuple(include or ()),
-            exclude=tuple(exclude or ()),
-            hidden=hidden,
-            ignore_files=ignore,
-            max_file_size=index_run.parse_size(max_file_size),
+            refuse_broad_root(root.absolute())
+    given = Rules(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        hidden=hidden,
+        ignore_files=ignore,
+        max_file_size=parse_size(max_file_size),
+    )
+    options = SyncOptions(
+        model=model,
+        chunks=chunk_options(chunk_size, chunk_overlap),
+        rules=None if given == Rules() else given,
+        load=LoadOptions(password=password, ocr=ocr),
+        limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
+        workers=workers,
+        store=store,
+        force=force,
+        offline=env.offline,
+        engine=engine,
+        address=address,
+    )
+    if dry_run:
+        return _dry_run(env, roots, options)
+    if plan:
+        return _plan(env, roots, options)
+    return _sync(env, roots, options, wait=wait)
+
+
+def parse_size(text: str) -> int:
+    """``64M`` -> bytes; UsageError."""
+    match = re.fullmatch(r"(\d+)\s*([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise UsageError(f"invalid size {text!r}", "write it as 500K, 64M or 2G")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def chunk_options(size: int | None, overlap: int | None) -> ChunkOptions | None:
+    """None when neither was given; one alone takes the default of the other, as far as it fits."""
+    if size is None and overlap is None:
+        return None
+    from ragcli.ingest.chunk import ChunkOptions  # 8 ms that most runs need not pay
+
+    defaults = ChunkOptions()
+    chosen = defaults.size if size is None else size
+    return ChunkOptions(chosen, min(defaults.overlap, chosen // 4) if overlap is None else overlap)
+
+
+def _sync(env: Env, roots: Sequence[Path], options: SyncOptions, *, wait: bool) -> ExitCode:
+    """Index, with a progress line on a terminal, and say what was done."""
+    from ragcli.ingest.sync import sync
+    from ragcli.render import write_json
+    from ragcli.render.progress import progress_bar
+
+    try:
+        with progress_bar(quiet=env.quiet) as bar:
+            summary = sync(env.index_folder(), roots, options, partial(_show_progress, bar), env.on_wait(wait))
+    except KeyboardInterrupt:
+        env.say("stopped: what is finished is in the index, and the next run goes on from there")
+        raise
+    if env.json:
+        write_json(_record(env, summary), sys.stdout)
+    else:
+        _say_summary(env, summary)
+    return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
+
+
+def _dry_run(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
+    """Print one line per file: what would happen to it, and why."""
+    from ragcli.ingest.plan import preview
+    from ragcli.render import write_json
+    from ragcli.render.visible import display_path, visible
+
+    base = Path.cwd()
+    found = preview(env.index_folder(), roots, options)
+    if env.json:
+        entries = [{"action": e.action, "path": str(e.path), "reason": e.reason, "files": e.files} for e in found]
+        write_json({"schema": 1, "entries": entries}, sys.stdout)
+        return ExitCode.OK
+    for entry in found:
+        more = f" ({entry.files} files)" if entry.files > 1 else ""
+        why = f"\t{visible(entry.reason)}{more}" if entry.reason else ""
+        sys.stdout.write(f"{entry.action}\t{visible(display_path(entry.path, base))}{why}\n")
+    return ExitCode.OK
+
+
+def _plan(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
+    """Print how much there is to do, from a sample of the files and the speed of this machine."""
+    from dataclasses import asdict
+
+    from ragcli.ingest.plan import estimate
+    from ragcli.render import write_json
+    from ragcli.units import human_duration, human_size
+
+    guess = estimate(env.index_folder(), roots, options)
+    if env.json:
+        write_json({"schema": 1, **asdict(guess)}, sys.stdout)
+        return ExitCode.OK
+    sys.stdout.write(
+        f"files to index    {guess.files:,} ({human_size(guess.bytes)}), {guess.unchanged:,} unchanged\n"
+        f"chunks, about     {guess.chunks:,} (from {guess.sampled} files read)\n"
+        f"time, about       {human_duration(guess.seconds)} at {guess.chunks_per_second:.0f} chunks per second"
+        f" ({guess.rate_source})\n"
+        f"disk, about       {human_size(guess.disk_bytes)}\n"
+    )
+    return ExitCode.OK
+
+
+def _record(env: Env, summary: Summary) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "index": str(env.index_folder()),
+        "added": summary.added,
+        "changed": summary.changed,
+        "removed": summary.removed,
+        "unchanged": summary.unchanged,
+        "chunks": {"embedded": summary.chunks_embedded, "reused": summary.chunks_reused},
+        "not_indexed": {str(reason): count for reason, count in sorted(summary.skipped.items())},
+        "failures": [{"path": str(f.path), "reason": str(f.reason), "detail": f.detail} for f in summary.failures],
+        "warnings": [{"path": str(path), "warning": warning} for path, warning in summary.warnings],
+        "approximate": summary.approximate is not None,
+        "seconds": round(summary.seconds, 3),
+    }
+
+
+def _say_summary(env: Env, summary: Summary) -> None:
+    from ragcli.render.visible import display_path
+    from ragcli.units import human_duration
+
+    base = Path.cwd()
+    for path, warning in summary.warnings:
+        env.say(f"note: {display_path(path, base)}: {warning}")
+    for failure in summary.failures[:_FAILURES_SHOWN]:
+        env.say(f"failed: {display_path(failure.path, base)}: {_why(failure)}")
+    if len(summary.failures) > _FAILURES_SHOWN:
+        env.say(f"failed: {len(summary.failures) - _FAILURES_SHOWN} more; see: ragcli list --not-indexed")
+    counts = [
+        f"{count:,} {name}"
+        for name, count in (
+            ("added", summary.added), ("changed", summary.changed), ("removed", summary.removed),
+            ("unchanged", summary.unchanged), ("failed", len(summary.failures)),
+            ("skipped", sum(summary.skipped.values()) - len(summary.failures)),
         )
-        options = SyncOptions(
-            model=model,
-            chunks=index_run.chunk_options(chunk_size, chunk_overlap),
-            rules=None if given == Rules() else given,
-            load=LoadOptions(password=password, ocr=ocr),
-            limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
-            workers=workers,
-            store=store,
-            force=force,
-            offline=env.offline,
-            engine=engine,
-            address=address,
-        )
-        if dry_run:
-            return index_run.dry_run(env, roots, options)
-        if plan:
-            return index_run.plan(env, roots, options)
-        return index_run.run(env, roots, options, env.on_wait(wait))
+        if count
+    ]  # fmt: skip
+    chunks = f"; {summary.chunks_embedded:,} chunks embedded" if summary.chunks_embedded else ""
+    reused = f", {summary.chunks_reused:,} reused" if summary.chunks_reused else ""
+    if summary.approximate is not None:
+        env.say("rebuilt the approximate index; see: ragcli status")
+    env.say(f"{', '.join(counts) or 'nothing to index'}{chunks}{reused} in {human_duration(summary.seconds)}")
+
+
+def _why(failure: Skipped) -> str:
+    return f"{failure.reason}: {failure.detail}" if failure.detail else str(failure.reason)
+
+
+def _show_progress(bar: ProgressBar, progress: Progress) -> None:
+    """Show chunks done out of those expected, were the rest of the files as rich in chunks as those read so far."""
+    share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
+    expected = progress.chunks_found / share if share else 0.0
+    bar.show(
+        "index", progress.chunks_done, expected or None,
+        label=f"{progress.files_done}/{progress.files_total} files", unit="chunks", detail=progress.doing,
+    )  # fmt: skip

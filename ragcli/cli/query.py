@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from ragcli.cli.env import Env, command
-from ragcli.errors import ExitCode
+from ragcli.cli.command import command
+from ragcli.cli.env import Env, MinProb, Reranker
+from ragcli.errors import ExitCode, UsageError
 from ragcli.render import FORMATS
 from ragcli.retrieve import DEFAULT_CANDIDATES
 
-_MODES = ("hybrid", "dense", "keyword")
+if TYPE_CHECKING:
+    from ragcli.index.reader import Index
+    from ragcli.retrieve.engine import Searcher, SearchOptions
+    from ragcli.types import Mode, Results
+
+_MODES: tuple[Mode, ...] = ("hybrid", "dense", "keyword")
+_STDIN_NAME = "(stdin)"
 
 
 def _complete_mode(incomplete: str) -> list[str]:
@@ -23,99 +35,279 @@ def _complete_format(incomplete: str) -> list[str]:
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
-def register(app: typer.Typer) -> None:
-    @command(app, "query")
-    def query(
-        env: Env,
-        text: Annotated[str, typer.Argument(metavar="TEXT", help="The question; - reads one a line from stdin.")],
-        files: Annotated[
-            list[Path] | None, typer.Argument(metavar="FILE", help="More files to search, with --in.")
-        ] = None,
-        k: Annotated[int, typer.Option("-k", "--top", min=1, help="How many passages.")] = 10,
-        mode: Annotated[
-            str, typer.Option(metavar="|".join(_MODES), autocompletion=_complete_mode, help="Which lists to search.")
-        ] = "hybrid",
-        rerank: Annotated[
-            bool, typer.Option("--rerank/--no-rerank", help="Read the best candidates again, with the question.")
-        ] = True,
-        reranker: Annotated[
-            str | None, typer.Option(metavar="NAME|FOLDER", help="Another cross-encoder than the one that ships.")
-        ] = None,
-        candidates: Annotated[
-            int, typer.Option(min=1, help="How many of the best are reranked.")
-        ] = DEFAULT_CANDIDATES,
-        budget: Annotated[
-            str | None, typer.Option(metavar="TIME", help="Rerank as many as fit into this time: 300ms, 1s.")
-        ] = None,
-        min_prob: Annotated[
-            float | None, typer.Option(min=0, max=1, metavar="P", help="Only passages at least this likely to answer.")
-        ] = None,
-        path: Annotated[
-            list[str] | None, typer.Option(metavar="GLOB", help="Only files that match: *.md, docs/*, a folder.")
-        ] = None,
-        type_: Annotated[
-            list[str] | None,
-            typer.Option(
-                "--type", "-t", metavar="KIND", envvar="RAGCLI_QUERY_TYPE", help="Only files of a kind: pdf, md, docx."
-            ),
-        ] = None,
-        after: Annotated[str | None, typer.Option(metavar="DATE", help="Only files modified since.")] = None,
-        before: Annotated[str | None, typer.Option(metavar="DATE", help="Only files modified before.")] = None,
-        unique: Annotated[bool, typer.Option("--unique", "-u", help="At most one passage a file.")] = False,
-        context: Annotated[int, typer.Option("--context", "-C", min=0, help="Lines around each snippet.")] = 0,
-        explain: Annotated[bool, typer.Option("--explain", help="Show each list's rank and score.")] = False,
-        format_: Annotated[
-            str | None,
-            typer.Option(
-                "--format", "-f", metavar="|".join(FORMATS), autocompletion=_complete_format, show_default=False,
-                help="How to print; text on a terminal, plain in a pipe.", envvar="RAGCLI_QUERY_FORMAT",
-            ),
-        ] = None,
-        jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a hit and line.")] = False,
-        paths: Annotated[bool, typer.Option("--paths", "-l", help="Only the paths, each once.")] = False,
-        null: Annotated[bool, typer.Option("--null", "-0", help="End paths with NUL, for xargs -0.")] = False,
-        in_: Annotated[
-            list[Path] | None,
-            typer.Option(
-                "--in", metavar="FILE|-", envvar="RAGCLI_QUERY_IN",
-                help="Search these files or folders, or stdin, without an index.",
-            ),
-        ] = None,
-    ) -> ExitCode:  # fmt: skip
-        """Print the best passages for a question.
+def _complete_kind(incomplete: str) -> list[str]:
+    from ragcli.formats.registry import SUPPORTED_SUFFIXES
 
-        \b
-        Examples:
-          ragcli query "how are logs rotated?"             on a terminal: passages with their place
-          ragcli query "rotation" --jsonl | jq .path       in a pipe: one JSON object a hit
-          ragcli query "rotation" -l -0 | xargs -0 wc      the files, safely
-          ragcli query "rotation" --in *.md                no index needed
-          git log | ragcli query "when did X break" --in - search what another program says
-          ragcli query - < questions.txt                   one JSON line out for each line in
+    return [suffix[1:] for suffix in SUPPORTED_SUFFIXES if suffix[1:].startswith(incomplete)]
 
-        Exit code 1: nothing found, or nothing as likely as --min-prob asks.
-        """
-        from ragcli.cli import query_run
-        from ragcli.models.files import DEFAULT_RERANKER
-        from ragcli.retrieve.engine import SearchOptions
-        from ragcli.retrieve.filters import Filters, parse_date
 
-        chosen = query_run.choose_format(env, format_, FORMATS, jsonl=jsonl, paths=paths, null=null)
-        options = SearchOptions(
-            k=k,
-            mode=query_run.choose_mode(mode),
-            reranker=(reranker or DEFAULT_RERANKER) if rerank else None,
-            candidates=candidates,
-            budget=query_run.parse_time(budget) if budget else None,
-            min_probability=min_prob,
-            filters=Filters(
-                paths=tuple(path or ()),
-                types=tuple(type_ or ()),
-                after=parse_date(after) if after else None,
-                before=parse_date(before) if before else None,
-            ),
-            unique=unique,
-            offline=env.offline,
-        )
-        look = query_run.Look(chosen, null=null, explain=explain, context=context)
-        return query_run.run(env, text, [*(in_ or ()), *(files or ())], options, look, on_the_fly=bool(in_))
+@command()
+def query(
+    env: Env,
+    *,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The question; - reads one per line from stdin.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE", help="More files to search, with --in.", readable=False)
+    ] = None,
+    k: Annotated[
+        int, typer.Option("-k", "--top", metavar="N", min=1, help="How many passages.", rich_help_panel="Results")
+    ] = 10,
+    min_prob: MinProb = None,
+    unique: Annotated[
+        bool, typer.Option("--unique", "-u", help="At most one passage per file.", rich_help_panel="Results")
+    ] = False,
+    in_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--in", metavar="FILE|-", envvar="RAGCLI_QUERY_IN", readable=False, rich_help_panel="Results",
+            help="Search these files or folders, or stdin, without an index.",
+        ),
+    ] = None,
+    path: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="Only files that match: *.md, docs/*, a folder.", rich_help_panel="Filters"
+        ),
+    ] = None,
+    type_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", "-t", metavar="KIND", envvar="RAGCLI_QUERY_TYPE", autocompletion=_complete_kind,
+            help="Only files of this kind: pdf, md, docx.", rich_help_panel="Filters",
+        ),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Only files modified on or after this date.", rich_help_panel="Filters"),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Only files modified before this date.", rich_help_panel="Filters"),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE", autocompletion=_complete_mode, rich_help_panel="Ranking",
+            help="Search by meaning (dense), by words (keyword) or both (hybrid).",
+        ),
+    ] = "hybrid",
+    rerank: Annotated[
+        bool,
+        typer.Option(
+            "--rerank/--no-rerank", help="Rerank the best candidates with a cross-encoder.", rich_help_panel="Ranking"
+        ),
+    ] = True,
+    candidates: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, help="How many candidates are reranked.", rich_help_panel="Ranking"),
+    ] = DEFAULT_CANDIDATES,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Rerank as many as fit into this time: 300ms, 1s.", rich_help_panel="Ranking"
+        ),
+    ] = None,
+    reranker: Reranker = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Show the rank and score that each step gave.", rich_help_panel="Ranking"),
+    ] = False,
+    context: Annotated[
+        int,
+        typer.Option(
+            "--context", "-C", metavar="N", min=0, show_default=False, rich_help_panel="Output",
+            help="Lines to show around each snippet.",
+        ),
+    ] = 0,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", envvar="RAGCLI_QUERY_FORMAT", autocompletion=_complete_format,
+            help=f"{', '.join(FORMATS)}; by default text on a terminal and plain in a pipe.", rich_help_panel="Output",
+        ),
+    ] = None,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="One JSON object per line, one per hit.", rich_help_panel="Output")
+    ] = False,
+    paths: Annotated[
+        bool, typer.Option("--paths", "-l", help="Only the paths, each once.", rich_help_panel="Output")
+    ] = False,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="End paths with NUL, for xargs -0.", rich_help_panel="Output")
+    ] = False,
+) -> ExitCode:  # fmt: skip
+    """Print the best passages for a question.
+
+    Examples:
+      ragcli query "how are logs rotated?"             on a terminal: passages with their place
+      ragcli query "rotation" --jsonl | jq .path       in a pipe: one JSON object per hit
+      ragcli query "rotation" -l -0 | xargs -0 wc      the files, whatever their names hold
+      ragcli query "rotation" --in *.md                no index needed
+      git log | ragcli query "when did X break?" --in -    search what another program prints
+      ragcli query - < questions.txt                   one line of JSON for each question
+      ragcli query -- "-5 degrees"                     a text that begins with '-'
+
+    Exit code 1: nothing was found, or nothing as likely as --min-prob asks.
+
+    """
+    from ragcli.models.files import DEFAULT_RERANKER
+    from ragcli.retrieve.engine import SearchOptions
+    from ragcli.retrieve.filters import Filters, parse_date
+
+    look = _Look(_format(env, format_, jsonl=jsonl, paths=paths, null=null), null, explain, context)
+    options = SearchOptions(
+        k=k,
+        mode=_mode(mode),
+        reranker=(reranker or DEFAULT_RERANKER) if rerank else None,
+        candidates=candidates,
+        budget=_seconds(budget) if budget else None,
+        min_probability=min_prob,
+        filters=Filters(
+            paths=tuple(path or ()),
+            types=tuple(type_ or ()),
+            after=parse_date(after) if after else None,
+            before=parse_date(before) if before else None,
+        ),
+        unique=unique,
+        offline=env.offline,
+    )
+    if files and not in_:
+        raise UsageError(f"unexpected argument {str(files[0])!r}", "put the question in quotes, or files after --in")
+    return _answer(env, text, [*(in_ or ()), *(files or ())], options, look)
+
+
+class _Look(NamedTuple):
+    """How hits are printed."""
+
+    format: str
+    null: bool
+    explain: bool
+    context: int
+
+
+def _format(env: Env, given: str | None, *, jsonl: bool, paths: bool, null: bool) -> str:
+    """Return the one format that the flags name; UsageError when they name several, or an unknown one."""
+    named = {
+        name
+        for name, wanted in ((given, given), ("json", env.json), ("jsonl", jsonl), ("paths", paths))
+        if wanted and name
+    }
+    if len(named) > 1:
+        raise UsageError(f"choose one format, not {' and '.join(sorted(named))}")
+    chosen = named.pop() if named else ("paths" if null else "text" if sys.stdout.isatty() else "plain")
+    if chosen not in FORMATS:
+        raise UsageError(f"unknown format {chosen!r}", f"formats: {', '.join(FORMATS)}")
+    if null and chosen != "paths":
+        raise UsageError("-0 works with paths only", "add -l")
+    return chosen
+
+
+def _mode(given: str) -> Mode:
+    """Return the mode of that name; UsageError for an unknown one."""
+    for mode in _MODES:
+        if given == mode:
+            return mode
+    raise UsageError(f"unknown mode {given!r}", f"modes: {', '.join(_MODES)}")
+
+
+def _seconds(text: str) -> float:
+    """Return the seconds of ``300ms``, ``1.5s`` or ``2`` (seconds); UsageError for another form."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|)", text.strip())
+    if not found:
+        raise UsageError(f"invalid time {text!r}", "write it as 300ms or 1.5s")
+    return float(found[1]) / (1000 if found[2] == "ms" else 1)
+
+
+def _answer(env: Env, text: str, files: Sequence[Path], options: SearchOptions, look: _Look) -> ExitCode:
+    """Answer one question, or each line of stdin."""
+    from ragcli.render import write_results
+    from ragcli.render.terminal import color_wanted, terminal_width
+    from ragcli.retrieve.engine import Searcher
+
+    if text == "-" and Path("-") in files:
+        raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
+    with _opened(env, files, options) as index:
+        searcher = Searcher(index, options)
+        if text == "-":
+            return _answer_lines(env, searcher, files, look)
+        results = _search(searcher, text, files)
+    for note in results.notes:
+        env.say(f"note: {note}")
+    if look.explain:
+        for detail in results.details:
+            env.say(detail)
+    write_results(
+        results, look.format, sys.stdout, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
+        color=color_wanted(sys.stdout), width=terminal_width(),
+    )  # fmt: skip
+    if not results.hits and results.searched and look.format == "text":
+        env.say("nothing found")
+    return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
+
+
+def _answer_lines(env: Env, searcher: Searcher, files: Sequence[Path], look: _Look) -> ExitCode:
+    """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
+    from ragcli.render import results_record, write_json_line
+
+    if look.format not in {"plain", "text", "json", "jsonl"}:
+        raise UsageError(f"questions from stdin are answered in JSON lines, not as {look.format}", "use --jsonl")
+    found = told = False
+    for line in sys.stdin:
+        if line.strip():
+            results = _search(searcher, line.strip(), files)
+            if not results.searched and not told:
+                told = True
+                env.say(f"note: {results.notes[-1]}")
+            found = found or bool(results.hits)
+            write_json_line(results_record(results), sys.stdout)
+            sys.stdout.flush()
+    return ExitCode.OK if found else ExitCode.NOT_FOUND
+
+
+@contextmanager
+def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator[Index]:
+    """Open the named index, or one made of ``files`` in a temporary folder for this query alone."""
+    from ragcli.index.reader import open_index
+
+    if not files:
+        with open_index(env.existing_index(), options.mode) as index:
+            yield index
+        return
+    import tempfile  # 2 ms that a question to an index need not pay
+
+    from ragcli.ingest.sync import SyncOptions, sync
+
+    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
+        roots = [_stdin_file(Path(folder)) if str(path) == "-" else path for path in files]
+        summary = sync(Path(folder) / "index", roots, SyncOptions(offline=env.offline))
+        for failure in summary.failures:
+            env.say(f"failed: {failure.path}: {failure.reason}")
+        with open_index(Path(folder) / "index", options.mode) as index:
+            yield index
+
+
+def _stdin_file(folder: Path) -> Path:
+    import shutil
+
+    path = folder / f"{_STDIN_NAME}.txt"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def _search(searcher: Searcher, text: str, files: Sequence[Path]) -> Results:
+    """Search, and make what the results say about an index fit the ``files`` that it was made of."""
+    results = searcher.search(text)
+    if files and not results.searched:
+        fact = "none of the files" if searcher.documents is None else "none of the files that pass the filters"
+        note = f"{fact} after --in holds text to search; see what is read of one: ragcli parse FILE"
+        results = replace(results, notes=(*results.notes[:-1], note))
+    if Path("-") not in files:
+        return results
+    hits = tuple(
+        replace(hit, chunk=replace(hit.chunk, path=Path(_STDIN_NAME)))  # text from stdin has no path of its own
+        if hit.chunk.path.name == f"{_STDIN_NAME}.txt"
+        else hit
+        for hit in results.hits
+    )
+    return replace(results, hits=hits)

@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, WaitOption, command
+from ragcli.cli.command import command
+from ragcli.cli.env import Env, Wait
 from ragcli.errors import ExitCode
 
 
-def register(app: typer.Typer) -> None:
-    @command(app, "remove")
-    def remove(
-        env: Env,
-        paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.")],
-        wait: WaitOption = False,
-    ) -> ExitCode:
-        """Take files or folders out of the index.
+@command()
+def remove(
+    env: Env,
+    *,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files or folders.", readable=False)],
+    wait: Wait = False,
+) -> ExitCode:
+    """Take files or folders out of the index.
 
-        The files themselves stay.
+    The files themselves stay. An indexed folder is forgotten. A path below an indexed folder stays out until it is
+    indexed by name: `ragcli index PATH`.
+    """
+    from ragcli.ingest.roots import forget
+    from ragcli.render import write_json
 
-        A folder that is indexed as a whole is forgotten. A path below one stays out until it is indexed by name:
-        `ragcli index PATH`.
-        """
-        from ragcli.ingest.roots import forget
-        from ragcli.render import write_json
-
-        folder = env.existing_index()
-        absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links are not followed)
+    folder = env.existing_index()
+    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links are not followed)
+    documents, roots = 0, []
+    if _is_known(folder, absolute):
         gone = forget(folder, absolute, env.on_wait(wait))
-        if env.json:
-            write_json(
-                {"schema": 1, "removed": gone.documents, "roots": [str(root) for root in gone.roots]}, sys.stdout
-            )
-        else:
-            env.say(f"removed {gone.documents} documents" + (f" and {len(gone.roots)} folders" if gone.roots else ""))
-        return ExitCode.OK if gone.documents or gone.roots else ExitCode.NOT_FOUND
+        documents, roots = gone.documents, [str(root) for root in gone.roots]
+    if env.json:
+        write_json({"schema": 1, "removed": documents, "roots": roots}, sys.stdout)
+    elif documents or roots:
+        env.say(f"removed {documents} documents" + (f" and {len(roots)} folders" if roots else ""))
+    else:
+        env.say(f"nothing removed: the index holds nothing at or below {', '.join(map(str, paths))}")
+    return ExitCode.OK if documents or roots else ExitCode.NOT_FOUND
+
+
+def _is_known(folder: Path, paths: Sequence[Path]) -> bool:
+    """Whether the index has anything at or below ``paths``: if not, there is no need to wait for its writer."""
+    from ragcli.index.reader import open_index
+
+    wanted = set(paths)
+    with open_index(folder, None) as index:
+        catalog = index.catalog
+        known = (*catalog.roots(), *catalog.file_states())
+    return any(path in wanted or not wanted.isdisjoint(path.parents) for path in known)

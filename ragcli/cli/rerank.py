@@ -2,43 +2,124 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 
-from ragcli.cli.env import Env, command
-from ragcli.errors import ExitCode
+from ragcli.cli.command import command
+from ragcli.cli.env import Env, MinProb, Reranker
+from ragcli.errors import ExitCode, UsageError
 
 
-def register(app: typer.Typer) -> None:
-    @command(app, "rerank")
-    def rerank(
-        env: Env,
-        query: Annotated[str, typer.Argument(metavar="QUERY", help="What the lines should answer.")],
-        k: Annotated[int | None, typer.Option("-k", "--top", min=1, help="Only the best so many.")] = None,
-        field: Annotated[str, typer.Option(metavar="NAME", help="The field of a JSON record that is read.")] = "text",
-        reranker: Annotated[
-            str | None, typer.Option(metavar="NAME|FOLDER", help="Another cross-encoder than the one that ships.")
-        ] = None,
-        min_prob: Annotated[
-            float | None, typer.Option(min=0, max=1, metavar="P", help="Only what is at least this likely to answer.")
-        ] = None,
-    ) -> ExitCode:
-        """Put lines or JSON records from stdin in the order in which they answer QUERY, best first.
+@command(index=False, home=False)
+def rerank(
+    env: Env,
+    *,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The question that the lines should answer.")],
+    k: Annotated[
+        int | None, typer.Option("-k", "--top", metavar="N", min=1, help="Only the N best.", rich_help_panel="Results")
+    ] = None,
+    min_prob: MinProb = None,
+    field: Annotated[
+        str, typer.Option(metavar="NAME", help="Which field of a JSON record is read.", rich_help_panel="Ranking")
+    ] = "text",
+    reranker: Reranker = None,
+) -> ExitCode:
+    """Sort lines or JSON records from stdin, the best answer first.
 
-        \b
-        Lines come out as they came in. JSON records (one a line, all of them objects) get a field "rerank" with
-        rank, score and probability. Blank lines are dropped; --json makes records of lines.
+    Lines come out unchanged. JSON records, one object per line, get a field "rerank" with rank, score and
+    probability. Blank lines are dropped; --json turns lines into records.
 
-        \b
-        Examples:
-          rg -n timeout | ragcli rerank "why does a request fail" | head
-          ragcli query "rotation" --no-rerank -k 50 --jsonl | ragcli rerank "how often are logs rotated" -k 5
-          jq -c '.[]' issues.json | ragcli rerank "crash on start" --field body
+    Examples:
+      rg -n timeout | ragcli rerank "why does a request fail" | head
+      ragcli query "rotation" --no-rerank -k 50 --jsonl | ragcli rerank "how often?"
+      jq -c '.[]' issues.json | ragcli rerank "crash on start" --field body
 
-        Exit code 1: nothing came in, or nothing as likely as --min-prob asks.
-        """
-        from ragcli.cli.rerank_run import run
-        from ragcli.models.files import DEFAULT_RERANKER
+    Exit code 1: nothing came in, or nothing as likely as --min-prob asks.
 
-        return run(env, query, field=field, k=k, reranker=reranker or DEFAULT_RERANKER, min_probability=min_prob)
+    """
+    if not query.strip():
+        raise UsageError("the query is empty", 'ask something: ... | ragcli rerank "why does it fail"')
+    if sys.stdin.isatty():
+        raise UsageError("rerank reads lines from a pipe", f'rg -n word | ragcli rerank "{query}"')
+    from ragcli.models.files import DEFAULT_RERANKER
+    from ragcli.retrieve.rerank import rerank_texts
+    from ragcli.text.terms import make_question
+
+    # As bytes: what is not UTF-8 goes out as it came in, and so does a Windows line end.
+    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    items = _items(text.split("\n"), field)
+    if not items:
+        return ExitCode.NOT_FOUND
+    judged = rerank_texts(
+        make_question(query),
+        [item.text for item in items],
+        reranker=reranker or DEFAULT_RERANKER,
+        offline=env.offline,
+        probability_needed=min_prob is not None,
+    )
+    for note in judged.notes:
+        env.say(f"note: {note}")
+    rank = 0
+    for verdict in judged.verdicts:
+        if min_prob is not None and (verdict.probability is None or verdict.probability < min_prob):
+            continue
+        rank += 1
+        record = {"rank": rank, "score": verdict.score, "probability": verdict.probability}
+        _write(items[verdict.position], record, as_json=env.json)
+        if rank == k:
+            break
+    return ExitCode.OK if rank else ExitCode.NOT_FOUND
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One line of stdin: the line, its JSON record if it is one, and the text that is read."""
+
+    line: str
+    record: dict[str, Any] | None
+    text: str
+
+
+def _items(lines: Sequence[str], field: str) -> list[_Item]:
+    """Read records when the first line that is not blank is a JSON object, else lines; UsageError names a bad line."""
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not filled or not filled[0][1].lstrip().startswith("{") or _parsed(filled[0][1]) is None:
+        return [_Item(line, None, line.removesuffix("\r")) for _, line in filled]
+    items = []
+    for number, line in filled:
+        record = _parsed(line)
+        if record is None:
+            raise UsageError(
+                f"stdin, line {number} is not a JSON object, but the first line is", "give objects only, or lines only"
+            )
+        text = record.get(field)
+        if not isinstance(text, str):
+            known = ", ".join(sorted(key for key, value in record.items() if isinstance(value, str))) or "none"
+            raise UsageError(
+                f"stdin, line {number}: the record has no text in {field!r}", f"--field NAME; fields with text: {known}"
+            )
+        items.append(_Item(line, record, text))
+    return items
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _write(item: _Item, judged: dict[str, Any], *, as_json: bool) -> None:
+    from ragcli.render import write_json_line
+
+    if item.record is None and not as_json:
+        sys.stdout.buffer.write(item.line.encode("utf-8", "surrogateescape") + b"\n")
+        return
+    record = item.record if item.record is not None else {"text": item.text}
+    write_json_line(record | {"rerank": judged}, sys.stdout)

@@ -8,46 +8,54 @@ from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
-from ragcli.errors import ExitCode
+from ragcli.cli.command import command
+from ragcli.cli.env import Env
+from ragcli.errors import ExitCode, UsageError
 
 
-def register(app: typer.Typer) -> None:
-    @command(app, "export")
-    def export(
-        env: Env, file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file to write.")]
-    ) -> ExitCode:
-        """Write the index into one file, with a checksum for each part.
+@command()
+def export(
+    env: Env,
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A new file to write.", readable=False)],
+) -> ExitCode:
+    """Write the index into one file, with a checksum for each part.
 
-        It holds the text of every document and the paths that they were read from: give it to whoever may read them.
+    The file holds the text of every document and the paths that they were read from: give it only to people who may
+    read them.
 
-        \b
-        Examples:
-          ragcli export notes.ragcli --index notes
-        """
-        from ragcli.transfer.export import export_index
+    Examples:
+      ragcli export notes.ragcli --index notes
 
-        manifest = export_index(env.existing_index(), file.absolute())
-        return _say(env, manifest.documents, manifest.chunks, manifest.size, "exported", str(file))
+    """
+    from ragcli.transfer.export import export_index
 
-    @command(app, "import")
-    def import_(
-        env: Env, file: Annotated[Path, typer.Argument(metavar="FILE", help="What ragcli export wrote.")]
-    ) -> ExitCode:
-        """Make an index of an exported file.
+    manifest = export_index(env.existing_index(), file.absolute())
+    return _say(env, manifest.documents, manifest.chunks, manifest.size, "exported", str(file))
 
-        It is checked whole before it appears, and runs no code. It is searched at once; it knows no folders until
-        `ragcli index PATH` names them.
 
-        \b
-        Examples:
-          ragcli import notes.ragcli --index notes
-        """
-        from ragcli.transfer.take_in import import_index
+@command()
+def import_(
+    env: Env,
+    *,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that ragcli export wrote.", readable=False)],
+) -> ExitCode:
+    """Make an index from an exported file.
 
-        folder = env.index_folder()
-        manifest = import_index(file, folder)
-        return _say(env, manifest.documents, manifest.chunks, manifest.size, "imported", str(folder))
+    The file is checked whole before the index appears, and no code in it is run. The new index can be searched at
+    once. It knows no folders until `ragcli index PATH` names them.
+
+    Examples:
+      ragcli import notes.ragcli --index notes
+
+    """
+    from ragcli.transfer.take_in import import_index
+
+    if not file.exists():
+        raise UsageError(f"{file} does not exist", "name a file that ragcli export wrote")
+    folder = env.index_folder()
+    manifest = import_index(file, folder)
+    return _say(env, manifest.documents, manifest.chunks, manifest.size, "imported", str(folder))
 
 
 def _say(env: Env, documents: int, chunks: int, size: int, done: str, place: str) -> ExitCode:

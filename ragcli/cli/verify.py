@@ -1,4 +1,4 @@
-"""``ragcli verify``: is the index sound."""
+"""``ragcli verify`` and ``ragcli repair``: find what is wrong with an index, and rebuild it."""
 
 from __future__ import annotations
 
@@ -7,53 +7,91 @@ from typing import Annotated
 
 import typer
 
-from ragcli.cli.env import Env, command
+from ragcli.cli.command import command
+from ragcli.cli.env import Env, Wait
 from ragcli.errors import ExitCode
 
 
-def register(app: typer.Typer) -> None:
-    @command(app, "verify")
-    def verify(
-        env: Env,
-        deep: Annotated[bool, typer.Option("--deep", help="Also read every document's file again.")] = False,
-    ) -> ExitCode:
-        """Check that the index is sound.
+@command()
+def verify(
+    env: Env,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also read every file again and compare it with the index.")
+    ] = False,
+) -> ExitCode:
+    """Check that the index is sound.
 
-        Checks the catalog, the checksum of every file, one vector and one keyword entry a chunk, and the spans;
-        prints a line for each fault and ends with exit code 2 when there is one: ragcli repair mends what it can.
+    Checks the catalog, the checksum of every file, one vector and one keyword entry per chunk, and the spans. Prints
+    one line per fault and ends with exit code 2 when it found one; ragcli repair repairs what it can.
 
-        With --deep every file is read again and compared with the text at the spans; files that changed since they
-        were indexed are listed, and end it with exit code 3.
-        """
-        from ragcli.index.verify import verify as check
-        from ragcli.render import write_json
-        from ragcli.render.visible import visible
+    With --deep, every file is read again and compared with the text at the spans. Files that changed since they were
+    indexed are listed; the exit code is then 3.
+    """
+    from ragcli.index.verify import verify as check
+    from ragcli.render import write_json
+    from ragcli.render.visible import visible
 
-        folder = env.existing_index()
-        report = check(folder)
-        faults, outdated = list(report.faults), []
-        if deep and not faults:
-            from ragcli.ingest.repair import recheck
+    folder = env.existing_index()
+    report = check(folder)
+    faults, outdated = list(report.faults), []
+    if deep and not faults:
+        from ragcli.ingest.repair import recheck
 
-            again = recheck(folder)
-            faults, outdated = again.faults, again.outdated
-        if env.json:
-            write_json(
-                {"schema": 1, "sound": not faults, "documents": report.documents, "chunks": report.chunks,
-                 "segments": report.segments, "faults": faults, "outdated": outdated},
-                sys.stdout,
-            )  # fmt: skip
-        else:
-            for line in (*faults, *outdated):
-                sys.stdout.write(f"{visible(line)}\n")
-            counted = f"{report.documents} documents, {report.chunks} chunks, {report.segments} segments"
-            env.say(f"{len(faults)} faults in {counted}" if faults else f"sound: {counted}")
-            if report.faults:
-                env.say("mend it with: ragcli repair")
-            elif faults:
-                env.say("read the files anew with: ragcli index --force")
-            if outdated:
-                env.say(f"{len(outdated)} documents are not as their files are now; see to it with: ragcli index")
-        if faults:
-            return ExitCode.ERROR
-        return ExitCode.SOME_FAILED if outdated else ExitCode.OK
+        again = recheck(folder)
+        faults, outdated = again.faults, again.outdated
+    if env.json:
+        write_json(
+            {"schema": 1, "sound": not faults, "documents": report.documents, "chunks": report.chunks,
+             "segments": report.segments, "faults": faults, "outdated": outdated},
+            sys.stdout,
+        )  # fmt: skip
+    else:
+        for line in (*faults, *outdated):
+            sys.stdout.write(f"{visible(line)}\n")
+        counted = f"{report.documents} documents, {report.chunks} chunks, {report.segments} segments"
+        env.say(f"{len(faults)} faults in {counted}" if faults else f"sound: {counted}")
+        if report.faults:
+            env.say("repair it with: ragcli repair")
+        elif faults:
+            env.say("read the files again with: ragcli index --force")
+        if outdated:
+            env.say(f"{len(outdated)} documents differ from their files; bring them up to date with: ragcli index")
+    if faults:
+        return ExitCode.ERROR
+    return ExitCode.SOME_FAILED if outdated else ExitCode.OK
+
+
+@command()
+def repair(env: Env, *, wait: Wait = False) -> ExitCode:
+    """Repair what ragcli verify finds.
+
+    The keyword index and the vectors are derived from the catalog. Missing or damaged parts are rebuilt, only lost
+    vectors are embedded, and sound files are not touched. A damaged catalog cannot be repaired: ragcli index --force
+    reads the files again. Where a server holds the vectors, missing ones are restored and orphans are removed.
+    """
+    from ragcli.ingest.repair import repair as run
+    from ragcli.render import write_json
+
+    done = run(env.existing_index(), on_wait=env.on_wait(wait))
+    if env.json:
+        write_json(
+            {"schema": 1, "keywords": done.keywords, "segments": done.segments, "approximate": done.approximate,
+             "chunks": {"embedded": done.embedded, "reused": done.reused}, "removed": done.removed},
+            sys.stdout,
+        )  # fmt: skip
+    elif not done:
+        env.say("sound: nothing to repair")
+    else:
+        if done.keywords:
+            env.say("rebuilt the keyword index")
+        if done.approximate:
+            env.say("rebuilt the approximate index")
+        if done.segments:
+            env.say(f"rebuilt {done.segments} segments: {done.embedded} chunks embedded, {done.reused} reused")
+        elif done.embedded or done.reused or done.removed:
+            env.say(
+                f"vectors on the server: {done.embedded} chunks embedded, {done.reused} reused,"
+                f" {done.removed} orphans removed"
+            )
+    return ExitCode.OK

@@ -1,12 +1,14 @@
-"""Run every question through each stage of search, and note the ranking and the time."""
+"""Run every question through each stage of search, and note the ranking and the time; rankings as files."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from ragcli.errors import UsageError
 from ragcli.evaluate.collection import Report
@@ -19,6 +21,8 @@ DEPTH = 100
 
 # Users ask for 10 passages, so the timed queries run again with 10.
 _TIMED = 100
+
+_BLANK = re.compile(r"\s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +101,20 @@ def time_stages(
                 ms[name].append(1000 * (time.perf_counter() - started))
             report("timing", number, len(questions))
     return ms
+
+
+def write_run(ranking: Ranking, path: Path) -> None:
+    """Write ``ranking`` in the TREC run format: ``question Q0 document rank score tag`` lines; the tag is the stage.
+
+    Scores fall by 1 from rank to rank: the tools rank by score and break ties each in its own way. White space in
+    names, which the format cannot hold, is written as in a URL. OSError when ``path`` cannot be written.
+    """
+    with path.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        for question, names in ranking.names.items():
+            for rank, name in enumerate(names, 1):
+                score = len(names) - rank + 1
+                file.write(f"{_word(question)} Q0 {_word(name)} {rank} {score} {ranking.stage}\n")
+
+
+def _word(name: str) -> str:
+    return _BLANK.sub(lambda blank: quote(blank.group()), name)

@@ -211,7 +211,7 @@ def test_a_file_beside_the_documents_sends_nothing_until_it_is_trusted_and_never
     (tmp_path / "ragcli.toml").write_text(f'[ask]\nllm = "tiny"\nbase-url = "{server.url("say")}"\n')
     refused = ask(QUESTION, OPENAI_API_KEY=KEY)
     assert refused.returncode == ExitCode.ERROR
-    assert "sets llm, base_url, which a file that is not trusted may not" in refused.stderr
+    assert "is not trusted, so it may not set llm, base_url; " in refused.stderr
     assert server.requests() == []
     assert ragcli("config", "trust", cwd=tmp_path).returncode == ExitCode.OK
     done = ask(QUESTION, OPENAI_API_KEY=KEY)
@@ -285,7 +285,7 @@ def test_a_passage_that_addresses_the_model_is_noted(ragcli, server, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        ([], "there is no question"),
+        ([], "missing QUESTION"),
         (["q", "--llm", "a", "--local", "hf:b"], "two models"),
         (["q", "--local", "b"], "write hf:FOLDER"),
         (["q", "--local", "hf:./nowhere"], "no folder ./nowhere"),

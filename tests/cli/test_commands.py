@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,34 @@ def test_show_by_page_and_by_id_agree(samples):
 def test_open_goes_to_the_line_in_an_editor(samples):
     done = samples("open", f"{SAMPLES / 'sampling.txt'}:5", "--dry-run", VISUAL="", EDITOR="nano -w")
     assert done.stdout.split() == ["nano", "-w", "+5", str(SAMPLES / "sampling.txt")]
+
+
+def test_open_falls_back_to_a_pager_where_there_is_no_editor_and_no_desktop(samples, tmp_path):
+    (tmp_path / "less").write_text("#!/bin/sh\n")
+    (tmp_path / "less").chmod(0o755)
+    nothing_else = {"VISUAL": "", "EDITOR": "", "PATH": str(tmp_path)}
+    done = samples("open", f"{SAMPLES / 'sampling.txt'}:5", "--dry-run", **nothing_else)
+    assert done.stdout.split() == ["less", "+5", str(SAMPLES / "sampling.txt")]
+    done = samples("open", f"{SAMPLES / 'reversible-networks.pdf'}#page=3", "--dry-run", **nothing_else)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "set EDITOR, or read it here: ragcli show" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_status_breaks_lines_between_words_on_a_terminal(sample_home):
+    import pty
+
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "ragcli", "status", "--home", str(sample_home), "--index", "samples"]
+    done = subprocess.run(command, stdout=follower, env={**os.environ, "COLUMNS": "40"}, check=False, timeout=60)
+    shown = os.read(leader, 1 << 16).decode().splitlines()
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode == 0
+    assert [line for line in shown if len(line) > 40 and " " in line[13:].strip()] == []
+    piped = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+    assert " ".join(" ".join(shown).split()) == " ".join(piped.split())
+    assert len(shown) > len(piped.splitlines())
 
 
 def test_parse_counts_pages_and_shows_chunks(ragcli):
@@ -88,8 +119,8 @@ def test_copies_are_folded(ragcli, tmp_path):
     assert len(hit["copies"]) == 2
 
 
-def test_doctor_finds_everything_in_place(samples):
-    done = samples("doctor", "--json")
+def test_doctor_finds_everything_in_place(ragcli, sample_home):
+    done = ragcli("doctor", "--json", "--home", str(sample_home))
     checks = {c["check"]: c["state"] for c in json.loads(done.stdout)["checks"]}
     assert checks["model"] == "ok"
     assert done.returncode == 0

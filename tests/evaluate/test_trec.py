@@ -7,8 +7,7 @@ import pytest
 from ir_measures import nDCG
 
 from ragcli.evaluate.measures import HEADLINE, per_question
-from ragcli.evaluate.stages import Ranking
-from ragcli.evaluate.trec import write_run
+from ragcli.evaluate.stages import Ranking, write_run
 
 NAMES = {"q1": [f"d{i}" for i in range(9, 0, -1)], "q2": ["d3", "d1"], "q3": []}
 QRELS = {"q1": {"d7": 1, "d2": 2}, "q2": {"d1": 1}, "q3": {"d1": 1}}

@@ -143,7 +143,7 @@ for attempt in (
     try:
         attempt()
     except Exception as error:
-        refused += "ragcli is offline" in str(error)
+        refused += "blocked a connection" in str(error)
 print(refused)
 """
 

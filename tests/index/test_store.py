@@ -114,7 +114,7 @@ def index_from_elsewhere(tmp_path, monkeypatch):
 def test_an_index_does_not_choose_which_server_is_asked(index_from_elsewhere):
     for mode in ("hybrid", "dense"):
         with (
-            pytest.raises(UsageError, match="nobody has named on this machine"),
+            pytest.raises(UsageError, match="is not trusted on this machine"),
             open_index(index_from_elsewhere, mode),
         ):
             pass

@@ -24,6 +24,6 @@ def require_trusted(endpoint: str, uri: str) -> None:
     """Raise UsageError unless the user named ``endpoint``, the server of the store ``uri``, on this machine."""
     if endpoint not in trust.entries():
         raise UsageError(
-            f"the index keeps its vectors at {endpoint}, which nobody has named on this machine",
+            f"the index keeps its vectors at {endpoint}, which is not trusted on this machine",
             f"if questions may be sent there, run: ragcli config trust {uri}",
         )

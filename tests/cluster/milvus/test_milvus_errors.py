@@ -112,14 +112,16 @@ def test_an_index_that_names_a_server_which_nobody_named_here(lite, ragcli, docu
     uri = lite.uri()
     assert ragcli("index", "-i", "m", "--store", uri, str(documents)).returncode == 0
     elsewhere = {"XDG_CONFIG_HOME": str(tmp_path / "of someone else")}
-    refused(ragcli("query", "-i", "m", "boats", **elsewhere), "nobody has named", f"ragcli config trust {uri}")
-    refused(ragcli("repair", "-i", "m", **elsewhere), "nobody has named")
-    refused(ragcli("verify", "-i", "m", **elsewhere), "nobody has named")
+    refused(
+        ragcli("query", "-i", "m", "boats", **elsewhere), "not trusted on this machine", f"ragcli config trust {uri}"
+    )
+    refused(ragcli("repair", "-i", "m", **elsewhere), "not trusted on this machine")
+    refused(ragcli("verify", "-i", "m", **elsewhere), "not trusted on this machine")
     assert ragcli("query", "-i", "m", "--mode", "keyword", "boats", **elsewhere).returncode == 0
     assert ragcli("config", "trust", uri, **elsewhere).returncode == 0
     assert ragcli("query", "-i", "m", "boats", **elsewhere).returncode == 0
     assert ragcli("config", "distrust", uri, **elsewhere).returncode == 0
-    refused(ragcli("query", "-i", "m", "boats", **elsewhere), "nobody has named")
+    refused(ragcli("query", "-i", "m", "boats", **elsewhere), "not trusted on this machine")
 
 
 def test_a_found_settings_file_names_no_server(lite, ragcli, documents):

@@ -1,0 +1,88 @@
+"""``ragcli open``: open the file behind a hit at its place."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ragcli.cli.command import command
+from ragcli.cli.env import Env
+from ragcli.errors import ExitCode, RagcliError
+
+# Formats whose lines in the index are the lines of the file: an editor can go there.
+_LINES_OF_THE_FILE = {"text", "markdown", "rst", "table", "structured"}
+
+# Most editors take the line as "+N" before the name. Visual Studio Code and Sublime Text do not.
+_GOTO = {"code": ["--goto", "{path}:{line}"], "codium": ["--goto", "{path}:{line}"], "subl": ["{path}:{line}"]}
+
+# PDF viewers that can open a page, and how they are told which.
+_PDF_VIEWERS = {"evince": "--page-index={page}", "okular": "--page={page}", "zathura": "--page={page}"}
+
+
+@command()
+def open_(
+    env: Env,
+    *,
+    reference: Annotated[str, typer.Argument(metavar="REF", help="A chunk id, path:line or path#page=N.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the command instead of running it.")] = False,
+) -> ExitCode:
+    """Open the file behind a hit at its place.
+
+    A text file opens in $VISUAL or $EDITOR at its line, any other file in the program of the desktop.
+
+    Examples:
+      ragcli open notes/ops.md:42
+      ragcli open report.pdf#page=3
+
+    """
+    import subprocess
+
+    from ragcli.index.reader import open_index
+    from ragcli.render import write_json
+    from ragcli.render.visible import shell_command
+    from ragcli.retrieve.reference import find_reference
+
+    with open_index(env.existing_index(), None) as index:
+        place = find_reference(index, reference)
+        row = index.catalog.document(place.chunk.path)
+    assert row is not None
+    if not row.path.exists():
+        raise RagcliError(f"{row.path} no longer exists", "bring the index up to date: ragcli index")
+    arguments = opener(row.path, row.loader, place.line, place.page)
+    if env.json:
+        write_json({"schema": 1, "command": arguments}, sys.stdout)
+    if dry_run and not env.json:
+        sys.stdout.write(shell_command(arguments) + "\n")
+    if dry_run:
+        return ExitCode.OK
+    done = subprocess.run(arguments, check=False)
+    if done.returncode:
+        raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", "see: ragcli open --dry-run")
+    return ExitCode.OK
+
+
+def opener(path: Path, loader: str, line: int, page: int | None) -> list[str]:
+    """Return the command that opens ``path`` at ``line`` or ``page``; RagcliError when no program can."""
+    if not path.is_absolute():  # an index from elsewhere: a program could read it as an option or find another file
+        raise RagcliError(f"{path} is not an absolute path", "re-index the file: ragcli index PATH")
+    editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+    if loader in _LINES_OF_THE_FILE and editor:
+        pattern = _GOTO.get(Path(editor[0]).name, ["+{line}", "{path}"])
+        return editor + [part.format(path=path, line=line) for part in pattern]
+    if page is not None and loader == "pdf":
+        for viewer, flag in _PDF_VIEWERS.items():
+            if shutil.which(viewer):
+                return [viewer, flag.format(page=page), str(path)]
+    desktop = "open" if sys.platform == "darwin" else "xdg-open"
+    if shutil.which(desktop):
+        return [desktop, str(path)]
+    for reader in ("less", "vi"):
+        if loader in _LINES_OF_THE_FILE and shutil.which(reader):
+            return [reader, f"+{line}", str(path)]
+    raise RagcliError(f"found no program that opens {path}", "set EDITOR, or read it here: ragcli show")
