@@ -16,7 +16,7 @@ help:
 	@echo "make test-cluster  index with and against the servers of the cluster extra, which it starts itself"
 	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
 	@echo "make fuzz     feed each loader broken files for minutes (FUZZ_SECONDS=300)"
-	@echo "make fix      let ruff format and mend what it can"
+	@echo "make fix      let ruff format and fix what it can"
 	@echo "make bench    the short benchmarks of speed (minutes), and docs/performance.md from what they find"
 	@echo "make samples  make the binary documents of sample_docs/ again"
 	@echo "make clean    remove the virtual environment and every index"
