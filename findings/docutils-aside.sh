@@ -4,13 +4,13 @@
 # Expected: an extractor of main content drops navigation and related links, and keeps the warnings and footnotes that
 #   stand inside <main>, between the paragraphs of a manual. The page has no navigation at all.
 # Happens: the html5 writer of docutils marks topics, sidebars, admonitions and footnotes as <aside>. trafilatura
-#   removes every one of them, also with favor_recall and in html2txt(), the way to get all of the text. readability keeps
-#   the longest and drops the others. The same document from the older html4 writer of docutils, which writes <div>
-#   and <table>, keeps its warning, note and topic in both, and its footnote in trafilatura.
+#   removes every one of them, also with favor_recall and in html2txt(), the way to get all of the text. readability
+#   keeps the longest and drops the others. The same document from the older html4 writer of docutils, which writes
+#   <div> and <table>, keeps its warning, note and topic in both, and its footnote in trafilatura.
 # Why it matters: "Never stand under the raised gate" is the sentence that somebody will search for, and a footnote
-#   often holds the exception. The loss is silent, and depends on the version of the tool that built the pages.
+#   often holds the exception. The loss is silent, and depends on the writer that built the pages.
 # What ragcli does: an <aside> inside the text of a page is content unless it is mostly links. Tests hold callouts,
-#   footnotes and sidebars.
+#   footnotes and topics.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -53,7 +53,7 @@ on the first Monday of a month, when the keeper is at home and the gate is close
 PARTS = {"paragraph": "kept in the white house", "topic": "six in the morning", "warning": "Never stand under",
          "note": "second motor", "footnote": "pier four"}
 STYLE = {"embed_stylesheet": False, "stylesheet_path": ""}
-pages = {writer: publish_string(SOURCE, writer=writer, settings_overrides=STYLE).decode() for writer in ("html5", "html4")}
+new, old = (publish_string(SOURCE, writer=writer, settings_overrides=STYLE).decode() for writer in ("html5", "html4"))
 
 
 def by_readability(page):
@@ -71,7 +71,6 @@ def check(what, text, stated):
 
 
 print(*(f"{name} {version(name)}" for name in ("docutils", "trafilatura", "readability-lxml")))
-new, old = pages["html5"], pages["html4"]
 check("text of the html5 page", lxml.html.fromstring(new).text_content(), "paragraph topic warning note footnote")
 check("trafilatura.extract, html5", trafilatura.extract(new), "paragraph")
 check("trafilatura.extract(favor_recall=True), html5", trafilatura.extract(new, favor_recall=True), "paragraph")

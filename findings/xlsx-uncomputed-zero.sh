@@ -9,8 +9,8 @@
 #   says fullCalcOnLoad, and openpyxl's own files say that too.
 # Why it matters: reports of Python programs are made this way. "Gross: 0" is indexed, found and cited, while everybody
 #   who opens the file sees 1200.
-# What ragcli does: where the workbook asks to be computed, a stored 0 or empty text of a formula is not believed; the
-#   formula is shown in its place, and a warning counts them. Tests hold both producers.
+# What ragcli does: where the workbook asks to be computed, a stored zero of a formula is not believed; the formula is
+#   shown in its place, and a warning counts them. A test holds both kinds of file.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -34,7 +34,8 @@ book = xlsxwriter.Workbook("by-xlsxwriter.xlsx")
 sheet = book.add_worksheet()
 sheet.write_row(0, 0, [1000, 200])
 for column, formula in enumerate(FORMULAS, start=2):
-    sheet.write_formula(0, column, formula, book.add_format({"num_format": "yyyy-mm-dd"}) if "DATE" in formula else None)
+    date = book.add_format({"num_format": "yyyy-mm-dd"})
+    sheet.write_formula(0, column, formula, date if "DATE" in formula else None)
 book.close()
 book = openpyxl.Workbook()
 book.active.append([1000, 200, *FORMULAS])
