@@ -68,14 +68,14 @@ def markdown_blocks(text: str, headings: HeadingPath | None = None) -> tuple[lis
     return blocks.found, title or blocks.title
 
 
-def plain(markup: str, references: EnvType | None = None) -> str:
+def plain(markup: str, references: EnvType | None = None, *, longest: int = _LONG) -> str:
     """The text that a reader sees of a heading, on one line: no emphasis, links, images, tags, escapes or {#anchors}.
 
-    ``references`` are the link definitions of the document. A heading of more than 500 characters is cut there.
+    ``references`` are the link definitions of the document. What is longer than ``longest`` characters is cut there.
     """
     tokens: list[Token] = []
     parser = _parser()
-    parser.inline.parse(markup[:_LONG], parser, {} if references is None else references, tokens)
+    parser.inline.parse(markup[:longest], parser, {} if references is None else references, tokens)
     return " ".join(_ATTRIBUTES.sub("", "".join(_texts(tokens))).split())
 
 

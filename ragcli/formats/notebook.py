@@ -1,4 +1,4 @@
-"""Jupyter notebooks: Markdown cells, code cells and their short text outputs, in order."""
+"""Jupyter notebooks: Markdown cells, code cells and their outputs, in order."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder
 from ragcli.formats.decode import normalise
-from ragcli.formats.markdown import markdown_blocks
+from ragcli.formats.markdown import markdown_blocks, plain
 from ragcli.types import Document, Reason
 
-_LONG_OUTPUT = 2000  # characters; longer ones are logs and dumps, which nobody wrote
+_LONG_OUTPUT = 2000  # characters
+_OBJECT = re.compile(r"<[\w.]+ (?:object|at 0x)[^<>]*>|<[\w.]+(?: [\w.]+)* at 0x[0-9a-f]+>")
 _ANSI = re.compile("\x1b\\[[0-9;]*[A-Za-z]")  # tracebacks come coloured
 
 
@@ -38,7 +39,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         else:
             builder.add(source, "code" if cell.get("cell_type") == "code" else "paragraph", headings=headings.path)
         for output in _outputs(cell):
-            builder.add(output, "code", headings=headings.path)
+            _add_output(builder, output, headings.path)
     metadata = notebook.get("metadata")
     named = metadata.get("title") if isinstance(metadata, dict) else None
     return builder.build(path, named if isinstance(named, str) and named.strip() else title)
@@ -55,18 +56,53 @@ def _cells(notebook: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (JSON can be 
     raise LoadError(Reason.DAMAGED, "it has no list of cells, so it is not a notebook")
 
 
-def _outputs(cell: dict[str, Any]) -> Iterator[str]:
+def _outputs(cell: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """What each output of a cell is, by its media type."""
     outputs = cell.get("outputs")
     for output in outputs if isinstance(outputs, list) else ():
         if not isinstance(output, dict):
             continue
         data = output.get("data")
-        text = _joined(output.get("text") or (data.get("text/plain") if isinstance(data, dict) else None))
         if output.get("output_type") == "error":
-            text = f"{output.get('ename')}: {output.get('evalue')}"
-        text = _ANSI.sub("", text)
-        if len(text) < _LONG_OUTPUT:
-            yield text
+            yield {"text/plain": f"{output.get('ename')}: {output.get('evalue')}"}
+        elif isinstance(data, dict):
+            yield {str(kind): _joined(text) for kind, text in data.items()}
+        else:
+            # notebooks before 2014 have the names of the types on their own
+            kinds = {"html": "text/html", "text": "text/plain"}
+            yield {kind: _joined(output.get(name)) for name, kind in kinds.items() if output.get(name)}
+
+
+def _add_output(builder: TextBuilder, output: dict[str, str], headings: tuple[str, ...]) -> None:
+    """Append one form of an output: Markdown, plain text, or HTML where the text only names an object."""
+    said = _ANSI.sub("", output.get("text/plain", ""))
+    if output.get("text/markdown"):
+        source = normalise(output["text/markdown"])
+        for block in markdown_blocks(source)[0]:
+            text = source[block.start : block.end]
+            text = plain(text, longest=_LONG_OUTPUT) if block.kind == "paragraph" else text
+            builder.add(text, block.kind, headings=headings, columns=block.columns)
+    elif output.get("text/html") and (not said.strip() or _OBJECT.fullmatch(said.strip())):
+        from ragcli.formats.html.loader import html_blocks  # its parser takes 30 ms to load
+
+        inside = TextBuilder()
+        html_blocks(inside, normalise(output["text/html"]), whole=True)
+        if not inside.is_empty:
+            found = inside.build(Path(), "")
+            for number, block in enumerate(found.blocks):
+                separator = "\n" if number and block.kind == "row" else "\n\n"
+                builder.add(found.text[block.start : block.end], block.kind, headings=headings, separator=separator)
+    else:
+        builder.add(_shortened(said or output.get("text/latex", "")), "code", headings=headings)
+
+
+def _shortened(text: str) -> str:
+    """The beginning and the end of an output; what lies between is a log or a dump, which nobody wrote."""
+    if len(text) < _LONG_OUTPUT:
+        return text
+    head, tail = text[: _LONG_OUTPUT // 2], text[-_LONG_OUTPUT // 2 :]
+    head, tail = head[: head.rfind("\n") + 1] or head, tail[tail.find("\n") + 1 :] or tail
+    return f"{head.rstrip()}\n...\n{tail.lstrip()}"
 
 
 def _joined(source: Any) -> str:  # noqa: ANN401 (JSON can be anything)

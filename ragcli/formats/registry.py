@@ -71,6 +71,8 @@ _LOADERS = {
     "text": _Loader("text", 2, _dotted("txt text log org tex")),
     "source": _Loader("source_code", 1, _dotted(_SOURCE)),
     "markdown": _Loader("markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
+    "asciidoc": _Loader("asciidoc", 1, _dotted("adoc asciidoc asc")),
+    "subtitles": _Loader("subtitles", 1, _dotted("srt vtt")),
     "rst": _Loader("rst", 2, _dotted("rst rest")),
     "html": _Loader("html.loader", 2, _dotted("html htm xhtml xht")),
     "table": _Loader("table", 2, _dotted("csv tsv")),
@@ -120,6 +122,8 @@ _MAGIC: dict[str, bytes | tuple[bytes, ...]] = {
 _OLD_OFFICE = ("doc", "xls", "ppt", "msg")  # other programs write text under these names
 _HTML = (b"<!doctype html", b"<html", b"<table")
 
+# Suffixes that text has too: graphs, translations, messages of robots, data.
+_ALSO_TEXT = frozenset(_dotted("dot pot msg doc key pages numbers mat dat one lib"))
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r\f\x1b")
 _BEFORE_MAIL = re.compile(rb"\AFrom [^\r\n]*\r?\n|\A\s*\d{1,12}[ \t]*\r?\n")
 _MAIL_FIELD = re.compile(rb"[!-9;-~]+:")
@@ -146,7 +150,7 @@ def loader_for(path: Path, head: bytes) -> str | None:
     if name and not _LOADERS[name].is_text:
         return name
     if suffix in _BINARY_SUFFIXES:
-        return None
+        return _by_content(path, head) if suffix in _ALSO_TEXT and _is_plain_text(head[:_HEAD]) else None
     if name in (None, "text") and b"%PDF-" in head[:16]:
         return "pdf"
     if not _looks_like_text(head[:_HEAD], known=name is not None):
@@ -198,6 +202,15 @@ def _looks_like_text(head: bytes, *, known: bool) -> bool:
         return False
     # A log or a table with a stray NUL is still text; compressed data has a tenth of its bytes among these.
     return (len(head) - len(head.translate(None, _CONTROL))) * 20 <= len(head)
+
+
+def _is_plain_text(head: bytes) -> bool:
+    """True for UTF-8 without a control character: what the binary formats of the same suffix never are."""
+    try:
+        text = head[: head.rfind(b"\n") + 1 or len(head)].decode()
+    except UnicodeDecodeError:
+        return False
+    return bool(text.strip()) and len(head.translate(None, _CONTROL)) == len(head) and not text.startswith("{\\rtf")
 
 
 def _is_mail(head: bytes) -> bool:

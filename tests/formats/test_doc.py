@@ -12,6 +12,7 @@ import pytest
 from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.ole.doc_properties import read_lists
 from ragcli.types import Reason
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -164,3 +165,25 @@ def test_pieces_that_share_their_text_do_not_make_it_grow():
     struct.pack_into("<2I", head, 154 + 8 * 33, 0, len(clx))
     with pytest.raises(LoadError, match="longer than the file"):
         load(compound({"WordDocument": bytes(head), "1Table": clx}))
+
+
+def level(template: str, start: int = 1, kind: int = 0) -> bytes:
+    text = template.encode("utf-16-le")
+    return struct.pack("<iB23x", start, kind) + struct.pack("<H", len(text) // 2) + text
+
+
+def use(identity: int, overrides: int = 0) -> bytes:
+    return struct.pack("<i8xB3x", identity, overrides)
+
+
+def test_lists_count_by_level_and_start_where_a_use_says():
+    lists = struct.pack("<H", 2) + struct.pack("<i22xH", 7, 0) + struct.pack("<i22xH", 8, 1)
+    lists += level("\0.") + level("\0.\1)", kind=4) + level("", kind=255) + level("x", kind=23) * 6
+    lists += level("\0", start=3, kind=1)
+    uses = struct.pack("<I", 4) + use(7) + use(7, overrides=1) + use(8) + use(99)
+    uses += bytes(4) + bytes(4) + struct.pack("<iI", 9, 0x10) + bytes(8)
+    found = read_lists(lists + uses, (0, len(lists)), (len(lists), len(uses)))
+    said = [found.label(number, at) for number, at in ((1, 0), (1, 1), (1, 1), (1, 0), (1, 1), (1, 2), (1, 3), (2, 0))]
+    assert said == ["1. ", "1.a) ", "1.b) ", "2. ", "2.a) ", "", "- ", "9. "]
+    assert [found.label(number, 0) for number in (2, 3, 3, 4, 5)] == ["10. ", "III ", "IV ", "- ", "- "]
+    assert read_lists((lists + uses)[:60], (0, 60), (60, 0)).label(1, 0) == "- "

@@ -30,7 +30,7 @@ def test_cells_in_order_under_their_headings():
                     "print(1)\n\nx",
                     {"output_type": "stream", "name": "stdout", "text": ["1\n"]},
                     {"output_type": "execute_result", "data": {"text/plain": ["42"], "image/png": "aGk="}},
-                    {"output_type": "stream", "text": "long " * 1000},
+                    {"output_type": "stream", "text": "".join(f"step {number}\n" for number in range(500))},
                     {"output_type": "error", "ename": "ValueError", "evalue": "\x1b[31mbad\x1b[0m", "traceback": []},
                 ),
                 cell("markdown", "## Part\r\n\r\nend"),
@@ -39,7 +39,13 @@ def test_cells_in_order_under_their_headings():
             ],
         }
     )
-    assert [(document.text[b.start : b.end], b.kind, b.headings) for b in document.blocks] == [
+    found = [(document.text[b.start : b.end], b.kind, b.headings) for b in document.blocks]
+    log = found.pop(6)[0]
+    assert log.startswith("step 0\nstep 1\n")
+    assert log.endswith("\nstep 498\nstep 499")
+    assert "\n...\n" in log
+    assert len(log) < 2100
+    assert found == [
         ("# Report", "heading", ("Report",)),
         ("Some *text*.", "paragraph", ("Report",)),
         ("- item", "list", ("Report",)),
@@ -79,3 +85,26 @@ def test_no_text_is_empty():
     with pytest.raises(LoadError) as caught:
         load({"cells": [cell("code", " ")]})
     assert caught.value.reason is Reason.EMPTY
+
+
+def test_outputs_in_markdown_and_html_are_read():
+    document = load(
+        {
+            "cells": [
+                cell(
+                    "code",
+                    "show()",
+                    {"output_type": "display_data", "data": {"text/markdown": ["**Verdict:** take *it*."]}},
+                    {
+                        "output_type": "display_data",
+                        "data": {
+                            "text/plain": "<IPython.core.display.HTML object>",
+                            "text/html": "<table><tr><th>Fish<th>Count<tr><td>Cod<td>3</table>",
+                        },
+                    },
+                    {"output_type": "execute_result", "data": {"text/plain": "   a\n0  1", "text/html": "<p>no</p>"}},
+                )
+            ]
+        }
+    )
+    assert document.text.split("\n\n")[1:] == ["Verdict: take it.", "Fish | Count\nFish: Cod | Count: 3", "   a\n0  1"]

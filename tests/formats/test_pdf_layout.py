@@ -3,6 +3,7 @@ import textwrap
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragcli.formats.pdf.bidi import is_right_to_left, logical
 from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, paragraphs, plain_lines
 
 words = st.lists(st.text("abcdefghijklmnop", min_size=1, max_size=12), min_size=3, max_size=60)
@@ -58,3 +59,11 @@ def test_lines_that_ended_on_purpose_keep_their_break():
 def test_a_font_size_of_its_own_makes_a_paragraph():
     lines = [Line("Results", 72, 140, 720, 18), Line("We found nothing.", 72, 170, 700, 11)]
     assert [paragraph.text for paragraph in paragraphs(lines, frozenset())] == ["Results", "We found nothing."]
+
+
+def test_lines_from_right_to_left_are_put_in_reading_order():
+    assert logical("שלח אל Quist Anna בטלפון 050-12 עד 18:30") == "שלח אל Anna Quist בטלפון 050-12 עד 18:30"
+    assert logical("בקומה .3") == "בקומה 3."
+    assert logical(")מקור( אחד") == "(מקור) אחד"
+    assert is_right_to_left("שלום Bob")
+    assert not is_right_to_left("Hello ש")

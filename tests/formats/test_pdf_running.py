@@ -11,7 +11,7 @@ def body(name: str, count: int = 12) -> list[tuple[float, str]]:
 
 
 def left(pages: list[list[Line]]) -> list[list[str]]:
-    return [[line.text for line in lines] for lines in drop_running_lines(pages)]
+    return [[line.text for line in lines] for lines in drop_running_lines(pages)[0]]
 
 
 def test_numbers_that_count_up_with_the_pages_go():
@@ -59,3 +59,8 @@ def test_text_that_begins_like_the_page_before_stays():
 def test_a_heading_on_every_page_stays():
     pages = [[Line(f"Lesson {n}", 72, 200, 760, 18), *page(*body(f"p{n}"))] for n in range(1, 6)]
     assert [texts[0] for texts in left(pages)] == [f"Lesson {n}" for n in range(1, 6)]
+
+
+def test_what_a_running_line_says_is_kept_once():
+    pages = [page((780, "Rule 7-B, rev. 2"), *body(f"p{n}"), (40, f"Page {n + 1} of 4")) for n in range(4)]
+    assert drop_running_lines(pages)[1] == {0: ["Rule 7-B, rev. 2"]}

@@ -172,6 +172,7 @@ def test_a_file_that_is_cut_off_is_read_so_far():
     ("data", "reason", "said"),
     [
         (b"plain text", Reason.DAMAGED, "does not begin with"),
+        (b"%PDF-1.7\n%binary\0", Reason.DAMAGED, "does not begin with"),
         (rb"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\pard\par}", Reason.EMPTY, "no text"),
         (rb"{\rtf1" + b"{" * 1_000_000, Reason.DAMAGED, "groups in groups"),
     ],

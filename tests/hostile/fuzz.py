@@ -66,6 +66,8 @@ def seeds() -> dict[str, list[bytes]]:
         ".fodt": hostile_files.flat_odf(hostile_files.ODF_TEXT + hostile_files.ODF_TABLE),
         ".ods": hostile_files.odf(hostile_files.ODF_TABLE, "spreadsheet"),
         ".odp": hostile_files.odf(hostile_files.ODF_SLIDE, "presentation"),
+        ".adoc": b"= a\n\n== b\n\n|===\n|c |d\n\n|e |f\n|===\n",
+        ".srt": b"1\n00:00:01,000 --> 00:00:02,000\n<i>a\n\n2\n00:00:03,000 --> 00:00:04,000\nb.</i>\n",
         ".org": b"* a\n** b\ntext\n", ".tex": b"\\section{a}\ntext $b$\n",
     }  # fmt: skip
     for suffix, data in made.items():

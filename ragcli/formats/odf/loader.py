@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from ragcli.formats.tables import add_rows, plain_row
 from ragcli.types import Document, Reason
 
 _DAMAGE = (*ZIP_ERRORS, SyntaxError, AttributeError, LookupError, TypeError, RecursionError)
+_BODY = q("office:body")
 _MANIFEST = "META-INF/manifest.xml"
 _ENCRYPTED = (q("manifest:encryption-data"), q("manifest:key-derivation"), q("manifest:encrypted-key"))
 # Pictures in a flat file; the parser refuses texts of more than 10 MB.
@@ -55,19 +57,18 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     builder = TextBuilder()
     try:
         content, parts, objects = _open(data, path.suffix.lower())
+        kind, head = _survey(content)
+        parts.insert(0, head if kind == "spreadsheet" else _parse(content, "content.xml"))
         styles = Styles(_style_groups(parts))
         writer = _Writer(builder, styles, objects)
         warnings: tuple[str, ...] = ()
-        body = _child(parts[0], "office:body")
-        kind = next((etree.QName(child).localname for child in body if isinstance(child.tag, str)), "")
         if kind == "spreadsheet":
-            del body
             warnings = add_sheets(builder, content, styles)
         elif kind in ("presentation", "drawing"):
-            for number, slide in enumerate(body[0].iterchildren(q("draw:page")), start=1):
+            for number, slide in enumerate(_body(parts[0]).iterchildren(q("draw:page")), start=1):
                 writer.add_slide(slide, number)
         elif kind == "text":
-            writer.write(body[0])
+            writer.write(_body(parts[0]))
             writer.add_margins(parts)
         else:
             raise LoadError(Reason.DAMAGED, f"there is no text, sheet or slide in it, but {kind or 'nothing'}")
@@ -78,15 +79,15 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
 
 
 def _open(data: bytes, suffix: str) -> tuple[bytes, list[Element], dict[str, bytes]]:
-    """The XML with the body; the roots of it, of the styles and of the metadata; embedded objects by their name."""
+    """The XML with the body; the roots of the styles and of the metadata; embedded objects by their name."""
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         content = _PICTURE.sub(rb"\1", data)
-        return content, [_parse(content, "the file")], {}
+        return content, [], {}
     with open_archive(data, suffix) as archive:
         _refuse_encrypted(archive)
         content = read_member(archive, "content.xml")
         names = [name for name in ("styles.xml", "meta.xml") if name in archive.namelist()]
-        parts = [_parse(content, "content.xml"), *(_parse(read_member(archive, name), name) for name in names)]
+        parts = [_parse(read_member(archive, name), name) for name in names]
         inner = [member for member in archive.infolist() if member.filename.endswith("/content.xml")]
         inner = [member for member in inner if member.file_size <= _LARGEST_OBJECT][:_MAX_OBJECTS]
         return content, parts, {name: read_member(archive, name) for name in (member.filename for member in inner)}
@@ -112,17 +113,35 @@ def _parse(data: bytes, name: str) -> Element:
         root: Element = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise LoadError(Reason.DAMAGED, f"{name}: {error}") from error
-    declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and any(True for _ in declared.iterentities()):
-        raise LoadError(Reason.DAMAGED, f"{name} declares XML entities")
+    _refuse_entities(root.getroottree(), name)
     return root
 
 
-def _child(parent: Element, name: str) -> Element:
-    found = parent.find(q(name))
-    if found is None:
-        raise LoadError(Reason.DAMAGED, f"there is no {name} in it")
-    return found
+def _refuse_entities(tree: etree._ElementTree, name: str) -> None:
+    declared = tree.docinfo.internalDTD
+    if declared is not None and any(True for _ in declared.iterentities()):
+        raise LoadError(Reason.DAMAGED, f"{name} declares XML entities")
+
+
+def _survey(content: bytes) -> tuple[str, Element]:
+    """What the body is ("text", "spreadsheet"; "" for nothing), and the root with what stands before the body.
+
+    The tree of a spreadsheet would take many times the memory of the file.
+    """
+    events = etree.iterparse(io.BytesIO(content), ("start",), resolve_entities=False, no_network=True)
+    try:
+        for _, element in events:
+            parent = element.getparent()
+            if parent is not None and parent.tag == _BODY:
+                _refuse_entities(element.getroottree(), "content.xml")
+                return etree.QName(element).localname, element.getroottree().getroot()
+    except etree.XMLSyntaxError as error:
+        raise LoadError(Reason.DAMAGED, f"content.xml: {error}") from error
+    raise LoadError(Reason.DAMAGED, "there is no office:body in it")
+
+
+def _body(root: Element) -> Element:
+    return next(iter(next(root.iter(_BODY)).iterchildren()))
 
 
 def _style_groups(parts: list[Element]) -> Iterator[Element]:

@@ -36,7 +36,9 @@ def q(name: str) -> str:
 
 def number_of(element: Element, attribute: str, default: int = 1) -> int:
     """A whole number in an attribute; ``default`` when it is missing or is no such number."""
-    value = element.get(attribute, "")
+    value = element.get(attribute)
+    if value is None:
+        return default
     return min(int(value), _LARGEST) if value.isascii() and value.isdigit() and len(value) < 12 else default
 
 

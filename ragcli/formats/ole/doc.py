@@ -245,13 +245,15 @@ def _decode(data: bytes, width: int) -> str:
 def _without(text: str, hidden: list[tuple[int, int]], first: int, width: int) -> str:
     """``text`` with each hidden letter replaced by a sign for nothing; marks of paragraphs, cells and fields stay."""
     number = max(0, bisect.bisect_right(hidden, (first, 0)) - 1)
-    for start, end in hidden[number:]:
-        if start >= first + width * len(text):
-            break
-        begin, stop = max(0, (start - first) // width), max(0, (end - first) // width)
-        inside = "".join(sign if sign < " " else _GONE for sign in text[begin:stop])
-        text = text[:begin] + inside + text[stop:]
-    return text
+    parts = []
+    at = 0
+    while number < len(hidden) and hidden[number][0] < first + width * len(text):
+        start, end = hidden[number]
+        begin, stop = max(at, (start - first) // width), max(at, (end - first) // width)
+        parts += [text[at:begin], "".join(sign if sign < " " else _GONE for sign in text[begin:stop])]
+        at = stop
+        number += 1
+    return "".join([*parts, text[at:]])
 
 
 def _visible(text: str) -> str:

@@ -66,9 +66,13 @@ def runs(word: bytes, table: bytes, place: Places, width: int) -> Iterator[tuple
     """
     count = max(0, place[1] - 4) // 8
     start = place[0] + 4 * (count + 1)
+    seen: set[int] = set()  # a page that is listed again and again would take memory without end
     for number in range(count):
         at = start + 4 * number
         page = int.from_bytes(table[at : at + 4], "little") & 0x3FFFFF
+        if page in seen:
+            continue
+        seen.add(page)
         yield from _runs_of(word[page * _PAGE : (page + 1) * _PAGE], width)
 
 
@@ -240,6 +244,7 @@ class Lists:
 
     levels: dict[int, list[_Level]] = field(default_factory=dict)  # by the identity of the list
     used: list[int] = field(default_factory=list)  # identity of the list with each number, from 1
+    starts: dict[tuple[int, int], int] = field(default_factory=dict)  # where a use starts anew, by number and level
     counters: dict[int, list[int | None]] = field(default_factory=dict)
 
     def label(self, number: int, level: int) -> str:
@@ -250,7 +255,10 @@ class Lists:
             return "- "
         counters = self.counters.setdefault(identity, [None] * 9)
         before = counters[level]
-        counters[level] = levels[level].start if before is None else before + 1
+        first = self.starts.pop((number, level), None)  # only the first item of a use starts over
+        if first is None:
+            first = levels[level].start if before is None else before + 1
+        counters[level] = first
         counters[level + 1 :] = [None] * (8 - level)
         if levels[level].kind == _NOTHING:
             return ""
@@ -281,8 +289,20 @@ def read_lists(table: bytes, lists: Places, overrides: Places) -> Lists:
                 levels.append(level)
             found.levels[identity] = levels
         (count,) = struct.unpack_from("<I", table, overrides[0])
-        for number in range(min(count, 0x7FE) if overrides[1] else 0):
+        count = min(count, 0x7FE) if overrides[1] else 0
+        at = overrides[0] + 4 + 16 * count
+        for number in range(count):
             found.used.append(struct.unpack_from("<i", table, overrides[0] + 4 + 16 * number)[0])
+        for number in range(count):
+            at += 4
+            for _ in range(table[overrides[0] + 4 + 16 * number + 12]):
+                start, flags = struct.unpack_from("<iI", table, at)
+                at += 8
+                if flags & 0x20:  # a level of its own
+                    own, at = _read_level(table, at)
+                    start = own.start
+                if flags & 0x10:
+                    found.starts[number + 1, flags & 0xF] = min(max(start, 0), 1_000_000)
     except (struct.error, IndexError):
         pass
     return found

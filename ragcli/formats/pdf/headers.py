@@ -17,17 +17,23 @@ _CLEAR = 1.4  # and at least so many usual line distances away from the text
 _LARGE = 1.15  # times the usual font size: a heading, even where it repeats
 _NUMBER = re.compile(r"\d{1,6}")
 _SAME_HEIGHT = 4.0  # points
+_SAYS_NOTHING = 3  # letters
+_WORD = re.compile(r"[^\W\d_]+")
+_OF_PAGES = frozenset(("page", "pages", "of", "p", "seite", "von", "pagina", "página", "de", "di", "sur", "pag"))
 
 
-def drop_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
+def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[int, list[str]]]:
     """``pages`` without the lines that repeat at their top or bottom, page numbers that count up included.
+
+    Also those of the lines that say something, once, by the first page (from 0) that has them.
+
 
     A line that stands clear of the text goes when it is on at least three pages and on half of all pages, or, at one
     height, on nearly every other page of a stretch, as a chapter's title is; so does any such line that begins or ends
     with the page's number where half of all pages have it. Fewer than three pages are returned as they are.
     """
     if len(pages) < MIN_PAGES:
-        return pages
+        return pages, {}
     seen: defaultdict[_Key, dict[int, float]] = defaultdict(dict)
     edges = [_edge_lines(lines) for lines in pages]
     for page, edge in enumerate(edges):
@@ -35,12 +41,24 @@ def drop_running_lines(pages: list[list[Line]]) -> list[list[Line]]:
             for words in _forms(line.text, page):
                 seen[position, words].setdefault(page, line.baseline)
     running = {key: statistics.median(at.values()) for key, at in seen.items() if _is_running(key, at, len(pages))}
-    kept = []
+    kept: list[list[Line]] = []
+    said: dict[int, list[str]] = {}
+    seen_texts: set[str] = set()
     for page, (lines, edge) in enumerate(zip(pages, edges, strict=True)):
         dropped = {line for position, line in edge if _repeats(position, line, page, running)}
         kept.append([line for line in lines if line not in dropped])
+        for line in lines:
+            words = _words(line.text)
+            if line in dropped and words not in seen_texts and len(words) > _SAYS_NOTHING:
+                said.setdefault(page, []).append(line.text)
+            seen_texts.add(words)
     # The same few lines on every page are the document, not its header.
-    return kept if any(kept) else pages
+    return (kept, said) if any(kept) else (pages, {})
+
+
+def _words(text: str) -> str:
+    """The words of a running line but those around the number of the page, in no order: left pages have another."""
+    return " ".join(sorted(word for word in _WORD.findall(text.casefold()) if word not in _OF_PAGES))
 
 
 _Key = tuple[str, str]  # "top" or "bottom", and what repeats there

@@ -12,7 +12,9 @@ import pypdfium2
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, is_title
+from ragcli.formats.embedded import add_embedded
 from ragcli.formats.pdf import ocr
+from ragcli.formats.pdf.annotations import attached_files
 from ragcli.formats.pdf.headers import drop_running_lines
 from ragcli.formats.pdf.hyphens import ends_broken, join_lines, vocabulary
 from ragcli.formats.pdf.layout import Line, clean_line, paragraphs, plain_lines, reads_on
@@ -37,6 +39,8 @@ class _Source:
     scanned: list[int] = field(default_factory=list)  # 1-based pages with a picture and no text
     damaged: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: dict[int, list[str]] = field(default_factory=dict)  # what is written on a page (0-based) later
+    files: list[tuple[str, bytes, int]] = field(default_factory=list)  # name, content, page
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -58,9 +62,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         source.warnings.append(f"{_name_pages(source.damaged)}: damaged")
     if source.scanned:
         source.warnings.append(f"{_name_pages(source.scanned)}: {_no_text(options)}")
-    if not any(source.pages):
+    if not any(source.pages) and not any(source.notes.values()) and not source.files:
         raise _nothing_to_read(source, options)
-    return _build(path, source)
+    return _build(path, source, options)
 
 
 def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
@@ -72,7 +76,9 @@ def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
         for index in range(min(count, MAX_PAGES)):
             lines: list[Line] = []
             try:
-                lines, drawn = page_lines(document, index)
+                lines, drawn, beside = page_lines(document, index)
+                source.notes[index] = [note for note in beside.notes if note]
+                source.files += [(name, data, index + 1) for name, data in beside.files]
                 if drawn and not lines:
                     lines = _read_image(document, index, source, options)
             except LoadError:
@@ -80,6 +86,7 @@ def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
             source.pages.append(lines)
         source.entries = outline(document)
         source.title = metadata_title(document)
+        source.files += [(name, data, max(1, count)) for name, data in attached_files(document)]
     return source
 
 
@@ -140,8 +147,8 @@ def _name_pages(numbers: list[int]) -> str:
     return f"page {named}" if len(numbers) == 1 else f"pages {named}"
 
 
-def _build(path: Path, source: _Source) -> Document:
-    pages = drop_running_lines(source.pages)
+def _build(path: Path, source: _Source, options: LoadOptions) -> Document:
+    pages, running = drop_running_lines(source.pages)
     words: frozenset[str] = frozenset()
     if any(ends_broken(line.text) for lines in pages for line in lines):
         words = vocabulary(line.text for lines in pages for line in lines)
@@ -151,8 +158,12 @@ def _build(path: Path, source: _Source) -> Document:
         by_page.setdefault(entry.page, []).append(entry)
     builder, path_in_force = TextBuilder(), HeadingPath()
     last = ""
+    waiting: list[str] = []  # running lines, which do not cut a sentence that goes on
     for number, lines in enumerate(pages, start=1):
         position = 0
+        waiting += running.get(number - 1, [])
+        if waiting and not (last and lines and reads_on(last, lines[0].text)):
+            last = _add_texts(builder, path_in_force.path, number, waiting)
         for place in locate(by_page.get(number, []), lines):
             last = _add_lines(builder, path_in_force.path, number, lines[position : place.start], words, last)
             position = max(position, place.end)
@@ -162,7 +173,20 @@ def _build(path: Path, source: _Source) -> Document:
                 builder.add(printed, "heading", page=number, headings=path_in_force.path)
                 last = ""
         last = _add_lines(builder, path_in_force.path, number, lines[position:], words, last)
+        if source.notes.get(number - 1):
+            last = _add_texts(builder, path_in_force.path, number, source.notes[number - 1])
+    _add_texts(builder, path_in_force.path, len(pages), waiting)
+    for name, data, page in source.files:
+        source.warnings += add_embedded(builder, name, data, options, level=1, page=max(page, len(pages)))
     return builder.build(path, _title(path, source), tuple(source.warnings))
+
+
+def _add_texts(builder: TextBuilder, headings: tuple[str, ...], page: int, texts: list[str]) -> str:
+    """Append each text as a paragraph and empty the list; nothing reads on from them."""
+    for text in texts:
+        builder.add(text, page=page, headings=headings)
+    texts.clear()
+    return ""
 
 
 def _add_lines(
@@ -194,8 +218,8 @@ def _join_page_breaks(pages: list[list[Line]], words: frozenset[str]) -> None:
 def _title(path: Path, source: _Source) -> str:
     """The title in the metadata if it looks like one, else what is printed largest on the first page, else ""."""
     title = clean_line(source.title)
-    if is_title(title, path):
-        return title
+    if is_title(title, path) or not any(source.pages):
+        return title if is_title(title, path) else ""
     shown = [paragraph for paragraph in paragraphs(source.pages[0], frozenset()) if is_title(paragraph.text, path)]
     if not shown:
         return ""

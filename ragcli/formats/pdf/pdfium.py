@@ -13,6 +13,8 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ragcli.errors import LoadError
+from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
+from ragcli.formats.pdf.bidi import is_right_to_left, logical
 from ragcli.formats.pdf.layout import Line, clean_line, merge_segments
 from ragcli.formats.pdf.outline import Entry
 from ragcli.types import Reason
@@ -42,13 +44,17 @@ def open_pdf(data: bytes, password: str | None) -> Iterator[pypdfium2.PdfDocumen
             raise LoadError(Reason.ENCRYPTED, "an unknown kind of encryption") from error
         raise LoadError(Reason.DAMAGED, str(error)) from error
     try:
+        if document.get_formtype() != pdfium.FORMTYPE_NONE:
+            document.init_forms()  # before any page is loaded
         yield document
     finally:
         document.close()
 
 
-def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line], bool]:
-    """The lines of a page (0-based) in reading order, and whether anything is drawn on it at all.
+def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line], bool, Beside]:
+    """The lines of a page (0-based) in reading order, whether anything is drawn on it at all, and what it has beside.
+
+    The values of a form stand in the lines.
 
     Raises LoadError(DAMAGED) when the page cannot be read.
     """
@@ -59,7 +65,10 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
     try:
         text_page = page.get_textpage()
         lines = merge_segments(_segments(text_page))
-        return lines, bool(lines) or pdfium.FPDFPage_CountObjects(page) > 0
+        beside = read_annotations(document, page)
+        if beside.fields:
+            lines = place_fields(lines, beside.fields)
+        return lines, bool(lines) or pdfium.FPDFPage_CountObjects(page) > 0, beside
     except pypdfium2.PdfiumError as error:
         raise LoadError(Reason.DAMAGED, str(error)) from error
     finally:
@@ -140,7 +149,20 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
         if segment is not None:
             segments.append(segment)
         position += units + (not part.endswith(_LINE_END_HYPHEN))
-    return segments
+    return segments if text.isascii() else _mirrored(segments)
+
+
+def _mirrored(segments: list[Line]) -> list[Line]:
+    """The lines from right to left turned round, as layout knows lines from left to right."""
+    if not any(is_right_to_left(line.text) for line in segments):
+        return segments
+    width = max(line.right for line in segments) + min(line.left for line in segments)
+    return [
+        line._replace(text=logical(line.text), left=width - line.right, right=width - line.left)
+        if is_right_to_left(line.text)
+        else line
+        for line in segments
+    ]
 
 
 class _Measures:

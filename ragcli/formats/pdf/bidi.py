@@ -1,0 +1,35 @@
+"""Lines that run from right to left, whose words pdfium gives in the order in which they stand on the page."""
+
+from __future__ import annotations
+
+import re
+
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u052f]")
+_PUNCTUATED = re.compile(r"\A([.,:;!?]+)(\w[^.,:;!?]*|\w.*\w)\Z")
+_SWAPPED = str.maketrans("()[]{}", ")(][}{")
+_BRACKETS = re.compile(r"[()\[\]{}]")
+
+
+def is_right_to_left(text: str) -> bool:
+    """True when most letters of a line are Hebrew or Arabic."""
+    found = len(_RIGHT_TO_LEFT.findall(text))
+    return found > 0 and found > len(_LATIN.findall(text))
+
+
+def logical(text: str) -> str:
+    """A line from right to left in reading order: other scripts run from left to right, brackets open first."""
+    words = text.split(" ")
+    at = 0
+    while at < len(words):
+        end = at
+        while end < len(words) and not _RIGHT_TO_LEFT.search(words[end]):
+            end += 1
+        run = words[at:end]
+        if any(map(_LATIN.search, run)) and len(run) > 1:
+            words[at:end] = run[::-1]
+        at = max(end, at + 1)
+    line = " ".join(_PUNCTUATED.sub(r"\2\1", word) if not _RIGHT_TO_LEFT.search(word) else word for word in words)
+    brackets = _BRACKETS.findall(line)
+    is_mirrored = bool(brackets) and brackets[0] in ")]}" and brackets[-1] in "([{"
+    return line.translate(_SWAPPED) if is_mirrored else line
