@@ -11,7 +11,7 @@ from typing import Any
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder
 from ragcli.formats.decode import normalise
-from ragcli.formats.markdown import markdown_blocks, plain
+from ragcli.formats.markup.markdown import markdown_blocks, plain
 from ragcli.types import Document, Reason
 
 _LONG_OUTPUT = 2000  # characters

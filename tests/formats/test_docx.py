@@ -10,8 +10,8 @@ from docx.oxml.parser import parse_xml
 from PIL import Image
 
 from ragcli.errors import LoadError
-from ragcli.formats import docx
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.ooxml import docx
 from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 

@@ -8,10 +8,10 @@ from cmarkgfm.cmark import Options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragcli.formats import markdown
 from ragcli.formats.blocks import HeadingPath, LoadOptions
 from ragcli.formats.decode import decode
-from ragcli.formats.markdown import markdown_blocks, plain
+from ragcli.formats.markup import markdown
+from ragcli.formats.markup.markdown import markdown_blocks, plain
 
 SHARED_DOCS = Path(__file__).resolve().parents[3] / "shared" / "docs"
 

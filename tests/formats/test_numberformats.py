@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from ragcli.formats.numberformats import shown_date, shown_number, shown_time
+from ragcli.formats.ooxml.numberformats import shown_date, shown_number, shown_time
 
 
 @pytest.mark.parametrize(

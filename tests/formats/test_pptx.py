@@ -11,9 +11,9 @@ from pptx.oxml import parse_xml
 from pptx.util import Inches
 
 from ragcli.errors import LoadError
-from ragcli.formats import pptx
 from ragcli.formats.blocks import LoadOptions
-from ragcli.formats.ooxml import diagram_texts
+from ragcli.formats.ooxml import pptx
+from ragcli.formats.ooxml.parts import diagram_texts
 from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 

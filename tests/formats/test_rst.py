@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from ragcli.formats import rst
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.markup import rst
 
 SHARED_DOCS = Path(__file__).resolve().parents[3] / "shared" / "docs"
 

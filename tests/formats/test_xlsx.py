@@ -9,8 +9,8 @@ import openpyxl.comments
 import pytest
 
 from ragcli.errors import LoadError
-from ragcli.formats import xlsx
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.ooxml import xlsx
 from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 
@@ -181,6 +181,18 @@ def test_formulas_without_a_value_are_shown_with_a_warning(zero):
     document = read(data)
     assert document.text.split("\n")[-1] == "Part: Sluice | Price: =6*7"
     assert "1 formulas have no stored value" in document.warnings[0]
+
+
+@pytest.mark.parametrize("number_format", ["yyyy-mm-dd", "[h]:mm", "0.00", "@"])
+def test_the_zero_that_xlsxwriter_stores_under_any_format_is_no_value(number_format):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["Part", "Due"])
+        sheet.write(1, 0, "Sluice")
+        sheet.write_formula(1, 1, "=DATE(2026,11,28)", book.add_format({"num_format": number_format}))
+    assert read(out.getvalue()).text.split("\n")[-1] == "Part: Sluice | Due: =DATE(2026,11,28)"
 
 
 def changed(data: bytes, name: str, *pairs: bytes) -> bytes:

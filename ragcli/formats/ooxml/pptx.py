@@ -18,7 +18,7 @@ from pptx.slide import Slide
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, row_text
-from ragcli.formats.ooxml import (
+from ragcli.formats.ooxml.parts import (
     chart_rows,
     choose_alternatives,
     diagram_texts,

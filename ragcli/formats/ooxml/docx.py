@@ -23,7 +23,7 @@ from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, row_text
 from ragcli.formats.embedded import load_embedded
 from ragcli.formats.equations import lowered, office_math, raised
 from ragcli.formats.lines import numeral
-from ragcli.formats.ooxml import chart_rows, diagram_texts, office_package, picture_name
+from ragcli.formats.ooxml.parts import chart_rows, diagram_texts, office_package, picture_name
 from ragcli.formats.tables import Cell, Grid, Row, add_rows
 from ragcli.types import Document, Reason
 
@@ -70,7 +70,7 @@ _SYMBOLS = dict(
         strict=True,
     )
 ) | dict(zip(range(0x61, 0x7B), "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True))
-_SYMBOLS |= dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
+_SYMBOLS |= dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΞΨΖ", strict=True))
 _WINGDINGS = {
     0xFE: "☒",
     0xA8: "☐",

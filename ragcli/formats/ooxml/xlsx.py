@@ -23,12 +23,14 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.numberformats import plain_number, shown_date, shown_number, shown_time
-from ragcli.formats.ooxml import chart_rows, drawn_paragraphs, office_package
+from ragcli.formats.ooxml.numberformats import plain_number, shown_date, shown_number, shown_time
+from ragcli.formats.ooxml.parts import chart_rows, drawn_paragraphs, office_package
 from ragcli.formats.tables import Row, add_rows
 from ragcli.types import Document, Reason
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
+# 0, as openpyxl reads it under the formats of numbers, times and durations; and the empty text.
+_ZERO = (0, "", dt.time(), dt.timedelta())
 _MAX_ROWS = 1_048_576  # of a sheet, Excel's own limit; a row number is only a number in the file
 _MAX_VISITED = 50_000_000  # cells with and without a value: one in column XFD makes a row of 16,384
 
@@ -252,7 +254,7 @@ def _rows(
         for column, source in enumerate(sources):
             stored = row[column].value if column < len(row) else None
             source = getattr(source, "text", source)
-            is_false = is_recalculated and stored in (0, "")  # XlsxWriter's value of every formula
+            is_false = is_recalculated and stored in _ZERO  # XlsxWriter's value of every formula
             if isinstance(source, str) and source.startswith("=") and (stored is None or is_false):
                 cells += [""] * (column + 1 - len(cells))
                 cells[column] = " ".join(source.split())

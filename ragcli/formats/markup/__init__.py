@@ -1,0 +1,1 @@
+"""Plain text with light markup: Markdown, reStructuredText and AsciiDoc."""
