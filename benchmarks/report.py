@@ -72,6 +72,8 @@ def sections() -> Iterator[str]:
         yield from reindex(found)
     if found := read("encoding"):
         yield from encoding(found)
+    if found := read("engine"):
+        yield from engine(found)
     if found := read("pdf"):
         yield from pdf(found)
     if found := read("peers"):
@@ -165,6 +167,32 @@ def encoding(found: dict[str, Any]) -> Iterator[str]:
         wall=faster["wall"], cpu=faster["cpu"]["median"], share=100 * part["median"], least=100 * part["min"],
         most=100 * part["max"], limit=1 / part["median"], overlap=figures["top-10 overlap"],
     )  # fmt: skip
+
+
+def engine(found: dict[str, Any]) -> Iterator[str]:
+    figures = found["figures"]
+    yield title("Runtimes on one CPU", "benchmarks.engine", found)
+    coding, ranking = figures["encoding"], figures["reranking"]
+    yield (
+        f"{figures['cpu']}, {figures['cores']} cores. Encoding {coding['chunks']:,} chunks with the default model; "
+        "the agreement is with numpy in float32:\n"
+    )
+    head = "processor, of model.encode(list) | tokens a processor second | least cosine | overlap of the ten nearest |"
+    lines = [f"| runtime | {head}", "|---|---|---|---|---|"]
+    for name, one in coding["engines"].items():
+        cells = [one["tokens a processor second"], one["least cosine"], one["overlap of the ten nearest"]]
+        lines.append(f"| {name} | {share(one['cpu ratio'])} | {' | '.join(map(str, cells))} |")
+    yield "\n".join(lines) + "\n"
+    yield "Reranking so many passages of 180 tokens, warm, in seconds by the clock:\n"
+    yield (
+        "\n".join(
+            ["| reranker, candidates | seconds |", "|---|---|"]
+            + [f"| {name} | {seconds(one)} |" for name, one in ranking["warm"].items()]
+        )
+        + "\n"
+    )
+    yield "One pair in a fresh process:\n"
+    yield table(ranking["one pair in a fresh process"], "import numpy", slower="times")
 
 
 def pdf(found: dict[str, Any]) -> Iterator[str]:

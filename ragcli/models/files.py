@@ -15,7 +15,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 SHIPPED_RERANKER = "ragcli-reranker"
 # The packaged cross-encoder where its package is installed, else the shipped one.
 BEST_RERANKER = "default"
-DEFAULT_RERANKER = SHIPPED_RERANKER
+DEFAULT_RERANKER = BEST_RERANKER
 DEFAULT_NAMES = (DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}")
 # A name, or organisation/name: no part can lead out of a folder.
 MODEL_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)

@@ -2,4 +2,4 @@
 
 # How many of the best are reranked: from the curve of quality against latency in docs/ranking.md. It stands here
 # because --help prints it, and --help must not load the search.
-DEFAULT_CANDIDATES = 6
+DEFAULT_CANDIDATES = 10

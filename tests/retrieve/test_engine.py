@@ -20,6 +20,7 @@ from ragcli.index.reader import open_index
 from ragcli.models.files import DEFAULT_RERANKER, ModelFiles
 from ragcli.models.open import open_query_encoder, open_reranker
 from ragcli.models.resolve import resolve, resolve_reranker
+from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.fuse import fuse
@@ -76,7 +77,7 @@ def test_the_rank_in_each_list_is_that_of_the_raw_score(index, question):
     for found in (dense, keyword):
         for i, score in scaled_by_hand(found).items():
             fused[i] += score / 2
-    best = passages(index, question)[:6]
+    best = passages(index, question)[:DEFAULT_CANDIDATES]
     logits = open_reranker(resolve_reranker(DEFAULT_RERANKER)).scores(question, [chunk.embedded for chunk in best])
     rerank = {chunk.id: float(logit) for chunk, logit in zip(best, logits, strict=True)}
     hits = search(index, question).hits

@@ -70,7 +70,7 @@ _SYMBOLS = dict(
         strict=True,
     )
 ) | dict(zip(range(0x61, 0x7B), "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True))
-_SYMBOLS |= dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΞΨΖ", strict=True))
+_SYMBOLS |= dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
 _WINGDINGS = {
     0xFE: "☒",
     0xA8: "☐",
