@@ -303,3 +303,35 @@ def test_words_of_real_files_are_those_that_pypdf_finds(name):
     expected = Counter(re.findall(r"\w{3,}", other))
     found = Counter(re.findall(r"\w{3,}", read(path.read_bytes(), path.name).text))
     assert (expected & found).total() >= 0.985 * expected.total()
+
+
+def test_rows_of_a_table_stay_rows():
+    rows = [
+        ("Part", "Load", "Where it stands in the lock"),
+        *((f"Leaf {n}", f"{n} t", "upper gate, beside the old sluice") for n in range(6)),
+    ]
+    page = [
+        (x, 700 - 18 * at, cell) for at, row in enumerate(rows) for x, cell in zip((72, 150, 210), row, strict=True)
+    ]
+    assert read(draw([page])).text.split("\n") == [" ".join(row) for row in rows]
+
+
+def test_columns_that_are_written_line_by_line_are_read_one_after_the_other():
+    left = [
+        "The keeper opens the upper gate at",
+        "dawn and closes it when the water",
+        "has risen to the second mark on the",
+        "wall of the old lock house.",
+    ]
+    right = [
+        "Boats wait below the bridge until",
+        "the lamp is green, and then they",
+        "enter one after the other, and the",
+        "largest of them goes in first.",
+    ]
+    page = [
+        (x, 700 - 14 * at, line)
+        for at, lines in enumerate(zip(left, right, strict=True))
+        for x, line in zip((60, 330), lines, strict=True)
+    ]
+    assert read(draw([page])).text == f"{' '.join(left)}\n\n{' '.join(right)}"

@@ -11,8 +11,15 @@ _SWAPPED = str.maketrans("()[]{}", ")(][}{")
 _BRACKETS = re.compile(r"[()\[\]{}]")
 
 
+def has_right_to_left(text: str) -> bool:
+    """True when there is a Hebrew or Arabic letter in a text."""
+    return _RIGHT_TO_LEFT.search(text) is not None
+
+
 def is_right_to_left(text: str) -> bool:
     """True when most letters of a line are Hebrew or Arabic."""
+    if not has_right_to_left(text):
+        return False
     found = len(_RIGHT_TO_LEFT.findall(text))
     return found > 0 and found > len(_LATIN.findall(text))
 

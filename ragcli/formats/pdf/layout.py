@@ -22,6 +22,10 @@ _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)] ")
 
 _EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
 _EM_OF_SPREAD = 0.75
+_COLUMN_LINES = 3
+_COLUMN_TEXT = 20  # characters of a line of a column
+_FILLED = 0.8  # share of the longest line of a column that its lines have
+_CELL_GAP = 0.9  # em between the cells of a row
 
 
 class Line(NamedTuple):
@@ -32,6 +36,7 @@ class Line(NamedTuple):
     right: float
     baseline: float
     size: float
+    cells: tuple[float, ...] = ()  # where the pieces behind wide gaps begin
 
 
 class Paragraph(NamedTuple):
@@ -75,10 +80,52 @@ def merge_segments(segments: list[Line]) -> list[Line]:
             # A raised number does not set the height of the line.
             main = piece if piece.size > before.size else before
             text = before.text + space + piece.text
-            lines[-1] = Line(text, before.left, max(before.right, piece.right), main.baseline, main.size)
+            is_cell = piece.left - before.right > _CELL_GAP * max(before.size, piece.size)
+            cells = (*before.cells, piece.left) if is_cell else before.cells
+            lines[-1] = Line(text, before.left, max(before.right, piece.right), main.baseline, main.size, cells)
         else:
             lines.append(piece)
     return lines
+
+
+def unweave(segments: list[Line]) -> list[Line]:
+    """Put columns side by side one after the other where the file has them line by line.
+
+    Columns are three or more lines in a row of two long pieces each, whose second ones begin at one place and whose
+    first ones are nearly as long as one another: running text, and not a table.
+    """
+    rows: list[list[Line]] = []
+    for piece in segments:
+        if rows and _on_one_line(rows[-1][-1], piece):
+            rows[-1].append(piece)
+        else:
+            rows.append([piece])
+    ordered: list[Line] = []
+    at = 0
+    while at < len(rows):
+        end = at
+        while end < len(rows) and len(rows[end]) == 2 and _side_by_side(rows[at], rows[end]):
+            end += 1
+        run = rows[at:end]
+        if len(run) >= _COLUMN_LINES and _are_columns(run):
+            ordered += [left for left, _ in run] + [right for _, right in run]
+            at = end
+        else:
+            ordered += rows[at]
+            at += 1
+    return ordered
+
+
+def _side_by_side(first: list[Line], row: list[Line]) -> bool:
+    near = 0.8 * first[0].size
+    return all(abs(one.left - other.left) < near for one, other in zip(first, row, strict=True))
+
+
+def _are_columns(run: list[list[Line]]) -> bool:
+    widths = [row[0].right - row[0].left for row in run]
+    filled = statistics.fmean(widths) / max(1.0, *widths)
+    lengths = [statistics.fmean(len(row[side].text) for row in run) for side in (0, 1)]
+    return filled > _FILLED and min(lengths) > _COLUMN_TEXT
 
 
 def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
@@ -180,10 +227,18 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
+    if _are_rows(above, below):
+        return f"{text}\n{below.text}"
     on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
     if on_purpose and not ends_broken(above.text) and not below.text[0].islower():
         return f"{text}\n{below.text}"
     return join_lines(text, below.text, words)
+
+
+def _are_rows(above: Line, below: Line) -> bool:
+    """True for two rows of a table: behind a gap both have a piece that begins at the same place."""
+    near = 0.8 * max(above.size, below.size)
+    return any(abs(one - other) < near for one in above.cells for other in below.cells)
 
 
 def _is_item(text: str) -> bool:

@@ -6,6 +6,7 @@ import ctypes
 import io
 import logging
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,12 +15,17 @@ import pypdfium2.raw as pdfium
 
 from ragcli.errors import LoadError
 from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
-from ragcli.formats.pdf.bidi import is_right_to_left, logical
-from ragcli.formats.pdf.layout import Line, clean_line, merge_segments
+from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
+from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.types import Reason
 
 _LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
+_BLANK = re.compile(" +")
+_GAP = 0.9  # em between two words: justified text has less
+_LONG_FOR_ITS_TEXT = 1.25  # times the usual width of a character of the page
+_EM_WITH_GAPS = 0.5
+_SAMPLED = 4  # every so many lines is looked at where all are long
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
 _DPI = 300
@@ -64,7 +70,7 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         raise LoadError(Reason.DAMAGED, str(error)) from error
     try:
         text_page = page.get_textpage()
-        lines = merge_segments(_segments(text_page))
+        lines = merge_segments(unweave(_segments(text_page)))
         beside = read_annotations(document, page)
         if beside.fields:
             lines = place_fields(lines, beside.fields)
@@ -140,7 +146,8 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     buffer = (ctypes.c_ushort * (count + 1))()
     length = pdfium.FPDFText_GetText(handle, 0, count, buffer)
     text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
-    segments = []
+    segments: list[Line] = []
+    parts: list[tuple[str, int]] = []
     measures = _Measures()
     position = 0
     for part in text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n").split("\n"):
@@ -148,14 +155,69 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
             segments.append(segment)
+            parts.append((part, position))
         position += units + (not part.endswith(_LINE_END_HYPHEN))
-    return segments if text.isascii() else _mirrored(segments)
+    if not text.isascii() and has_right_to_left(text):
+        return _mirrored(segments)
+    return _cut_at_gaps(handle, segments, parts, measures)
+
+
+def _cut_at_gaps(
+    handle: pdfium.FPDF_TEXTPAGE, segments: list[Line], parts: list[tuple[str, int]], measures: _Measures
+) -> list[Line]:
+    """The lines cut where a gap shows that they are the cells of a row, or lines of columns side by side.
+
+    pdfium puts a blank there. Only lines that are long for their number of characters are looked at.
+    """
+    widths = [(line.right - line.left) / (len(line.text) * line.size) for line in segments]
+    usual = sorted(widths)[len(widths) // 4] if widths else 0.0
+    waiting = [number for number, width in enumerate(widths) if width > _LONG_FOR_ITS_TEXT * usual]
+    if usual > _EM_WITH_GAPS:  # wide letters, or a page of rows
+        waiting += range(0, len(segments), _SAMPLED)
+    cut: dict[int, list[Line]] = {}
+    seen: set[int] = set()
+    while waiting:
+        number = waiting.pop()
+        if number in seen or not 0 <= number < len(segments):
+            continue
+        seen.add(number)
+        cells = _cells(handle, segments[number], *parts[number], measures) if " " in segments[number].text else []
+        if len(cells) > 1:  # a row has others beside it, which may be short
+            cut[number] = cells
+            waiting += (number - 2, number - 1, number + 1, number + 2)
+    if not cut:
+        return segments
+    return [piece for number, line in enumerate(segments) for piece in cut.get(number, [line])]
+
+
+def _cells(handle: pdfium.FPDF_TEXTPAGE, line: Line, part: str, position: int, measures: _Measures) -> list[Line]:
+    before, after = measures.into[2:4]
+    cells: list[Line] = []
+    begin, left, end = 0, line.left, len(part.rstrip())
+    lead = end - len(part.strip())
+    first = _index(handle, position + lead) - lead
+    if _index(handle, position + end - 1) != first + end - 1:  # characters that pdfium leaves out of its text
+        return [line]
+    for match in _BLANK.finditer(part, lead, end):
+        pdfium.FPDFText_GetLooseCharBox(handle, first + match.end() - 1, before)
+        if measures.start.right - measures.start.left > 0.01:  # a blank of the file; pdfium's own ones have no width
+            continue
+        pdfium.FPDFText_GetLooseCharBox(handle, first + match.end(), after)
+        if measures.end.left - measures.start.left <= _GAP * line.size:
+            continue
+        if text := clean_line(part[begin : match.start()]).strip():
+            cells.append(line._replace(text=text, left=left, right=measures.start.left))
+            begin, left = match.end(), measures.end.left
+    rest = clean_line(part[begin:].replace(_LINE_END_HYPHEN, "-")).strip()
+    return [*cells, line._replace(text=rest, left=left)] if cells and rest else [line]
+
+
+def _index(handle: pdfium.FPDF_TEXTPAGE, text_index: int) -> int:
+    return int(pdfium.FPDFText_GetCharIndexFromTextIndex(handle, text_index))
 
 
 def _mirrored(segments: list[Line]) -> list[Line]:
     """The lines from right to left turned round, as layout knows lines from left to right."""
-    if not any(is_right_to_left(line.text) for line in segments):
-        return segments
     width = max(line.right for line in segments) + min(line.left for line in segments)
     return [
         line._replace(text=logical(line.text), left=width - line.right, right=width - line.left)
