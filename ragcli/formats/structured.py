@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.decode import decode
+from ragcli.formats.escapes import unescaped
 from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
 from ragcli.types import Document
 
@@ -19,11 +20,12 @@ _CLOSERS = (")", "]", "}", "</")
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
-    """The decoded file, one block for each entry at its top level; damaged syntax is still text."""
+    """The decoded file without its escapes, one block per entry at its top level; damaged syntax is still text."""
     del options
-    text, warnings = decode(data)
-    lines = split_lines(text)
     suffix = path.suffix.lower()
+    text, warnings = decode(data)
+    text = unescaped(text, suffix)
+    lines = split_lines(text)
     blocks = Blocks()
     if suffix in _RECORDS:
         for line in lines:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
-from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.blocks import LoadOptions, header_line
 from ragcli.formats.decode import decode
+from ragcli.formats.escapes import unescaped
 from ragcli.formats.lines import Blocks, Line, document, each_line, paragraphs
 from ragcli.types import Document
 
@@ -16,6 +17,8 @@ _UNDERLINES = {"=": 1, "-": 2}
 _UNDERLINE = re.compile(r"(=|-)\1{2,}[ \t]*")
 _MARGIN = 3  # characters by which an underline may differ from its title, as typed by hand
 _ORG = re.compile(r"(\*+)[ \t]+(\S.*)")
+_ORG_ROW = re.compile(r"[ \t]*\|.*")
+_ORG_RULE = re.compile(r"[ \t]*\|-[-+|]*[ \t]*$")
 _TEX = re.compile(r"[ \t]*\\(part|chapter|section|subsection|subsubsection)\*?(?:\[[^]]*\])?\{(.+?)\}")
 _MARKUP = {".org": _ORG, ".tex": _TEX}
 _TEX_LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubsection": 5}
@@ -24,9 +27,10 @@ _TEX_LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubse
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """The decoded file. Pages are counted where form feeds end them; LoadError(EMPTY) when all of it is blank."""
     del options
-    text, warnings = decode(data)
-    blocks = Blocks()
     suffix = path.suffix.lower()
+    text, warnings = decode(data)
+    text = unescaped(text, suffix)
+    blocks = Blocks()
     start, is_paged = 0, "\f" in text
     for number in count(1):
         end = text.find("\f", start)
@@ -65,8 +69,25 @@ def _underline(line: Line) -> str:
     return match[1] if match else ""
 
 
+def _add_org_table(blocks: Blocks, rows: Sequence[Line], page: int | None) -> None:
+    """The rows of a table, named by those above its first rule."""
+    rule = next((number for number, row in enumerate(rows) if _ORG_RULE.match(row.content)), 0)
+    columns = header_line(" ".join(cells) for cells in zip(*(_org_cells(row) for row in rows[:rule]), strict=False))
+    if rule:
+        blocks.add(rows[: rule + 1], "row", page)
+    for row in rows[rule + 1 if rule else 0 :]:
+        blocks.add([row], "row", page, columns=columns)
+
+
+def _org_cells(row: Line) -> list[str]:
+    return row.content.strip().strip("|").split("|")
+
+
 def _add_marked_up(blocks: Blocks, paragraph: Sequence[Line], suffix: str, page: int | None) -> None:
     begin = 0
+    if suffix == ".org" and all(map(_ORG_ROW.match, (line.content for line in paragraph))):
+        _add_org_table(blocks, paragraph, page)
+        return
     for number, line in enumerate(paragraph):
         match = _MARKUP[suffix].match(line.content)
         if match:

@@ -5,6 +5,7 @@ import pytest
 
 from ragcli.formats import structured
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.registry import load as load_any
 
 
 def blocks(name: str, content: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -75,3 +76,17 @@ def test_xml_is_cut_below_its_root():
 
 def test_damaged_json_is_still_text():
     assert blocks("a.json", '{\n  "a": 1,\n  "b"') == [('{\n  "a": 1,', ()), ('  "b"', ())]
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "text"),
+    [
+        ("a.json", '{"a": "\\u041f\\u0440\\u0438 \\ud83d\\ude00 \\"x\\"\\nline"}', '{"a": "При 😀 "x" line"}'),
+        ("a.jsonl", '{"m": "\\u00e9t\\u00e9"}\n{"m": "C:\\\\tmp"}', '{"m": "été"}\n{"m": "C:\\tmp"}'),
+        ("a.xml", "<a>R&#233;sum&eacute; &amp; &#x41f;</a>", "<a>Résumé & П</a>"),
+        ("a.properties", "name = Gr\\u00f6\\u00dfe", "name = Größe"),
+        ("a.json", '{"broken": "\\ud83d alone \\u12"}', '{"broken": "\\ud83d alone \\u12"}'),
+    ],
+)
+def test_escapes_are_decoded_on_their_lines(name, raw, text):
+    assert load_any(Path(name), raw.encode(), LoadOptions()).text == text

@@ -78,3 +78,20 @@ def test_the_title_is_the_first_heading():
 def test_crlf_lines_keep_their_numbers():
     document = text.load(Path("a.txt"), b"\xef\xbb\xbfone\r\n\r\ntwo\r\n", LoadOptions())
     assert document.text == "one\n\ntwo\n"
+
+
+def test_accents_of_tex_are_letters():
+    source = r"\section{G\"odel}" + "\n" + r"Erd\H{o}s, na\"{\i}ve, \c{c}a, stra{\ss}e, \'Etude, \textbf{o}, Ma\~nana"
+    document = text.load(Path("a.tex"), source.encode(), LoadOptions())
+    assert document.text.split("\n") == [r"\section{Gödel}", r"Erdős, naïve, ça, straße, Étude, \textbf{o}, Mañana"]
+    assert document.blocks[0].headings == ("Gödel",)
+
+
+def test_rows_of_an_org_table_know_their_columns():
+    source = "* Pumps\n\n| Name | Load |\n|------+------|\n| P1   | 3    |\n| P2   | 4    |\n"
+    document = text.load(Path("a.org"), source.encode(), LoadOptions())
+    assert [(b.kind, b.columns) for b in document.blocks[1:]] == [
+        ("row", ""),
+        ("row", "Name | Load"),
+        ("row", "Name | Load"),
+    ]
