@@ -1,7 +1,5 @@
 """The command line: which commands there are, how a run begins and ends, and completion in the shell."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """``ragcli ask``: an answer with citations."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path
@@ -160,7 +158,7 @@ def _key(env: Env, *, trusted: bool) -> str:
     return key
 
 
-def _screen(env: Env, options: AskOptions, stream: bool | None) -> _Screen | None:
+def _screen(env: Env, options: "AskOptions", stream: bool | None) -> _Screen | None:
     """Return the screen for an answer that is shown while it is written; None when it is not.
 
     ``stream`` is what the user asked for; None: stream to a terminal. UsageError when it cannot be.
@@ -171,7 +169,7 @@ def _screen(env: Env, options: AskOptions, stream: bool | None) -> _Screen | Non
     return _Screen() if (sys.stdout.isatty() if stream is None else stream) and not held else None
 
 
-def _answer(env: Env, question: str, options: AskOptions, stream: bool | None) -> ExitCode:
+def _answer(env: Env, question: str, options: "AskOptions", stream: bool | None) -> ExitCode:
     """Answer one question."""
     from ragcli.answer.ask import Asker
     from ragcli.index.reader import open_index
@@ -185,7 +183,7 @@ def _answer(env: Env, question: str, options: AskOptions, stream: bool | None) -
     return _exit_code(outcome.answer, strict=options.strict)
 
 
-def _dry_run(env: Env, question: str, options: AskOptions) -> ExitCode:
+def _dry_run(env: Env, question: str, options: "AskOptions") -> ExitCode:
     """Print what a language model would be sent."""
     from dataclasses import asdict
 
@@ -212,7 +210,7 @@ def _dry_run(env: Env, question: str, options: AskOptions) -> ExitCode:
     return ExitCode.OK
 
 
-def _show(env: Env, outcome: Outcome, results: Results, screen: _Screen | None) -> None:
+def _show(env: Env, outcome: "Outcome", results: "Results", screen: _Screen | None) -> None:
     """Print an answer, or what belongs below it when its text is on the ``screen`` already; say when there is none.
 
     When the language model failed, the passages are printed, and the failure is raised.
@@ -246,7 +244,7 @@ def _show(env: Env, outcome: Outcome, results: Results, screen: _Screen | None) 
         env.say("the documents do not hold the answer")
 
 
-def _exit_code(answer: Answer, *, strict: bool) -> ExitCode:
+def _exit_code(answer: "Answer", *, strict: bool) -> ExitCode:
     """Return 0 for an answer, 1 for none, 4 with ``strict`` when a claim was left out."""
     if strict and not all(claim.supported for claim in answer.claims):
         return ExitCode.NOT_GROUNDED

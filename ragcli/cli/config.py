@@ -1,7 +1,5 @@
 """``ragcli config``: the options that differ from their defaults, and where each value comes from."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

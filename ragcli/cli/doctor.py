@@ -1,7 +1,5 @@
 """``ragcli doctor``: is everything in place."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What commands share: options, the place of the index, and what is said to people."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

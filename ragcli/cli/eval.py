@@ -1,7 +1,5 @@
 """``ragcli eval``: measure the ranking, and make questions to measure it with."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 from pathlib import Path
@@ -186,7 +184,7 @@ def make(
     return ExitCode.OK
 
 
-def _prepared(env: Env, dataset: Path, options: _Collection, report: Report) -> tuple[Path, Task]:
+def _prepared(env: Env, dataset: Path, options: _Collection, report: "Report") -> "tuple[Path, Task]":
     """The index to ask, built first if necessary, and what to ask it."""
     from ragcli.evaluate.datasets import load_questions
     from ragcli.evaluate.task import known_item_task
@@ -206,7 +204,7 @@ def _prepared(env: Env, dataset: Path, options: _Collection, report: Report) -> 
         return folder, known_item_task(load_questions(dataset), index)
 
 
-def _collection(env: Env, dataset: Path, options: _Collection, report: Report) -> tuple[Path, Task]:
+def _collection(env: Env, dataset: Path, options: _Collection, report: "Report") -> "tuple[Path, Task]":
     from ragcli.evaluate.collection import is_built, kept_folder, passages_index
     from ragcli.evaluate.datasets import DEFAULT_SPLIT, load_beir
     from ragcli.evaluate.task import judged_task
@@ -227,7 +225,7 @@ def _collection(env: Env, dataset: Path, options: _Collection, report: Report) -
         return folder, judged_task(data, index)
 
 
-def _write_run(env: Env, ranking: Ranking, path: Path | None) -> None:
+def _write_run(env: Env, ranking: "Ranking", path: Path | None) -> None:
     if path is not None:
         from ragcli.evaluate.stages import write_run
 
@@ -235,5 +233,5 @@ def _write_run(env: Env, ranking: Ranking, path: Path | None) -> None:
         env.say(f"the ranking of {ranking.stage} is in {path}")
 
 
-def _show_progress(bar: ProgressBar, doing: str, done: int, total: int) -> None:
+def _show_progress(bar: "ProgressBar", doing: str, done: int, total: int) -> None:
     bar.show(doing, done, total)

@@ -1,7 +1,5 @@
 """``ragcli index``: make the index match the disk."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys
@@ -195,7 +193,7 @@ def parse_size(text: str) -> int:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
-def chunk_options(size: int | None, overlap: int | None) -> ChunkOptions | None:
+def chunk_options(size: int | None, overlap: int | None) -> "ChunkOptions | None":
     """None when neither was given; one alone takes the default of the other, as far as it fits."""
     if size is None and overlap is None:
         return None
@@ -206,7 +204,7 @@ def chunk_options(size: int | None, overlap: int | None) -> ChunkOptions | None:
     return ChunkOptions(chosen, min(defaults.overlap, chosen // 4) if overlap is None else overlap)
 
 
-def _sync(env: Env, roots: Sequence[Path], options: SyncOptions, *, wait: bool) -> ExitCode:
+def _sync(env: Env, roots: Sequence[Path], options: "SyncOptions", *, wait: bool) -> ExitCode:
     """Index, with a progress line on a terminal, and say what was done."""
     from ragcli.ingest.sync import sync
     from ragcli.render import write_json
@@ -225,7 +223,7 @@ def _sync(env: Env, roots: Sequence[Path], options: SyncOptions, *, wait: bool) 
     return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
 
 
-def _dry_run(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
+def _dry_run(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
     """Print one line per file: what would happen to it, and why."""
     from ragcli.ingest.plan import preview
     from ragcli.render import write_json
@@ -244,7 +242,7 @@ def _dry_run(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
     return ExitCode.OK
 
 
-def _plan(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
+def _plan(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
     """Print how much there is to do, from a sample of the files and the speed of this machine."""
     from dataclasses import asdict
 
@@ -266,7 +264,7 @@ def _plan(env: Env, roots: Sequence[Path], options: SyncOptions) -> ExitCode:
     return ExitCode.OK
 
 
-def _record(env: Env, summary: Summary) -> dict[str, object]:
+def _record(env: Env, summary: "Summary") -> dict[str, object]:
     return {
         "schema": 1,
         "index": str(env.index_folder()),
@@ -283,7 +281,7 @@ def _record(env: Env, summary: Summary) -> dict[str, object]:
     }
 
 
-def _say_summary(env: Env, summary: Summary) -> None:
+def _say_summary(env: Env, summary: "Summary") -> None:
     from ragcli.render.visible import display_path
     from ragcli.units import human_duration
 
@@ -310,11 +308,11 @@ def _say_summary(env: Env, summary: Summary) -> None:
     env.say(f"{', '.join(counts) or 'nothing to index'}{chunks}{reused} in {human_duration(summary.seconds)}")
 
 
-def _why(failure: Skipped) -> str:
+def _why(failure: "Skipped") -> str:
     return f"{failure.reason}: {failure.detail}" if failure.detail else str(failure.reason)
 
 
-def _show_progress(bar: ProgressBar, progress: Progress) -> None:
+def _show_progress(bar: "ProgressBar", progress: "Progress") -> None:
     """Show chunks done out of those expected, were the rest of the files as rich in chunks as those read so far."""
     share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
     expected = progress.chunks_found / share if share else 0.0

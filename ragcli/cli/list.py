@@ -1,7 +1,5 @@
 """``ragcli list``: what is in the index, or what is not and why."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

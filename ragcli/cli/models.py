@@ -1,7 +1,5 @@
 """``ragcli models``: the models on this machine, and how well their scores tell an answer."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,7 +166,7 @@ def calibrate(
     return ExitCode.OK
 
 
-def _task(index: Index, questions: Path | None) -> Task:
+def _task(index: "Index", questions: Path | None) -> "Task":
     import tempfile
     from dataclasses import asdict
 
@@ -186,7 +184,7 @@ def _task(index: Index, questions: Path | None) -> Task:
         return known_item_task(load_questions(path), index)
 
 
-def _pairs(searcher: Searcher, task: Task, question: str) -> list[Pair]:
+def _pairs(searcher: "Searcher", task: "Task", question: str) -> "list[Pair]":
     from ragcli.evaluate.fit_probability import Pair
 
     relevant = task.qrels[question]
@@ -196,7 +194,7 @@ def _pairs(searcher: Searcher, task: Task, question: str) -> list[Pair]:
     ]
 
 
-def _cross_checked(pairs: Sequence[Sequence[Pair]], case: Case) -> tuple[float, float]:
+def _cross_checked(pairs: "Sequence[Sequence[Pair]]", case: "Case") -> tuple[float, float]:
     """Expected calibration error and AUROC of pairs, each judged by a fit that did not see its question."""
     from ragcli.evaluate.fit_probability import auroc, expected_calibration_error, fit
     from ragcli.retrieve.probability import SIGNALS, Calibration

@@ -1,7 +1,5 @@
 """``ragcli open``: open the file behind a hit at its place."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """``ragcli optimize``: make search of a large index fast."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

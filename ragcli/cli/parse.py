@@ -1,7 +1,5 @@
 """``ragcli parse``: what the loader sees."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from pathlib import Path
@@ -63,7 +61,7 @@ def parse(
     return _write_blocks(env, document)
 
 
-def _load_file(path: Path, options: LoadOptions) -> Document:
+def _load_file(path: Path, options: "LoadOptions") -> "Document":
     """Load one file in the sandbox; UsageError when it does not exist, LoadError when it cannot be read."""
     from ragcli.ingest.sandbox.limits import Limits
     from ragcli.ingest.sandbox.pool import Request, Sandbox
@@ -79,7 +77,7 @@ def _load_file(path: Path, options: LoadOptions) -> Document:
     return outcome
 
 
-def _write_text(document: Document) -> ExitCode:
+def _write_text(document: "Document") -> ExitCode:
     """Print the extracted text and nothing else: the offsets of spans count its characters."""
     from ragcli.render.visible import visible_lines
 
@@ -88,7 +86,7 @@ def _write_text(document: Document) -> ExitCode:
     return ExitCode.OK
 
 
-def _write_blocks(env: Env, document: Document) -> ExitCode:
+def _write_blocks(env: Env, document: "Document") -> ExitCode:
     """Print the size of each page, then each block with its kind, place and beginning."""
     from ragcli.render import write_json
     from ragcli.render.visible import visible
@@ -126,7 +124,7 @@ def _write_blocks(env: Env, document: Document) -> ExitCode:
     return ExitCode.OK
 
 
-def _write_chunks(env: Env, document: Document, model: str | None, options: ChunkOptions | None) -> ExitCode:
+def _write_chunks(env: Env, document: "Document", model: str | None, options: "ChunkOptions | None") -> ExitCode:
     """Print every passage with its place, size in tokens and heading path."""
     from ragcli.ingest.chunk import ChunkOptions, chunk
     from ragcli.models.open import open_query_encoder

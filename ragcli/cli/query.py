@@ -1,7 +1,5 @@
 """``ragcli query``: search by meaning and by words."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from ragcli.retrieve.engine import Searcher, SearchOptions
     from ragcli.types import Mode, Results
 
-_MODES: tuple[Mode, ...] = ("hybrid", "dense", "keyword")
+_MODES: "tuple[Mode, ...]" = ("hybrid", "dense", "keyword")
 _STDIN_NAME = "(stdin)"
 
 
@@ -202,7 +200,7 @@ def _format(env: Env, given: str | None, *, jsonl: bool, paths: bool, null: bool
     return chosen
 
 
-def _mode(given: str) -> Mode:
+def _mode(given: str) -> "Mode":
     """Return the mode of that name; UsageError for an unknown one."""
     for mode in _MODES:
         if given == mode:
@@ -218,7 +216,7 @@ def _seconds(text: str) -> float:
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
-def _answer(env: Env, text: str, files: Sequence[Path], options: SearchOptions, look: _Look) -> ExitCode:
+def _answer(env: Env, text: str, files: Sequence[Path], options: "SearchOptions", look: _Look) -> ExitCode:
     """Answer one question, or each line of stdin."""
     from ragcli.render import write_results
     from ragcli.render.terminal import color_wanted, terminal_width
@@ -245,7 +243,7 @@ def _answer(env: Env, text: str, files: Sequence[Path], options: SearchOptions, 
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
 
 
-def _answer_lines(env: Env, searcher: Searcher, files: Sequence[Path], look: _Look) -> ExitCode:
+def _answer_lines(env: Env, searcher: "Searcher", files: Sequence[Path], look: _Look) -> ExitCode:
     """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
     from ragcli.render import results_record, write_json_line
 
@@ -265,7 +263,7 @@ def _answer_lines(env: Env, searcher: Searcher, files: Sequence[Path], look: _Lo
 
 
 @contextmanager
-def _opened(env: Env, files: Sequence[Path], options: SearchOptions) -> Iterator[Index]:
+def _opened(env: Env, files: Sequence[Path], options: "SearchOptions") -> "Iterator[Index]":
     """Open the named index, or one made of ``files`` in a temporary folder for this query alone."""
     from ragcli.index.reader import open_index
 
@@ -295,7 +293,7 @@ def _stdin_file(folder: Path) -> Path:
     return path
 
 
-def _search(searcher: Searcher, text: str, files: Sequence[Path]) -> Results:
+def _search(searcher: "Searcher", text: str, files: Sequence[Path]) -> "Results":
     """Search, and make what the results say about an index fit the ``files`` that it was made of."""
     results = searcher.search(text)
     if files and not results.searched:

@@ -1,7 +1,5 @@
 """``ragcli remove``: take files or folders out of the index."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

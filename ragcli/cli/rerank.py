@@ -1,7 +1,5 @@
 """``ragcli rerank``: a stage in a pipe."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """``ragcli show``: the text behind a hit."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

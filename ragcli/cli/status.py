@@ -1,7 +1,5 @@
 """``ragcli status``: which index, what is in it, what is not."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from pathlib import Path
@@ -48,7 +46,7 @@ def status(env: Env) -> ExitCode:
     return ExitCode.OK if record["exists"] else ExitCode.NOT_FOUND
 
 
-def _index_record(index: Index, folder: Path) -> dict[str, Any]:
+def _index_record(index: "Index", folder: Path) -> dict[str, Any]:
     catalog = index.catalog
     reasons: Counter[str] = Counter()
     failed = 0
@@ -77,7 +75,7 @@ def _index_record(index: Index, folder: Path) -> dict[str, Any]:
     }
 
 
-def _search_record(index: Index) -> dict[str, Any]:
+def _search_record(index: "Index") -> dict[str, Any]:
     """How dense search works and with which recall; ``newer`` chunks are searched exactly beside it."""
     if index.settings.store:
         return {"kind": "store"}

@@ -1,7 +1,5 @@
 """``ragcli export`` and ``ragcli import``: an index as one file."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``ragcli verify`` and ``ragcli repair``: find what is wrong with an index, and rebuild it."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 
