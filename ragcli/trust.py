@@ -18,8 +18,8 @@ from ragcli.errors import RagcliError
 # What any file may set, to any value: how to search, how to show, which files below a folder are left out. Every other
 # option needs trust.
 _OPTIONS = """
-    all_ after before budget candidates chat chunk_overlap chunk_size chunks compare context context_tokens count debug
-    deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
+    all_ after before budget cache candidates chat chunk_overlap chunk_size chunks compare context context_tokens count
+    debug deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
     max_file_size min_prob mode not_indexed null offline password path paths plan quiet rerank seed stage stream
     strict text type_ unique verbose wait whole
 """

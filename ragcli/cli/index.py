@@ -212,7 +212,7 @@ def _sync(env: Env, roots: Sequence[Path], options: "SyncOptions", *, wait: bool
 
     try:
         with progress_bar(quiet=env.quiet) as bar:
-            summary = sync(env.index_folder(), roots, options, partial(_show_progress, bar), env.on_wait(wait))
+            summary = sync(env.index_folder(), roots, options, partial(show_progress, bar), env.on_wait(wait))
     except KeyboardInterrupt:
         env.say("stopped: what is finished is in the index, and the next run goes on from there")
         raise
@@ -312,7 +312,7 @@ def _why(failure: "Skipped") -> str:
     return f"{failure.reason}: {failure.detail}" if failure.detail else str(failure.reason)
 
 
-def _show_progress(bar: "ProgressBar", progress: "Progress") -> None:
+def show_progress(bar: "ProgressBar", progress: "Progress") -> None:
     """Show chunks done out of those expected, were the rest of the files as rich in chunks as those read so far."""
     share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
     expected = progress.chunks_found / share if share else 0.0

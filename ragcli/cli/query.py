@@ -3,8 +3,9 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -61,6 +62,12 @@ def query(
             help="Search these files or folders, or stdin, without an index.",
         ),
     ] = None,
+    cache: Annotated[
+        bool,
+        typer.Option(
+            "--cache/--no-cache", help="Keep what --in read for the next question.", rich_help_panel="Results"
+        ),
+    ] = True,
     path: Annotated[
         list[str] | None,
         typer.Option(
@@ -171,7 +178,7 @@ def query(
     )
     if files and not in_:
         raise UsageError(f"unexpected argument {str(files[0])!r}", "put the question in quotes, or files after --in")
-    return _answer(env, text, [*(in_ or ()), *(files or ())], options, look)
+    return _answer(env, text, [*(in_ or ()), *(files or ())], options, look, cache=cache)
 
 
 class _Look(NamedTuple):
@@ -216,7 +223,9 @@ def _seconds(text: str) -> float:
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
-def _answer(env: Env, text: str, files: Sequence[Path], options: "SearchOptions", look: _Look) -> ExitCode:
+def _answer(
+    env: Env, text: str, files: Sequence[Path], options: "SearchOptions", look: _Look, *, cache: bool
+) -> ExitCode:
     """Answer one question, or each line of stdin."""
     from ragcli.render import write_results
     from ragcli.render.terminal import color_wanted, terminal_width
@@ -224,7 +233,7 @@ def _answer(env: Env, text: str, files: Sequence[Path], options: "SearchOptions"
 
     if text == "-" and Path("-") in files:
         raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
-    with _opened(env, files, options) as index:
+    with _opened(env, files, options, cache=cache) as index:
         searcher = Searcher(index, options)
         if text == "-":
             return _answer_lines(env, searcher, files, look)
@@ -263,34 +272,32 @@ def _answer_lines(env: Env, searcher: "Searcher", files: Sequence[Path], look: _
 
 
 @contextmanager
-def _opened(env: Env, files: Sequence[Path], options: "SearchOptions") -> "Iterator[Index]":
-    """Open the named index, or one made of ``files`` in a temporary folder for this query alone."""
+def _opened(env: Env, files: Sequence[Path], options: "SearchOptions", *, cache: bool) -> "Iterator[Index]":
+    """Open the named index, or one made of ``files``, which the cache keeps for the next question."""
     from ragcli.index.reader import open_index
 
     if not files:
         with open_index(env.existing_index(), options.mode) as index:
             yield index
         return
-    import tempfile  # 2 ms that a question to an index need not pay
+    from ragcli.cli.index import show_progress
+    from ragcli.ingest.options import SyncOptions
+    from ragcli.ingest.scratch import scratch_index
+    from ragcli.render.progress import progress_bar
 
-    from ragcli.ingest.sync import SyncOptions, sync
-
-    with tempfile.TemporaryDirectory(prefix="ragcli-") as folder:
-        roots = [_stdin_file(Path(folder)) if str(path) == "-" else path for path in files]
-        summary = sync(Path(folder) / "index", roots, SyncOptions(offline=env.offline))
+    paths = [path for path in files if str(path) != "-"]
+    text = sys.stdin.buffer.read() if len(paths) < len(files) else None
+    with ExitStack() as stack:
+        with progress_bar(quiet=env.quiet) as bar:
+            folder, summary = stack.enter_context(
+                scratch_index(
+                    paths, text, f"{_STDIN_NAME}.txt", options=SyncOptions(offline=env.offline), cache=cache,
+                    report=partial(show_progress, bar),
+                )
+            )  # fmt: skip
         for failure in summary.failures:
             env.say(f"failed: {failure.path}: {failure.reason}")
-        with open_index(Path(folder) / "index", options.mode) as index:
-            yield index
-
-
-def _stdin_file(folder: Path) -> Path:
-    import shutil
-
-    path = folder / f"{_STDIN_NAME}.txt"
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return path
+        yield stack.enter_context(open_index(folder, options.mode))
 
 
 def _search(searcher: "Searcher", text: str, files: Sequence[Path]) -> "Results":

@@ -130,3 +130,22 @@ def test_models_shows_the_default_with_its_published_digest(ragcli):
     record = json.loads(ragcli("models", "show", "all-MiniLM-L6-v2", "--json").stdout)
     assert record["sha256"] == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     assert (record["dimension"], record["window"], record["runtime"]) == (384, 256, "numpy")
+
+
+def test_files_after_in_are_kept_for_the_next_question_unless_told_not_to(ragcli, tmp_path):
+    (tmp_path / "clock.txt").write_text("The tower clock strikes thirteen on market days.\n")
+    cache = tmp_path / "cache"
+
+    def ask(*more: str) -> str:
+        done = ragcli("query", "tower clock", *more, "--in", "clock.txt", cwd=tmp_path, XDG_CACHE_HOME=str(cache))
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    found = ask("--no-cache")
+    assert not list(cache.glob("ragcli/query-in/*"))
+    assert ask() == found
+    (kept,) = cache.glob("ragcli/query-in/*/index/catalog.sqlite3")
+    assert ask() == found
+    (tmp_path / "clock.txt").write_text("The tower clock strikes twice, at noon.\n")
+    assert "twice, at noon" in ask()
+    assert list(cache.glob("ragcli/query-in/*/index/catalog.sqlite3")) == [kept]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,3 +98,29 @@ except Exception as error:
 """)
     assert done.stdout.startswith("ModelUnavailable onnxruntime cannot be loaded: ")
     assert "--reranker ragcli-reranker" in done.stdout
+
+
+def test_onnxruntime_leaves_nothing_behind_and_opens_no_socket(tmp_path):
+    """It would write an identifier of the device, and send events from C++, which Python cannot refuse."""
+    code = (
+        "import os, sys\n"
+        "from ragcli.models.open import open_reranker\n"
+        "from ragcli.models.resolve import resolve_reranker\n"
+        "open_reranker(resolve_reranker('default')).scores('a', ['b'])\n"
+        "assert 'onnxruntime' in sys.modules\n"
+        "from pathlib import Path\n"
+        "links = []\n"
+        "for fd in list(Path('/proc/self/fd').iterdir()):\n"
+        "    try:\n"
+        "        links.append(os.readlink(fd))\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "print([link for link in links if link.startswith('socket:') or 'onnxruntime.db' in link])\n"
+    )
+    # under a test runner or in CI it holds back by itself: this is a user's environment
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.strip() == "[]"
+    assert [path.name for path in (tmp_path / ".cache").iterdir()] == ["ragcli"]

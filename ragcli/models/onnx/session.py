@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,10 @@ from ragcli.errors import ModelUnavailable
 from ragcli.models.numpy.transformer import cpus
 
 _SEGMENTS = "token_type_ids"
+# Importing onnxruntime (1.32) on Linux writes an identifier of the device into the cache folder and starts to send
+# events from C++, which Python cannot refuse. disable_telemetry_events() comes too late for both: only the environment
+# at import turns them off (onnxruntime's pull request 27379; the second name was that of 29843).
+_NO_TELEMETRY = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
 
 
 class Session:
@@ -60,6 +65,7 @@ class Session:
         return [found[place] for place in range(len(inputs))]
 
     def _open(self) -> Any:  # noqa: ANN401 (naming the class costs its import)
+        os.environ.update(_NO_TELEMETRY)
         try:
             import onnxruntime  # 25 ms of processor time
         except ImportError as error:
