@@ -335,3 +335,13 @@ def test_columns_that_are_written_line_by_line_are_read_one_after_the_other():
         for x, line in zip((60, 330), lines, strict=True)
     ]
     assert read(draw([page])).text == f"{' '.join(left)}\n\n{' '.join(right)}"
+
+
+def test_rows_know_the_columns_of_their_table():
+    rows = [("Part", "Load", "Keeper"), *((f"Leaf {n}", f"{n} tons", f"Quist {n}") for n in range(5))]
+    page = [
+        (x, 700 - 18 * at, cell) for at, row in enumerate(rows) for x, cell in zip((72, 250, 400), row, strict=True)
+    ]
+    blocks = read(draw([[(72, 740, "The table is below."), *page]])).blocks
+    assert [block.kind for block in blocks] == ["paragraph", *["row"] * 6]
+    assert [block.columns for block in blocks[1:]] == ["", *["Part Load Keeper"] * 5]

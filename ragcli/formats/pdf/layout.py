@@ -131,14 +131,19 @@ def _are_columns(run: list[list[Line]]) -> bool:
 def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
     """Group the lines of a page (or of a part of it) into paragraphs of running text.
 
-    A line that had room for the next word and still ended there keeps its line break: an address, a table row, verse.
+    A line that had room for the next word and still ended there keeps its line break: an address, verse. Rows of a
+    table are of kind "row", one per line.
     ``words`` is the document's vocabulary for words broken over lines.
     """
     pitch = _pitches(lines)
     edges = _right_edges(lines)
+    rows = {
+        at + side for at, (above, below) in enumerate(pairwise(lines)) if _are_rows(above, below) for side in (0, 1)
+    }
     groups: list[list[int]] = []
     for number in range(len(lines)):
-        if groups and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
+        is_apart = bool(groups) and (number in rows) != (groups[-1][-1] in rows)
+        if groups and not is_apart and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
             groups[-1].append(number)
         else:
             groups.append([number])
@@ -148,6 +153,7 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
         for above, below in pairwise(group):
             text = _append(text, lines[above], lines[below], edges[above], words)
         kind: BlockKind = "list" if _is_item(lines[group[0]].text) else "paragraph"
+        kind = "row" if group[0] in rows else kind
         found.append(Paragraph(text.rstrip("\u00ad"), kind, lines[group[0]].size))
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pypdfium2
 
 from ragcli.errors import LoadError
-from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, is_title
+from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, header_line, is_title
 from ragcli.formats.embedded import add_embedded
 from ragcli.formats.pdf import ocr
 from ragcli.formats.pdf.annotations import attached_files
@@ -198,7 +198,17 @@ def _add_lines(
     last: str,
 ) -> str:
     """Append lines as paragraphs; ``last`` is the text of the block before them, and the last one's is returned."""
+    table: str | None = None  # the names of the columns of the table on the page, "" for none
     for paragraph in paragraphs(lines, words):
+        if paragraph.kind == "row":
+            found = paragraph.text.split("\n")
+            if table is None:
+                table = "" if any(map(str.isdigit, found[0])) else header_line([found[0]])
+                builder.add(found.pop(0), "row", page=page, headings=headings)
+            for row in found:
+                builder.add(row, "row", page=page, headings=headings, separator="\n", columns=table)
+            last = ""
+            continue
         # A sentence that goes on over the page break reads on in the text too, though each page has its own block.
         separator = " " if last and paragraph.kind == "paragraph" and reads_on(last, paragraph.text) else "\n\n"
         builder.add(paragraph.text, paragraph.kind, page=page, headings=headings, separator=separator)
