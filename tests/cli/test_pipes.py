@@ -15,6 +15,7 @@ import pytest
 
 from ragcli.errors import IndexNotFound
 from ragcli.index.reader import open_index
+from ragcli.retrieve import DEFAULT_CANDIDATES
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_docs"
 
@@ -64,7 +65,7 @@ def test_explain_adds_the_rank_and_score_in_each_list_behind_a_tab(shell, questi
     hits = json.loads(shell(f"ragcli query '{question}' --json").stdout)["hits"]
     plain = shell(f"ragcli query '{question}'").stdout.splitlines()
     done = shell(f"ragcli query '{question}' --explain")
-    assert done.stderr.startswith("reranked 6 of 6 candidates in ")
+    assert done.stderr.startswith(f"reranked {DEFAULT_CANDIDATES} of {DEFAULT_CANDIDATES} candidates in ")
     assert len(done.stderr.splitlines()) == 1
     lines = done.stdout.splitlines()
     assert [line.split("\t")[0] for line in lines] == plain
