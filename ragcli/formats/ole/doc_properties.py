@@ -244,7 +244,7 @@ class Lists:
 
     levels: dict[int, list[_Level]] = field(default_factory=dict)  # by the identity of the list
     used: list[int] = field(default_factory=list)  # identity of the list with each number, from 1
-    starts: dict[tuple[int, int], int] = field(default_factory=dict)  # where a use starts anew, by number and level
+    starts: dict[tuple[int, int], int] = field(default_factory=dict)  # where a use starts again, by number and level
     counters: dict[int, list[int | None]] = field(default_factory=dict)
 
     def label(self, number: int, level: int) -> str:
