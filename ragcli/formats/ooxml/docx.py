@@ -38,6 +38,7 @@ _TEXT = {qn("w:t"), qn("m:t")}
 _MARKS = {qn("w:tab"): " ", qn("w:ptab"): " ", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
 _EQUATIONS = {qn("m:oMath"), qn("m:oMathPara")}
 _R, _SDT, _CHUNK, _DRAWING = qn("w:r"), qn("w:sdt"), qn("w:altChunk"), qn("w:drawing")
+_TEXT_MARK = b"<w:t"  # a part without it has no text
 _BLIP = "{http://schemas.openxmlformats.org/drawingml/2006/main}blip"
 _CHART = "{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"
 _DIAGRAM = "{http://schemas.openxmlformats.org/drawingml/2006/diagram}relIds"
@@ -154,9 +155,14 @@ class _Reader:
 
     def _add_running(self, kind: str) -> None:
         seen: set[str] = set()
-        for relation in self._document.part.rels.values():
-            if relation.reltype.rpartition("/")[2] == kind and not relation.is_external:
-                for element in _body(parse_xml(relation.target_part.blob)):
+        sources = {
+            relation.target_part.blob: None  # each once: every section may have its own copy
+            for relation in self._document.part.rels.values()
+            if relation.reltype.rpartition("/")[2] == kind and not relation.is_external
+        }
+        for source in sources:
+            if _TEXT_MARK in source:
+                for element in _body(parse_xml(source)):
                     text = _cell_text(element) if element.tag == _TBL else _paragraph_text(element)
                     if text not in seen and not _PAGE_NUMBER.match(text):
                         self.builder.add(text, headings=() if kind == "header" else None)
@@ -200,6 +206,8 @@ class _Reader:
 
     def _add_beside(self, element: Element) -> None:
         """Comments on an element, and the charts, diagrams and pictures in it."""
+        if next(element.iter(qn("w:commentReference"), _DRAWING, qn("w:object")), None) is None:  # nearly always
+            return
         for reference in element.iter(qn("w:commentReference")):
             comment = self._comments.pop(reference.get(qn("w:id")), "")
             self.builder.add(f"Comment: {comment}" if comment else "")
@@ -341,6 +349,8 @@ def _description(node: Element) -> str:
 
 def _boxes(element: Element) -> Iterator[Element]:
     """The text boxes that hang on a paragraph, outermost only."""
+    if next(element.iter(_BOX), None) is None:
+        return
     for child in element:
         if child.tag == _BOX:
             yield child

@@ -243,6 +243,8 @@ def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[s
 
 def _are_rows(above: Line, below: Line) -> bool:
     """True for two rows of a table: behind a gap both have a piece that begins at the same place."""
+    if not above.cells or not below.cells:
+        return False
     near = 0.8 * max(above.size, below.size)
     return any(abs(one - other) < near for one in above.cells for other in below.cells)
 

@@ -70,7 +70,7 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         raise LoadError(Reason.DAMAGED, str(error)) from error
     try:
         text_page = page.get_textpage()
-        lines = merge_segments(unweave(_segments(text_page)))
+        lines = merge_segments(_segments(text_page))
         beside = read_annotations(document, page)
         if beside.fields:
             lines = place_fields(lines, beside.fields)
@@ -187,7 +187,7 @@ def _cut_at_gaps(
             waiting += (number - 2, number - 1, number + 1, number + 2)
     if not cut:
         return segments
-    return [piece for number, line in enumerate(segments) for piece in cut.get(number, [line])]
+    return unweave([piece for number, line in enumerate(segments) for piece in cut.get(number, [line])])
 
 
 def _cells(handle: pdfium.FPDF_TEXTPAGE, line: Line, part: str, position: int, measures: _Measures) -> list[Line]:
