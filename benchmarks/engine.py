@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -26,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.encoding import overlap, sentence_transformers, start, texts
-from benchmarks.harness import Command, Sample, figures, print_table, run_rounds, spread
+from benchmarks.harness import Command, Sample, figures, print_table, run_rounds
 from benchmarks.results import write_result
-from ragcli.models.files import ModelFiles
+from ragcli.models.files import SHIPPED_RERANKER, ModelFiles
 
 NUMPY, NAIVE = "numpy, float32", "model.encode(list)"
 CANDIDATES = (6, 10, 20, 50)
@@ -111,24 +110,26 @@ def reranking(rounds: int) -> dict[str, Any]:
     from ragcli.models.packaged import RERANKER
     from ragcli.models.resolve import resolve_reranker
 
-    names = (RERANKER.name, "ragcli-reranker")
+    names = (RERANKER.name, SHIPPED_RERANKER)
     models = {name: open_reranker(resolve_reranker(name)) for name in names}
     passages = [f"{i} " + "the question is read together with the passage " * 19 for i in range(max(CANDIDATES))]
-    warm: dict[str, list[float]] = {f"{name}, {count}": [] for name in names for count in CANDIDATES}
+    warm: dict[str, list[Sample]] = {f"{name}, {count}": [] for name in names for count in CANDIDATES}
     for turn in range(-1, rounds):
         for count in CANDIDATES:
             for name, model in models.items():
-                began = time.perf_counter()
+                wall, spent = time.perf_counter(), time.process_time()
                 model.scores("how is a question read?", passages[:count])
+                wall, spent = time.perf_counter() - wall, time.process_time() - spent
                 if turn >= 0:
-                    warm[f"{name}, {count}"].append(time.perf_counter() - began)
-    for key, seconds in warm.items():
-        print(f"{key:44} {statistics.median(seconds):.3f} s")
+                    warm[f"{name}, {count}"].append(Sample(wall, spent, 0.0))
+    against = f"{SHIPPED_RERANKER}, {min(CANDIDATES)}"
+    table = figures(warm, against)
+    print_table(table, against)
     commands = {name: Command([sys.executable, "-c", PAIR.format(name)]) for name in names}
     commands["import numpy"] = Command([sys.executable, "-c", "import numpy"])
     cold = figures(run_rounds(commands, rounds), "import numpy")
     print_table(cold, "import numpy")
-    return {"warm": {key: spread(seconds) for key, seconds in warm.items()}, "one pair in a fresh process": cold}
+    return {"warm": table, "one pair in a fresh process": cold}
 
 
 def default_files() -> ModelFiles:

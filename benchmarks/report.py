@@ -183,16 +183,10 @@ def engine(found: dict[str, Any]) -> Iterator[str]:
         cells = [one["tokens a processor second"], one["least cosine"], one["overlap of the ten nearest"]]
         lines.append(f"| {name} | {share(one['cpu ratio'])} | {' | '.join(map(str, cells))} |")
     yield "\n".join(lines) + "\n"
-    yield "Reranking so many passages of 180 tokens, warm, in seconds by the clock:\n"
-    yield (
-        "\n".join(
-            ["| reranker, candidates | seconds |", "|---|---|"]
-            + [f"| {name} | {seconds(one)} |" for name, one in ranking["warm"].items()]
-        )
-        + "\n"
-    )
+    yield "Reranking so many passages of 180 tokens, warm:\n"
+    yield table(ranking["warm"], "the smallest", slower="times", memory=False)
     yield "One pair in a fresh process:\n"
-    yield table(ranking["one pair in a fresh process"], "import numpy", slower="times")
+    yield table(ranking["one pair in a fresh process"], "import numpy", slower="times", memory=False)
 
 
 def pdf(found: dict[str, Any]) -> Iterator[str]:
