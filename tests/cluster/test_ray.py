@@ -138,7 +138,7 @@ def test_where_a_node_has_a_gpu_it_embeds_what_the_others_read(two, docs, tmp_pa
         process = start(tmp_path, few, "--json", "--engine", "ray", "--address", two.address)
         seen = set()
         while process.poll() is None:
-            seen.update(with_gpu.processes("ray::MapWorker(MapBatches(Store"))
+            seen.update(with_gpu.processes("ray::MapWorker(MapBatches(EmbedStage"))
             time.sleep(0.2)
         there = summary(ended(process))
         assert len(seen) == 1
