@@ -249,7 +249,7 @@ sys.exit(main())
 
 
 def test_a_reranker_too_large_for_the_memory(notes, tmp_path):
-    arguments = ["query", "boats", "--home", str(tmp_path / "home")]
+    arguments = ["query", "boats", "--home", str(tmp_path / "home"), "--reranker", "ragcli-reranker"]
     run = [sys.executable, "-c", LITTLE_MEMORY, *arguments]
     done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=120)
     assert_one_line(done, 2, "MiB of memory, 1 are free", "--no-rerank")

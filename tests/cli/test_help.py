@@ -244,7 +244,7 @@ def completions(ragcli, line: str, **variables: str) -> set[str]:
 def test_completion_knows_commands_options_indexes_and_formats(ragcli, sample_home):
     home = {"RAGCLI_HOME": str(sample_home)}
     assert completions(ragcli, "ragcli re") == {"rerank", "remove", "repair"}
-    assert completions(ragcli, "ragcli query x --no") == {"--no-rerank"}
+    assert completions(ragcli, "ragcli query x --no") == {"--no-rerank", "--no-cache"}
     assert "samples" in completions(ragcli, "ragcli query x --index ", **home)
     assert "samples" in completions(ragcli, "ragcli -i ", **home)
     assert completions(ragcli, "ragcli query x --format vim") == {"vimgrep"}

@@ -31,12 +31,12 @@ FILES = 256  # eight groups and more: a run that lasts long enough to be in the 
 
 
 def assert_same(folder, other):
-    """The same documents and passages letter for letter, nothing lost and nothing doubled; vectors to 1e-3."""
+    """The same documents and passages letter for letter, nothing lost and nothing doubled; vectors to 3e-3, as bfloat16 has them."""
     (found, not_indexed), (wanted, also_not) = contents(folder), contents(other)
     assert found.keys() == wanted.keys()
     for path in wanted:
         assert found[path][:2] == wanted[path][:2]
-        np.testing.assert_allclose(found[path][2], wanted[path][2], atol=1e-3)
+        np.testing.assert_allclose(found[path][2], wanted[path][2], atol=3e-3)
     assert not_indexed == also_not
     assert verify(folder).faults == ()
     assert not [path for path in folder.iterdir() if path.name.startswith("staging")]
