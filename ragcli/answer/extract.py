@@ -16,7 +16,7 @@ from ragcli.types import Answer, Citation, Hit, Question, Results, Span
 
 # Below this probability, the documents count as not holding an answer. It is low because it was fitted on unanswerable
 # questions about the subject of the documents. See docs/ranking.md.
-DEFAULT_THRESHOLD = 0.12
+DEFAULT_THRESHOLD = 0.093
 
 _PASSAGES = 3  # whose sentences are candidates
 _QUOTES = 3
