@@ -31,7 +31,7 @@ FILES = 256  # eight groups and more: a run that lasts long enough to be in the 
 
 
 def assert_same(folder, other):
-    """The same documents and passages letter for letter, nothing lost and nothing doubled; vectors to 3e-3, as bfloat16 has them."""
+    """The same documents and passages letter for letter, none lost or doubled; vectors to 3e-3 (bfloat16)."""
     (found, not_indexed), (wanted, also_not) = contents(folder), contents(other)
     assert found.keys() == wanted.keys()
     for path in wanted:
