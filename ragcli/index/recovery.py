@@ -29,7 +29,9 @@ def refuse_foreign(folder: Path) -> None:
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
     expected = {*LOCK_FILES, REBUILD}
-    if any(not entry.name.startswith(".") and entry.name not in expected for entry in folder.iterdir()):
+    found = any(not entry.name.startswith(".") and entry.name not in expected for entry in folder.iterdir())
+    # Looked at again: another process may have begun the index since, and its catalog is the first of its files.
+    if found and not (folder / CATALOG).exists():
         raise UsageError(
             f"{folder} holds other files and no index", "name a folder that is new or empty: --index NAME or PATH"
         )
