@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.spans import Edge, cells_by_edges, spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.spans import Edge, cells_by_edges
+from ragcli.formats.tables import add_rows, spread
 from ragcli.types import Document, Reason
 
 _TOKEN = re.compile(
@@ -402,7 +402,7 @@ class _Reader:
 
     def _end_table(self) -> None:
         if self._table:
-            add_rows(self._builder, map(plain_row, spread(cells_by_edges(self._table))))
+            add_rows(self._builder, spread(cells_by_edges(self._table)))
             self._table.clear()
             self._in_list = False
 

@@ -96,6 +96,12 @@ class Grid:
         return found
 
 
+def spread(rows: Iterable[Iterable[Cell]]) -> Iterator[Row]:
+    """The rows of a table that hold only the first cell of each merged area."""
+    grid = Grid()
+    return map(grid.row, rows)
+
+
 def plain_row(cells: list[str]) -> Row:
     """A row without merged cells."""
     return Row(cells, cells)

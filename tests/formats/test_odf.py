@@ -198,7 +198,8 @@ def test_merged_headers_name_the_columns_below_them():
         + row(COVERED, cell("12"), cell("13"))
     )
     assert found == [
-        "Region | Sales new | Sales old",
+        "Region | Sales",
+        "Region | new | old",
         "Region: North | Sales new: 10 | Sales old: 11",
         "Region: North | Sales new: 12 | Sales old: 13",
     ]

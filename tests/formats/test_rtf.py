@@ -149,7 +149,8 @@ def test_merged_cells_are_told_by_their_edges_or_by_their_flags():
         + table_row(["South", "11", "12"], r"\cellx100\cellx200\cellx300")
     )
     assert text(body) == [
-        "Region | Sales new | Sales old",
+        "Region | Sales",
+        "Region | new | old",
         "Region: North | Sales new: 10",
         "Region: South | Sales new: 11 | Sales old: 12",
     ]

@@ -17,8 +17,7 @@ from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.odf.sheets import ROW, TABLE, add_sheets, cells_of
 from ragcli.formats.odf.styles import OUTLINE, Counters, Styles, number_of, q
 from ragcli.formats.odf.text import BOXES, COMMENT, NOT_TEXT, NOTE, H, P, describe, flat_text, inline
-from ragcli.formats.spans import spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.tables import add_rows, spread
 from ragcli.types import Document, Reason
 
 _DAMAGE = (*ZIP_ERRORS, SyntaxError, AttributeError, LookupError, TypeError, RecursionError)
@@ -179,7 +178,7 @@ class _Writer:
                 self._add_list(element)
             elif tag == TABLE:
                 rows = (cells_of(row, self._styles) for row in _rows(element))
-                add_rows(self._builder, map(plain_row, spread(rows)), self._page, self._headings)
+                add_rows(self._builder, spread(rows), self._page, self._headings)
                 self._in_list = False
             elif tag in (NOTE, COMMENT):
                 self._add(describe(element, self._styles))
@@ -236,7 +235,7 @@ class _Writer:
             self._add(f"Chart: {', '.join(filter(None, titles))}" if any(titles) else "")
             for table in chart.iterchildren(TABLE):
                 rows = (cells_of(row, self._styles) for row in _rows(table))
-                add_rows(self._builder, map(plain_row, spread(rows)), self._page, self._headings)
+                add_rows(self._builder, spread(rows), self._page, self._headings)
 
     def _is_hidden(self, element: Element) -> bool:
         if element.tag != _SECTION:

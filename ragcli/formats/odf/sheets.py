@@ -13,9 +13,9 @@ from lxml.etree import _Element as Element
 from ragcli.formats.blocks import TextBuilder
 from ragcli.formats.odf.styles import Styles, number_of, q
 from ragcli.formats.odf.text import P, flat_text
-from ragcli.formats.spans import MAX_COLUMNS, Cell, spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.tables import Cell, add_rows, spread
 
+_MAX_COLUMNS = 16_384  # of a table, Excel's own limit
 MAX_CELLS = 1_000_000  # with a value, in the whole document
 _MAX_VISITED = 50_000_000  # cells with and without a value
 _MAX_REPEATED = 100  # times that one row is repeated
@@ -42,12 +42,12 @@ def cells_of(row: Element, styles: Styles) -> list[Cell]:
         columns, rows = number_of(element, _COLUMNS), number_of(element, _ROWS)
         if not text and columns == rows == 1:  # a gap
             columns, repeated = repeated, 1
-        for _ in range(min(repeated, MAX_COLUMNS - width)):
-            cells.append(Cell(text, columns, rows))
+        for _ in range(min(repeated, _MAX_COLUMNS - width)):
+            cells.append(Cell(text, columns=columns, rows=rows))
             width += columns
         if text or rows > 1:
             filled = len(cells)
-        if width >= MAX_COLUMNS:
+        if width >= _MAX_COLUMNS:
             break
     return cells[:filled]
 
@@ -75,13 +75,13 @@ def add_sheets(builder: TextBuilder, data: bytes, styles: Styles) -> tuple[str, 
             number += 1
             boxes: list[str] = []
             rows = spread(_rows(events, element, styles, budget, boxes))
-            first = next((cells for cells in rows if any(cells)), None)
+            first = next((row for row in rows if any(row.once)), None)
             if element.get(_NAME, "").startswith(_LINKED):
                 for _ in rows:
                     pass
             elif first is not None:
                 builder.heading(element.get(_NAME, ""), 1, page=number)
-                add_rows(builder, map(plain_row, chain([first], rows)), number)
+                add_rows(builder, chain([first], rows), number)
             elif boxes:
                 builder.heading(element.get(_NAME, ""), 1, page=number)
             for text in boxes:

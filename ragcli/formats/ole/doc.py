@@ -22,8 +22,8 @@ from ragcli.formats.ole.doc_properties import (
     read_lists,
     read_styles,
 )
-from ragcli.formats.spans import Edge, cells_by_edges, spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.spans import Edge, cells_by_edges
+from ragcli.formats.tables import add_rows, spread
 from ragcli.types import Document, Reason
 
 _LONGEST_HEADING = 200
@@ -374,7 +374,7 @@ class _Writer:
         if table.row:
             table.rows.append((table.row, []))
         if table.rows:
-            add_rows(self._builder, map(plain_row, spread(cells_by_edges(table.rows))))
+            add_rows(self._builder, spread(cells_by_edges(table.rows)))
             self._in_list = False
 
 

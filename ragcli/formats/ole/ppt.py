@@ -11,8 +11,7 @@ from typing import NamedTuple
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, name_of
 from ragcli.formats.ole.container import Container
-from ragcli.formats.spans import Cell, spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.tables import Cell, add_rows, spread
 from ragcli.types import Document, Reason
 
 _LONGEST_HEADING = 200
@@ -320,7 +319,7 @@ class _Writer:
         headings = (name_of(heading),) if heading else ()
         for shape in _reading_order(shapes):
             if shape.cells:
-                add_rows(self._builder, map(plain_row, spread(_rows(shape.cells))), number, headings)
+                add_rows(self._builder, spread(_rows(shape.cells)), number, headings)
             elif shape is not title:
                 self._add_text(shape, number, headings)
         for comment in self._show.comments(record):
@@ -369,7 +368,7 @@ def _rows(cells: list[_Shape]) -> list[list[Cell]]:
         height = sum(1 for top in tops if cell.top <= top < max(cell.bottom, cell.top + 1))
         gaps = [gap for gap in range(ends[row], column) if (row, gap) not in covered]
         rows[row] += [Cell("")] * len(gaps)
-        rows[row].append(Cell(" ".join(_lines(cell.text)), width, height))
+        rows[row].append(Cell(" ".join(_lines(cell.text)), columns=width, rows=height))
         ends[row] = column + width
         covered.update((row + down, column + right) for down in range(1, height) for right in range(width))
     return rows

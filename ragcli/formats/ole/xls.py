@@ -18,8 +18,7 @@ from xlrd.sheet import Sheet
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.ole.container import Container
-from ragcli.formats.spans import Cell, spread
-from ragcli.formats.tables import add_rows, plain_row
+from ragcli.formats.tables import Cell, add_rows, spread
 from ragcli.types import Document, Reason
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
@@ -82,10 +81,10 @@ def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budg
             break
         rows.append(list(_cells(texts, row, merged, covered.get(row, ()))))
     filled = spread(rows)
-    first = next((cells for cells in filled if any(cells)), None)
+    first = next((row for row in filled if any(row.once)), None)
     if first is not None:  # the name of an empty sheet says nothing
         builder.heading(sheet.name, 1, page=number)
-        add_rows(builder, map(plain_row, chain([first], filled)), number)
+        add_rows(builder, chain([first], filled), number)
     return budget
 
 
@@ -108,7 +107,7 @@ def _cells(
     for column, text in enumerate(texts):
         if not any(first <= column < end for first, end in covered):
             rows, columns = merged.get((row, column), (1, 1))
-            yield Cell(text, max(1, columns), max(1, rows))
+            yield Cell(text, columns=max(1, columns), rows=max(1, rows))
 
 
 def _texts(book: Book, sheet: Sheet, row: int) -> list[str]:
