@@ -78,27 +78,6 @@ def span(
     return Block(filled[0].start, filled[-1].end, kind, page, headings, columns)
 
 
-def numeral(number: int, form: str) -> str:
-    """``number`` as list numbers are written: lowerLetter, upperLetter, lowerRoman, upperRoman, else in digits."""
-    if form in ("lowerLetter", "upperLetter") and 0 < number <= 26 * 30:
-        # aa follows z in lists, and bb follows aa
-        text = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 + 1)
-    elif form in ("lowerRoman", "upperRoman") and 0 < number < 4000:
-        text = ""
-        for value, sign in _ROMAN:
-            text += sign * (number // value)
-            number %= value
-    else:
-        return str(number)
-    return text.upper() if form.startswith("upper") else text
-
-
-_ROMAN = (
-    *((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"), (10, "x")),
-    *((9, "ix"), (5, "v"), (4, "iv"), (1, "i")),
-)
-
-
 class Blocks:
     """Collects blocks that are spans of a text that stands already, under the headings in force."""
 

@@ -8,18 +8,24 @@ _ROMAN = (
 )
 
 
-def written(number: int, numbering: str) -> str:
-    """``number`` in one of the formats "1", "a", "A", "i" and "I"."""
-    if numbering in ("a", "A") and number > 0:
+def numeral(number: int, form: str, *, doubled: bool = False) -> str:
+    """``number`` in one of the forms "a", "A", "i" and "I"; any other form is digits.
+
+    After z come aa, ab, ac, as in HTML and OpenDocument; ``doubled``: aa, bb, cc, as in Word.
+    """
+    if form in ("a", "A") and 0 < number <= (26 * 30 if doubled else 26**6):
         text = ""
-        while number:
-            number, rest = divmod(number - 1, 26)
-            text = chr(ord("a") + rest) + text
-    elif numbering in ("i", "I") and 0 < number < 4000:
+        if doubled:
+            text = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 + 1)
+        else:
+            while number:
+                number, rest = divmod(number - 1, 26)
+                text = chr(ord("a") + rest) + text
+    elif form in ("i", "I") and 0 < number < 4000:
         text = ""
         for value, letters in _ROMAN:
             text += letters * (number // value)
             number %= value
     else:
         return str(number)
-    return text.upper() if numbering.isupper() else text
+    return text.upper() if form.isupper() else text

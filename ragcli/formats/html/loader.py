@@ -16,7 +16,7 @@ from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, normalise
 from ragcli.formats.equations import lowered, raised
 from ragcli.formats.html.tree import FORMULA, Survey, drawing_text, parse, survey, tags, text_of, visit
-from ragcli.formats.lines import numeral
+from ragcli.formats.numbering import numeral
 from ragcli.formats.tables import Cell, Grid, Row, named_rows
 from ragcli.types import BlockKind, Document, Reason
 
@@ -187,16 +187,12 @@ class _Numbers:
         """The number of the next item, whose own attribute may set it."""
         number = _integer(value, self._next)
         self._next = number + self._step
-        return _numeral(number, self._kind)
+        return numeral(number, self._kind)
 
 
 def _integer(value: str | None, default: int) -> int:
     value = (value or "").strip()
     return int(value) if re.fullmatch(r"[+-]?\d{1,9}", value, re.ASCII) else default
-
-
-def _numeral(number: int, kind: str) -> str:
-    return numeral(number, {"a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}.get(kind, ""))
 
 
 def _alternative(node: LexborNode) -> str:

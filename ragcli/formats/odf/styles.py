@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from lxml.etree import _Element as Element
 
-from ragcli.formats.numbering import written
+from ragcli.formats.numbering import numeral
 
 _NAMESPACES = {
     name: f"urn:oasis:names:tc:opendocument:xmlns:{urn}:1.0"
@@ -164,5 +164,5 @@ class Counters:
         for other in range(max(1, level - own.shown + 1), level + 1):
             shape = styles.list_level(name, other)
             if shape.format:
-                parts.append(written(self.numbers.get(other, shape.start), shape.format))
+                parts.append(numeral(self.numbers.get(other, shape.start), shape.format))
         return f"{own.prefix}{'.'.join(parts)}{own.suffix}".strip() + " "

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ragcli.formats.numbering import written
+from ragcli.formats.numbering import numeral
 from ragcli.formats.spans import Edge
 
 _PAGE = 512
@@ -270,7 +270,9 @@ class Lists:
             elif other < len(levels):
                 count = counters[other]
                 start = levels[other].start
-                parts.append(written(start if count is None else count, _KINDS.get(levels[other].kind, "1")))
+                parts.append(
+                    numeral(start if count is None else count, _KINDS.get(levels[other].kind, "1"), doubled=True)
+                )
         return "".join(parts).strip() + " "
 
 

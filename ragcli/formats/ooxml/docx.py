@@ -22,7 +22,7 @@ from ragcli.formats.archive import ZIP_ERRORS
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, row_text
 from ragcli.formats.embedded import load_embedded
 from ragcli.formats.equations import lowered, office_math, raised
-from ragcli.formats.lines import numeral
+from ragcli.formats.numbering import numeral
 from ragcli.formats.ooxml.parts import chart_rows, diagram_texts, office_package, picture_name
 from ragcli.formats.tables import Cell, Grid, Row, add_rows
 from ragcli.types import Document, Reason
@@ -71,6 +71,8 @@ _SYMBOLS = dict(
         strict=True,
     )
 ) | dict(zip(range(0x61, 0x7B), "αβχδεφγηιϕκλμνοπθρστυϖωξψζ", strict=True))
+# Word's names of the forms of numbers
+_FORMS = {"lowerLetter": "a", "upperLetter": "A", "lowerRoman": "i", "upperRoman": "I"}
 _SYMBOLS |= dict(zip(range(0x41, 0x5B), "ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ", strict=True))
 _WINGDINGS = {
     0xFE: "☒",
@@ -468,7 +470,7 @@ class _Numbers:
             number = int(match[1]) - 1
             kind = "decimal" if form.is_legal or number not in levels else levels[number].form
             count = counts.get(number, 1)
-            return f"{count:02d}" if kind == "decimalZero" else numeral(count, kind)
+            return f"{count:02d}" if kind == "decimalZero" else numeral(count, _FORMS.get(kind, "1"), doubled=True)
 
         return " ".join(re.sub(r"%([1-9])", counted, form.text).split())
 
