@@ -1,4 +1,4 @@
-"""Old Excel files: one by LibreOffice (data/README.md), others written here record by record."""
+"""Old Excel files: two by LibreOffice (data/README.md), others written here record by record."""
 
 import gzip
 import struct
@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ole_files import compound
 
-SALES = gzip.decompress((Path(__file__).parent / "data" / "sales.xls.gz").read_bytes())
+SALES, FORMATS = (
+    gzip.decompress((Path(__file__).parent / "data" / f"{name}.xls.gz").read_bytes()) for name in ("sales", "formats")
+)
 
 
 def load(data: bytes, name: str = "a.xls"):
@@ -37,6 +39,12 @@ EXCEL_2 = record(0x0009, struct.pack("<2H", 2, 0x10)) + label(0, 0, b"Name") + l
 ) + label(1, 1, b"Leith") + record(0x000A)  # fmt: skip
 GLOBALS = record(0x0809, struct.pack("<4H2I", 0x0600, 5, 0x0DBB, 0x07CC, 0, 6))
 PASSWORD = record(0x002F, struct.pack("<3H", 1, 1, 1) + bytes(48))
+
+
+def test_numbers_are_what_the_sheet_shows():
+    assert load(FORMATS).text.splitlines()[-1] == (
+        "Price: € 1,234.50 | Shift: 30:15 | Phone: +33 123456789 | Loss: (0.5) | As text: 12 | Plain: 0.3"
+    )
 
 
 def test_sheets_are_pages_with_headers_formats_and_comments():

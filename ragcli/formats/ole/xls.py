@@ -18,6 +18,7 @@ from xlrd.sheet import Sheet
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.ole.container import Container
+from ragcli.formats.ooxml.numberformats import plain_number, shown_date, shown_number, shown_time
 from ragcli.formats.tables import Cell, add_rows, spread
 from ragcli.types import Document, Reason
 
@@ -31,8 +32,6 @@ _DAMAGE = (
     *(xlrd.XLRDError, FormulaError, struct.error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
     *(AssertionError, OSError, RecursionError, NotImplementedError),
 )
-_PADDED = re.compile(r"0{2,20}\Z")  # a format that fills up with zeros, as for postal codes
-_PERCENT = re.compile(r"[#0,]*0(?:\.(0{1,10}))?%\Z")
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -122,32 +121,27 @@ def _texts(book: Book, sheet: Sheet, row: int) -> list[str]:
 
 
 def _text(book: Book, cell: xlrd.sheet.Cell) -> str:
-    """A value as people write it: dates in ISO form, numbers without binary noise, no error codes."""
+    """A value as the sheet shows it: dates in ISO form, numbers by their format, no error codes."""
     value = cell.value
     if cell.ctype == xlrd.XL_CELL_TEXT:
         return " ".join(str(value).split())
     if cell.ctype == xlrd.XL_CELL_BOOLEAN:
         return "TRUE" if value else "FALSE"
     if cell.ctype == xlrd.XL_CELL_DATE:
-        return _date(book, value)
+        return _date(book, value, _format(book, cell))
     if cell.ctype != xlrd.XL_CELL_NUMBER:
         return ""
-    shape = _format(book, cell)
-    if _PADDED.match(shape) and value == int(value) and value >= 0:
-        return f"{int(value):0{len(shape)}d}"
-    if percent := _PERCENT.match(shape):
-        return f"{value * 100:.{len(percent[1] or '')}f}%"
-    return f"{value:.15g}"
+    return shown_number(value, _format(book, cell))
 
 
-def _date(book: Book, value: float) -> str:
+def _date(book: Book, value: float, code: str) -> str:
     try:
+        if re.search(r"\[[hms]+\]", code, re.IGNORECASE):
+            return shown_time(dt.timedelta(days=value), code)
         moment = xlrd.xldate_as_datetime(value, book.datemode)
     except (xlrd.XLDateError, OverflowError, ValueError):
-        return f"{value:.15g}"
-    if value < 1:
-        return str(moment.time().isoformat("seconds"))
-    return str(moment.date() if moment.time() == dt.time() else moment.isoformat(" ", "seconds"))
+        return plain_number(value)
+    return shown_date(moment.time() if value < 1 else moment, code)
 
 
 def _format(book: Book, cell: xlrd.sheet.Cell) -> str:

@@ -15,6 +15,7 @@ _TOKEN = re.compile(
 )
 _SECTION = re.compile(r"((?:\"[^\"]*\"?|\\.|\[[^\]]*\]|[^;])*);?", re.DOTALL)
 _MAX_DIGITS = 30
+_PLAIN = frozenset(("General", "general", "@", ""))
 
 
 class _Section(NamedTuple):
@@ -32,7 +33,7 @@ class _Section(NamedTuple):
 
 def shown_number(value: float, code: str) -> str:
     """``value`` in the number format ``code``; as a plain number where the format says nothing of it."""
-    section, absolute = _choose(value, code)
+    section, absolute = (None, False) if code in _PLAIN else _choose(value, code)
     if section is None:
         return plain_number(value)
     has_digits = any(kind == "digit" for kind, _ in (*section.whole, *section.decimals))

@@ -23,7 +23,7 @@ from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
-from ragcli.formats.ooxml.numberformats import plain_number, shown_date, shown_number, shown_time
+from ragcli.formats.ooxml.numberformats import shown_date, shown_number, shown_time
 from ragcli.formats.ooxml.parts import chart_rows, drawn_paragraphs, office_package
 from ragcli.formats.tables import Row, add_rows
 from ragcli.types import Document, Reason
@@ -49,7 +49,6 @@ _RECALCULATED = re.compile(rb"<(?:\w+:)?calcPr[^>]*fullCalcOnLoad=\"(?:1|true)\"
 _MAX_MERGED = 50_000  # ranges of a sheet
 _MAX_MERGED_COLUMNS = 1000
 _THREADED = "[Threaded comment]"  # what old programs show in place of one
-_GENERAL = frozenset(("General", "general", "@", ""))
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -277,7 +276,7 @@ def _cell_text(cell: Any) -> str:  # noqa: ANN401 (openpyxl has several classes 
         return "TRUE" if value else "FALSE"
     code = cell.number_format or ""
     if isinstance(value, int | float):
-        return plain_number(value) if code in _GENERAL else shown_number(value, code)
+        return shown_number(value, code)
     if isinstance(value, dt.timedelta):
         return shown_time(value, code)
     if isinstance(value, dt.datetime | dt.date | dt.time):
