@@ -18,7 +18,7 @@ from ragcli._version import __version__
 
 if TYPE_CHECKING:
     from ragcli.answer.ask import AskOptions
-    from ragcli.api import ask, open_index, repair, rerank, search, sync, verify
+    from ragcli.api import ask, open_index, rerank, search, verify
     from ragcli.errors import (
         CalibrationMissing,
         EngineUnavailable,
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from ragcli.ingest.chunk import ChunkOptions
     from ragcli.ingest.discover import Rules
     from ragcli.ingest.progress import Progress
-    from ragcli.ingest.repair import Repaired
+    from ragcli.ingest.repair import Repaired, repair
     from ragcli.ingest.sandbox.limits import Limits
-    from ragcli.ingest.sync import Summary, SyncOptions
+    from ragcli.ingest.sync import Summary, SyncOptions, sync
     from ragcli.retrieve.engine import Searcher, SearchOptions
     from ragcli.retrieve.filters import Filters
     from ragcli.retrieve.rerank import Verdict
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 # The module of each public name. A public name must differ from every module and folder of this package: importing
 # ``ragcli.index`` binds that folder to the name ``index`` here, whatever stood there before.
 _HOMES = {
-    "ragcli.api": ("ask", "open_index", "repair", "rerank", "search", "sync", "verify"),
+    "ragcli.api": ("ask", "open_index", "rerank", "search", "verify"),
     "ragcli.answer.ask": ("AskOptions",),
     "ragcli.errors": (
         "CalibrationMissing", "EngineUnavailable", "IndexBusy", "IndexDamaged", "IndexFormat", "IndexNotFound",
@@ -77,9 +77,9 @@ _HOMES = {
     "ragcli.ingest.chunk": ("ChunkOptions",),
     "ragcli.ingest.discover": ("Rules",),
     "ragcli.ingest.progress": ("Progress",),
-    "ragcli.ingest.repair": ("Repaired",),
+    "ragcli.ingest.repair": ("Repaired", "repair"),
     "ragcli.ingest.sandbox.limits": ("Limits",),
-    "ragcli.ingest.sync": ("Summary", "SyncOptions"),
+    "ragcli.ingest.sync": ("Summary", "SyncOptions", "sync"),
     "ragcli.retrieve.engine": ("SearchOptions", "Searcher"),
     "ragcli.retrieve.filters": ("Filters",),
     "ragcli.retrieve.rerank": ("Verdict",),

@@ -1,4 +1,6 @@
-"""The functions of the public Python API: what ``ragcli NAME`` does on the command line, ``ragcli.NAME`` does here.
+"""Functions of the public Python API: what ``ragcli NAME`` does on the command line, ``ragcli.NAME`` does here.
+
+``ragcli.sync`` and ``ragcli.repair`` are those of ``ragcli.ingest`` themselves.
 
 Paths are ``str`` or ``Path`` and every option has a default. Nothing is printed and no model is loaded before it is
 needed. All errors are subclasses of :class:`ragcli.RagcliError`.
@@ -17,37 +19,11 @@ if TYPE_CHECKING:
     from ragcli.answer.ask import AskOptions
     from ragcli.index.reader import Index
     from ragcli.index.verify import Report as VerifyReport
-    from ragcli.ingest.progress import Progress
-    from ragcli.ingest.repair import Repaired
-    from ragcli.ingest.sync import Summary, SyncOptions
     from ragcli.retrieve.engine import SearchOptions
     from ragcli.retrieve.rerank import Verdict
 
 AnyPath = str | Path
 Say = Callable[[str], None]
-
-
-def sync(
-    index: AnyPath,
-    roots: AnyPath | Sequence[AnyPath] = (),
-    options: SyncOptions | None = None,
-    *,
-    report: Callable[[Progress], None] = lambda _: None,
-    on_wait: Say | None = None,
-) -> Summary:
-    """Make the index in the folder ``index`` match the files below ``roots``, and return what was done.
-
-    ``roots`` are files and folders; with none, every root that the index knows is synced. ``report`` gets the progress
-    while the run goes on. When another process is writing, the run waits and calls ``on_wait`` once with a line that
-    names it; with None it does not wait. Files that cannot be read cost only themselves: see ``Summary.failures``.
-
-    Raises IndexBusy, UsageError for a root that does not exist, ModelUnavailable, ModelMismatch and EngineUnavailable.
-    """
-    from ragcli.ingest.sync import SyncOptions
-    from ragcli.ingest.sync import sync as run
-
-    chosen = [roots] if isinstance(roots, str | Path) else roots
-    return run(Path(index), [Path(root) for root in chosen], options or SyncOptions(), report, on_wait)
 
 
 def open_index(index: AnyPath, mode: Mode | None = "hybrid") -> AbstractContextManager[Index]:
@@ -145,18 +121,6 @@ def verify(index: AnyPath) -> VerifyReport:
     from ragcli.index.verify import verify as check
 
     return check(Path(index))
-
-
-def repair(index: AnyPath, *, on_wait: Say | None = None) -> Repaired:
-    """Rebuild what is damaged in the index in the folder ``index``, from its catalog; sound files are not touched.
-
-    The result is false when there was nothing to repair. ``on_wait`` is as for :func:`sync`.
-
-    Raises IndexDamaged when the catalog itself is damaged, IndexBusy, IndexNotFound, ModelUnavailable, ModelMismatch.
-    """
-    from ragcli.ingest.repair import repair as run
-
-    return run(Path(index), on_wait=on_wait)
 
 
 @contextmanager

@@ -56,13 +56,13 @@ class Repaired:
         return self.keywords or self.approximate or again > 0
 
 
-def repair(folder: str | Path, *, on_wait: OnWait | None = None) -> Repaired:
-    """Rebuild the damaged files of the index in ``folder`` from its catalog; sound files are not touched.
+def repair(index: str | Path, *, on_wait: OnWait | None = None) -> Repaired:
+    """Rebuild the damaged files of the index in the folder ``index`` from its catalog; sound files are not touched.
 
     Raises IndexDamaged when the catalog itself is not what was written; IndexBusy, IndexNotFound, ModelUnavailable,
     ModelMismatch.
     """
-    folder = Path(folder)
+    folder = Path(index)
     repaired = Repaired()
     with open_writer(folder, on_wait=on_wait) as writer:
         settings = writer.settings()

@@ -67,13 +67,13 @@ Report = Callable[[Progress], None]
 
 
 def sync(
-    folder: str | Path,
+    index: str | Path,
     roots: str | Path | Sequence[str | Path] = (),
     options: SyncOptions | None = None,
     report: Report = lambda _: None,
     on_wait: OnWait | None = None,
 ) -> Summary:
-    """Make the index in ``folder`` match ``roots`` and return what was done. A missing index is made.
+    """Make the index in the folder ``index`` match ``roots`` and return what was done. A missing index is made.
 
     ``roots`` are files or folders, one or several; with none, every root that the index knows is read. ``report`` is
     called with the progress of the run. ``on_wait`` is told who else writes to the index, and then this call waits;
@@ -82,13 +82,9 @@ def sync(
     A file that cannot be read costs itself, never the run: ``Summary.failures`` names it. Raises UsageError for a root
     that does not exist and for invalid options, IndexBusy, IndexFormat, IndexDamaged, ModelUnavailable, ModelMismatch,
     StoreUnavailable, EngineUnavailable. KeyboardInterrupt passes through after all finished work is committed.
-
-    >>> import ragcli                                          # doctest: +SKIP
-    >>> ragcli.sync("indexes/notes", ["notes"]).added          # doctest: +SKIP
-    12
     """
     started = time.monotonic()
-    folder, named, options = Path(folder), _paths(roots), options or SyncOptions()
+    folder, named, options = Path(index), _paths(roots), options or SyncOptions()
     if options.store is not None:
         options = replace(options, store=trusted_store(options.store))
     require_engine(options)
