@@ -3,9 +3,10 @@
     python -m benchmarks.cold_query [--chunks 100000] [--rounds 7]
 
 The short script imports SentenceTransformer and faiss, loads the same model, reads the same vectors and prints the ten
-nearest. The other one reads the six nearest again with a CrossEncoder, the very model that ships with ragcli. ragcli
-does what they do, and the keyword search, the fusion, the snippets and the printing. All run in turn; ratios are taken
-within a round. The vectors are random unit rows: what they mean does not matter for the time it takes to search them.
+nearest. The other one reads the best again with a CrossEncoder, as many as ragcli does, with ragcli-reranker: a third
+of the layers of ragcli's default, which CrossEncoder cannot load. ragcli does what they do, and the keyword search, the
+fusion, the snippets and the printing. All run in turn; ratios are taken within a round. The vectors are random unit
+rows: what they mean does not matter for the time it takes to search them.
 """
 
 from __future__ import annotations

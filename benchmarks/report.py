@@ -24,10 +24,10 @@ turn.
 
 PICTURE = "![Seconds of a cold query and of a run with nothing to do, ragcli and others](performance.png)\n"
 COLD = """The script imports sentence-transformers and faiss, reads the same vectors and prints ten ids. ragcli also
-searches the keywords, fuses, cuts snippets and prints passages. The second script reads the six best again with the
-model that ships with ragcli; ragcli reads them twice, with that model and token by token. Two thirds of such a question
-are matrix products: see Encoding. Five runs on one day gave 1/16.8, 1/19.2, 1/21.5, 1/19.8 and 1/21.1 without
-reranking and 1/10.7, 1/10.9, 1/11.2, 1/10.8 and 1/11.9 with it.
+searches the keywords, fuses, cuts snippets and prints passages. It reads the ten best again with
+ms-marco-MiniLM-L-12-v2, twelve layers; the second script reads ten with ragcli-reranker, four layers. On 2026-11-21,
+another CPU, six candidates and ragcli-reranker in both gave 1/10.7 to 1/11.9 with reranking, and 1/16.8 to 1/21.5
+without it.
 """
 ENCODING = """ragcli is {wall[median]:.2f} times as fast by the clock ({wall[min]:.2f} to {wall[max]:.2f}) and {cpu:.2f}
 times in processor time. It reaches {share:.0f} % ({least:.0f} to {most:.0f}) of the rate at which one core of this
