@@ -95,7 +95,7 @@ def manifest() -> list[dict[str, Any]]:
 
 
 def _fill(pool: Pool, source: QuestionFile, rng: random.Random) -> None:
-    rows = list(_rows(TRAIN / f"{source.name}.jsonl.gz"))
+    rows = list(rows_of(TRAIN / f"{source.name}.jsonl.gz"))
     rng.shuffle(rows)
     development = _development(source, rows)
     held_out = {row["doc"] for row in development}
@@ -111,7 +111,7 @@ def _fill(pool: Pool, source: QuestionFile, rng: random.Random) -> None:
     pool.train += [(row["query"], place(row, row["positive"]), source.name) for row in wanted]
     pool.development += [(row["query"], place(row, row["positive"]), source.name) for row in development]
     corpus = TRAIN / f"{source.name}.corpus.jsonl.gz"
-    others = list(_rows(corpus)) if corpus.exists() else [row | {"text": row["positive"]} for row in rows]
+    others = list(rows_of(corpus)) if corpus.exists() else [row | {"text": row["positive"]} for row in rows]
     rng.shuffle(others)
     target = len(pool.passages) + source.passages - len({row["positive"] for row in wanted + development})
     for row in others:
@@ -129,7 +129,7 @@ def _development(source: QuestionFile, rows: list[dict[str, Any]]) -> list[dict[
     return rows[: HELD_OUT.get(source.name, 0)]
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for line in lines:
             yield json.loads(line)

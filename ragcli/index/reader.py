@@ -81,14 +81,19 @@ class Index:
                 return live[:k]
             wanted *= 4
 
-    def keyword(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by id."""
+    def keyword(
+        self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None, *, every: bool = False
+    ) -> list[tuple[int, float]]:
+        """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by id.
+
+        With ``every``, only chunks that hold all of them.
+        """
         assert self._keywords is not None
         if k <= 0:
             return []
         wanted = k + _SPARE
         while True:
-            hits = self._keywords.search(terms, wanted, documents)
+            hits = self._keywords.search(terms, wanted, documents, every=every)
             live = self._known(hits)
             if len(live) >= k or len(hits) < wanted:
                 return live[:k]

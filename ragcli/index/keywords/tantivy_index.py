@@ -59,8 +59,10 @@ class Keywords:
             # kept, because tantivy's index follows the commits of other processes, and the catalog's snapshot does not
             self._searcher = self._index.searcher()
 
-    def search(self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The ``k`` best (chunk id, BM25 score) for any of ``terms``, ties by ascending id.
+    def search(
+        self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None, *, every: bool = False
+    ) -> list[tuple[int, float]]:
+        """The ``k`` best (chunk id, BM25 score) for any of ``terms``, ties by ascending id; ``every``: for all of them.
 
         With ``documents``, only chunks of these document ids count, before the cut. Ids that the catalog does not
         know are possible (dead, or of a commit in progress), and the caller drops them. Raises IndexDamaged.
@@ -68,7 +70,7 @@ class Keywords:
         if k <= 0 or not terms or (documents is not None and not documents):
             return []
         with _reading(self._folder):
-            query = self._query(terms, documents)
+            query = self._query(terms, documents, tantivy.Occur.Must if every else tantivy.Occur.Should)
             total = self._searcher.num_docs
             count = min(k + _TIE_ROOM, total)
             while count:
@@ -81,10 +83,10 @@ class Keywords:
                 count = min(4 * count, total)
         return []
 
-    def _query(self, terms: Sequence[str], documents: Sequence[int] | None) -> tantivy.Query:
+    def _query(self, terms: Sequence[str], documents: Sequence[int] | None, occur: tantivy.Occur) -> tantivy.Query:
         schema = self._index.schema
         words = [
-            (tantivy.Occur.Should, tantivy.Query.term_query(schema, "body", term, "freq"))
+            (occur, tantivy.Query.term_query(schema, "body", term, "freq"))
             for term in list(dict.fromkeys(terms))[:_MOST_TERMS]
         ]
         query = tantivy.Query.boolean_query(words)
