@@ -20,6 +20,8 @@ BlockKind = Literal["paragraph", "heading", "code", "row", "list"]
 Mode = Literal["hybrid", "dense", "keyword"]
 Span = tuple[int, int]
 PartName = Literal["fused", "dense", "keyword", "rerank"]
+# The file behind a passage beside what was indexed of it.
+Fresh = Literal["same", "changed", "gone"]
 
 
 class Reason(StrEnum):
@@ -165,6 +167,7 @@ class Hit:
     probability: float | None = None  # that it answers, in (0, 1); None where no calibration fits the models
     copies: tuple[Path, ...] = ()  # other documents with the identical passage
     signals: Mapping[str, float] = field(default_factory=dict)  # what the probability is made of
+    fresh: Fresh | None = None  # None: nothing is known about the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +200,7 @@ class Citation:
     line: int
     page: int | None
     mark: Span | None = None  # offsets into ``quote`` of the phrase that was asked for
+    fresh: Fresh | None = None  # the file beside what was indexed of it; None: nothing is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,14 @@ def passages_cited(hits: Sequence[Hit]) -> tuple[Citation, ...]:
     """Return the passages as a model was given them, numbered; the quote of each is its best sentence."""
     return tuple(
         Citation(
-            number, hit.chunk, hit.snippet.text, hit.snippet.start, hit.snippet.end, hit.snippet.line, hit.snippet.page
+            number,
+            hit.chunk,
+            hit.snippet.text,
+            hit.snippet.start,
+            hit.snippet.end,
+            hit.snippet.line,
+            hit.snippet.page,
+            fresh=hit.fresh,
         )
         for number, hit in enumerate(hits, 1)
     )

@@ -163,7 +163,15 @@ def _citation(searcher: Searcher, question: Question, number: int, hit: Hit, spa
     line = chunk.lines[0] + chunk.text.count("\n", 0, start)
     page = searcher.page_of(chunk)(chunk.start + start)
     return Citation(
-        number, chunk, quote, chunk.start + start, chunk.start + end, line, page, asked_phrase(question, quote)
+        number,
+        chunk,
+        quote,
+        chunk.start + start,
+        chunk.start + end,
+        line,
+        page,
+        asked_phrase(question, quote),
+        hit.fresh,
     )
 
 

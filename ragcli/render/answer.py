@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ragcli.render.record import SCHEMA_VERSION, Record, chunk_record
-from ragcli.render.visible import display_path, one_line, visible, visible_lines, visible_name
+from ragcli.render.visible import display_path, fresh_mark, one_line, visible, visible_lines, visible_name
 from ragcli.text.sentences import units
 from ragcli.types import Answer, Citation, Claim, Span
 
@@ -18,7 +18,7 @@ UNSUPPORTED = "[?]"  # behind a sentence that its citations do not support
 _MEASURE = 100  # columns; wider lines are hard to read, however wide the window
 _INDENT = 4
 _BLANKS = re.compile(r"\s+")
-_BOLD, _DIM, _CYAN, _MARK, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[1;33m", "\x1b[0m"
+_BOLD, _DIM, _RED, _CYAN, _MARK, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[1;33m", "\x1b[0m"
 
 
 def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width: int | None) -> None:
@@ -83,7 +83,7 @@ def _citation_record(citation: Citation) -> Record:
     return (
         {"number": citation.number}
         | chunk_record(citation.chunk)
-        | {"page": citation.page, "line": citation.line, "quote": quote | {"mark": mark}}
+        | {"page": citation.page, "line": citation.line, "fresh": citation.fresh, "quote": quote | {"mark": mark}}
     )
 
 
@@ -117,7 +117,9 @@ def _place(citation: Citation, base: Path, *, color: bool) -> str:
     where = f":{citation.line}" if citation.page is None else f"  p. {citation.page}"
     headings = " › ".join(one_line(heading) for heading in citation.chunk.headings)
     bold, cyan, reset = (_BOLD, _CYAN, _RESET) if color else ("", "", "")
-    line = f"[{citation.number}] {bold}{name}{reset}{cyan}{where}{reset}"
+    stale = f"  {fresh_mark(citation.fresh)}" if fresh_mark(citation.fresh) else ""
+    red = _RED if color and stale else ""
+    line = f"[{citation.number}] {bold}{name}{reset}{cyan}{where}{reset}{red}{stale}{reset if red else ''}"
     return f"{line}  {_dim(headings, color)}" if headings else line
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ragcli.render.passage import flat, part_names
-from ragcli.render.visible import display_path, visible_name
+from ragcli.render.visible import display_path, fresh_mark, visible_name
 from ragcli.types import Hit, Part, Results
 from ragcli.units import human_number
 
 
 def plain_lines(results: Results, base: Path, *, explain: bool = False) -> Iterator[str]:
     """Yield ``path:line: snippet``, or ``path#page=3: snippet`` where the document has pages.
+
+    A file that changed or is gone since it was indexed is marked before its snippet, so that every program still reads
+    the place.
 
     With ``explain``, a field per list follows each snippet, with a tab before it: ``NAME #RANK SCORE``, or ``NAME -``
     for a hit that the list does not hold. Every line has the same fields, and a snippet holds no tab.
@@ -23,7 +26,8 @@ def plain_lines(results: Results, base: Path, *, explain: bool = False) -> Itera
         place = f":{snippet.line}" if snippet.page is None else f"#page={snippet.page}"
         parts = {part.name: part for part in hit.parts}
         fields = "".join(f"\t{name} {_explained(parts.get(name))}" for name in names)
-        yield f"{_name(hit.chunk.path, base)}{place}: {flat(hit)}{fields}\n"
+        mark = f"{fresh_mark(hit.fresh)} " if fresh_mark(hit.fresh) else ""
+        yield f"{_name(hit.chunk.path, base)}{place}: {mark}{flat(hit)}{fields}\n"
 
 
 def _explained(part: Part | None) -> str:

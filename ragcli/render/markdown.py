@@ -8,7 +8,7 @@ from typing import TextIO
 from urllib.parse import quote
 
 from ragcli.render.passage import passage
-from ragcli.render.visible import display_path, one_line, visible_name
+from ragcli.render.visible import display_path, fresh_mark, one_line, visible_name
 from ragcli.types import Hit, Results
 
 # The characters that Markdown, or HTML inside it, would read as markup. A dot or a dash is markup only at the start of
@@ -34,6 +34,7 @@ def _heading(hit: Hit, base: Path) -> str:
     page, line = hit.snippet.page, hit.snippet.line
     place, fragment = (f", p. {page}", f"#page={page}") if page is not None else (f":{line}", f"#L{line}")
     link = f"[{_escape(visible_name(shown))}{place}]({quote(shown, errors='surrogateescape')}{fragment})"
+    link += f" {fresh_mark(hit.fresh)}" if fresh_mark(hit.fresh) else ""
     headings = " › ".join(_escape(one_line(heading)) for heading in hit.chunk.headings)
     return f"{link} — {headings}" if headings else link
 

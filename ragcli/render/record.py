@@ -48,6 +48,7 @@ def hit_record(hit: Hit, rank: int) -> Record:
                 "end": snippet.end,
                 "matches": [list(match) for match in snippet.matches],
             },
+            "fresh": hit.fresh,
             "copies": [str(path) for path in hit.copies],
             "parts": {part.name: _part_record(part) for part in hit.parts},
         }

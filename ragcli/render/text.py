@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from ragcli.render.passage import CUT, Line, passage
-from ragcli.render.visible import display_path, one_line, visible_name
+from ragcli.render.visible import display_path, fresh_mark, one_line, visible_name
 from ragcli.types import Hit, Part, Results
 from ragcli.units import human_number
 
@@ -22,6 +22,7 @@ _LEAST = 20  # columns left for the passage in a very narrow window
 _STYLES = {"snippet": Style(), "match": Style(bold=True, color="yellow"), "context": Style(dim=True)}
 _QUIET = Style(dim=True)
 _PLACE = Style(color="cyan")
+_STALE = Style(color="red")
 
 
 def write_text(
@@ -83,6 +84,8 @@ def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, 
     name = Text().append(f"{rank:>{margin - 2}}  ", _QUIET)
     name.append(visible_name(display_path(path, base)), Style(bold=True, link=link))
     place = Text().append(f":{snippet.line}" if snippet.page is None else f"  p. {snippet.page}", _PLACE)
+    if fresh_mark(hit.fresh):
+        place.append(f"  {fresh_mark(hit.fresh)}", _STALE)
     if hit.copies:
         place.append(f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}", _QUIET)
     score = human_number(hit.score) if hit.probability is None else f"{hit.probability:.0%}"

@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ragcli.types import Fresh
+
 # C0 and C1 controls, line and paragraph separators, bidi controls, tags, variation selectors beyond the emoji's, and
 # characters drawn with no width or as a blank. The two joiners are ordinary letters of some scripts and of emoji: they
 # count only beside ASCII, where their only effect is to hide.
@@ -61,6 +63,14 @@ def display_path(path: Path, base: Path) -> str:
     """Return ``path`` relative to ``base`` when it lies below it, else as it is; never in a form that is an option."""
     shown = str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
     return f"./{shown}" if shown.startswith("-") else shown
+
+
+_FRESH: dict[Fresh | None, str] = {"changed": "(changed since)", "gone": "(gone)"}
+
+
+def fresh_mark(fresh: Fresh | None) -> str:
+    """Return the words behind the path of a file that changed, or is gone, since it was indexed; "" for any other."""
+    return _FRESH.get(fresh, "")
 
 
 def shell_command(arguments: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.retrieve.filters import Filters, select
+from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
 from ragcli.retrieve.rerank import Candidate, Judged, open_judge
 from ragcli.retrieve.snippet import make_snippet
@@ -65,11 +66,12 @@ class Searcher:
         groups, judged = self._judged(question, lists)
         hits = self._hits(question, groups, judged, lists)
         nothing = "" if hits else self._nothing_to_search()
+        fresh = fresh_notes({hit.chunk.path: hit.fresh for hit in hits}.values())
         return Results(
             question,
             self._options.mode,
             tuple(hits),
-            notes=(*self._notes(text), *judged.notes, *([nothing] if nothing else [])),
+            notes=(*self._notes(text), *judged.notes, *fresh, *([nothing] if nothing else [])),
             details=tuple(judged.details),
             answered=judged.answered,
             searched=not nothing,
@@ -112,10 +114,11 @@ class Searcher:
         ranks = {name: _ranks(entries) for name, entries in lists.items()}
         least = self._options.min_probability
         hits: list[Hit] = []
+        freshness = Freshness(self._index.catalog)
         shown: dict[Path, list[Span]] = {}
         for verdict in judged.verdicts:
             twins = groups[verdict.position]
-            chunk = twins[0]
+            chunk = freshness.best(twins)
             if least is not None and (verdict.probability is None or verdict.probability < least):
                 continue
             if self._options.unique and chunk.path in shown:
@@ -125,11 +128,14 @@ class Searcher:
             if any(snippet.start < end and start < snippet.end for start, end in shown.get(chunk.path, ())):
                 continue
             shown.setdefault(chunk.path, []).append((snippet.start, snippet.end))
-            parts = [Part(name, *entries.get(chunk.id, (None, None))) for name, entries in ranks.items()]
+            parts = [Part(name, *entries.get(twins[0].id, (None, None))) for name, entries in ranks.items()]
             if verdict.rank is not None:
                 parts.append(Part("rerank", verdict.rank, verdict.signals["logit"]))
             copies = tuple(dict.fromkeys(twin.path for twin in twins if twin.path != chunk.path))
-            hits.append(Hit(chunk, verdict.score, snippet, tuple(parts), verdict.probability, copies, verdict.signals))
+            fresh = freshness.of(chunk.path)
+            hits.append(
+                Hit(chunk, verdict.score, snippet, tuple(parts), verdict.probability, copies, verdict.signals, fresh)
+            )
             if len(hits) == self._options.k:
                 break
         return hits
