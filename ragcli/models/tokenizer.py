@@ -141,10 +141,7 @@ def _read(path: Path) -> tokenizers.Tokenizer:
 def _parse(data: bytes) -> tokenizers.Tokenizer:
     import tokenizers  # 5 ms; a question that the vocabulary splits does not need it
 
-    backend = tokenizers.Tokenizer.from_buffer(data)
-    backend.no_truncation()
-    backend.no_padding()
-    return backend
+    return _prepared(tokenizers.Tokenizer.from_buffer(data))
 
 
 def _convert(files: ModelFiles) -> tokenizers.Tokenizer:
@@ -160,7 +157,12 @@ def _convert(files: ModelFiles) -> tokenizers.Tokenizer:
             f"the model {files.name} has no fast tokenizer, so the places of its tokens are unknown",
             "choose a model with a tokenizer.json",
         )
-    backend: tokenizers.Tokenizer = slow.backend_tokenizer
+    return _prepared(slow.backend_tokenizer)
+
+
+def _prepared(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """The tokenizer without cutting and padding; ``[SEP]`` in a text is text there, and not the end of it."""
     backend.no_truncation()
     backend.no_padding()
+    backend.encode_special_tokens = True
     return backend

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST = 256  # characters; the library splits longer texts
 
-_VERSION = 1
+_VERSION = 2
 # BERT's pre-tokenizer splits lower-case ASCII into words and single punctuation signs.
 _WORD = re.compile(r"[a-z0-9]+|[!-/:-@\[-`{-~]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -44,9 +44,9 @@ class Vocabulary(NamedTuple):
     def ids(self, text: str) -> list[int] | None:
         """The tokens of ``text`` without special ones, as the library gives them; None where the library is needed.
 
-        It is needed for texts that are long, not ASCII, or hold a bracket, which begins the names of special tokens.
+        It is needed for texts that are long or not ASCII.
         """
-        if len(text) > LONGEST or not text.isascii() or "[" in text:
+        if len(text) > LONGEST or not text.isascii():
             return None
         found: list[int] = []
         for word in _WORD.findall(_CONTROL.sub("", text).lower()):
@@ -143,7 +143,7 @@ def _vocabulary(saved: Mapping[str, Any]) -> Vocabulary | None:
         and normalizer.get("lowercase") is True
         and normalizer.get("clean_text") is True
         and (saved.get("pre_tokenizer") or {}).get("type") == "BertPreTokenizer"
-        and all("[" in token["content"] for token in added)
+        and all(token.get("special") for token in added)  # others are found in texts, too
     )
     vocabulary: dict[str, int] = model.get("vocab") or {}
     unknown = vocabulary.get(model.get("unk_token", ""))

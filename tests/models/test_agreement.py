@@ -79,7 +79,13 @@ def sentence_transformer() -> Iterator[Callable[[Path], Any]]:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # on a busy machine its threads wait for each other most of the time
-    yield lambda folder: SentenceTransformer(str(folder), local_files_only=True, device="cpu").float()
+
+    def opened(folder: Path) -> Any:
+        model = SentenceTransformer(str(folder), local_files_only=True, device="cpu").float()
+        model.tokenizer.split_special_tokens = True  # "[SEP]" in a text is text
+        return model
+
+    yield opened
     torch.set_num_threads(threads)
 
 

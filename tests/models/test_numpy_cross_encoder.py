@@ -38,7 +38,12 @@ def cross_encoder() -> Callable[[Path], Any]:
     """The library's own class on a folder."""
     from sentence_transformers import CrossEncoder
 
-    return lambda folder: CrossEncoder(str(folder), local_files_only=True, device="cpu").float()
+    def opened(folder: Path) -> Any:
+        model = CrossEncoder(str(folder), local_files_only=True, device="cpu").float()
+        model.tokenizer.split_special_tokens = True  # "[SEP]" in a text is text
+        return model
+
+    return opened
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import ModelUnavailable
-from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
+from ragcli.models.files import DEFAULT_RERANKER, SHIPPED_RERANKER
+from ragcli.models.open import open_reranker
+from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve, resolve_reranker
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 
 TEXTS = ["", "Hello, world!", "unbelievably Straßenbahn", "👩‍👧 日本語 ok", "a\ud800b", "x" * 150, "word " * 900]
@@ -85,7 +87,8 @@ def test_pairs_are_cut_and_joined_as_transformers_does(query: str, passages: lis
 def of_transformers() -> Any:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(str(resolve(DEFAULT_MODEL).folder), local_files_only=True)
+    folder = str(resolve(DEFAULT_MODEL).folder)
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
 
 
 def test_of_two_long_texts_half_the_room_is_each_ones(default: ModelFiles) -> None:
@@ -94,3 +97,36 @@ def test_of_two_long_texts_half_the_room_is_each_ones(default: ModelFiles) -> No
     assert pair.types == [0] * (1 + 8 + 1) + [1] * (9 + 1)
     [pair] = open_tokenizer(default).pairs("word " * 5, ["sun " * 60], 20)
     assert pair.types == [0] * (1 + 5 + 1) + [1] * (12 + 1)
+
+
+@pytest.mark.parametrize("name", ["[SEP]", "[CLS]", "[MASK]", "[PAD]", "[UNK]"])
+def test_the_name_of_a_special_token_is_text(default: ModelFiles, name: str) -> None:
+    """BERT's tokenizer cuts at brackets, so with blanks around them the text has the same tokens."""
+    text, spaced = f"what does {name} do", f"what does [ {name[1:-1]} ] do"
+    reranker = open_tokenizer(resolve_reranker(DEFAULT_RERANKER))
+    for tokenizer in (open_tokenizer(default), reranker):
+        assert tokenizer.ids([text, ""], 64) == tokenizer.ids([spaced, ""], 64)
+        assert tokenizer.ids([text], 64) == tokenizer.ids([spaced], 64)  # without the library, where it is cached
+        assert tokenizer.count([text, ""]) == tokenizer.count([spaced, ""])
+    assert reranker.pairs(text, [text, name], 64) == reranker.pairs(spaced, [spaced, f"[ {name[1:-1]} ]"], 64)
+    assert "".join(text[start:end] for start, end in open_tokenizer(default).spans([text])[0][2:-1]) == name
+
+
+@pytest.mark.parametrize("reranker", [DEFAULT_RERANKER, SHIPPED_RERANKER])
+def test_a_passage_that_names_a_special_token_has_the_logit_of_its_text(reranker: str) -> None:
+    model = open_reranker(resolve_reranker(reranker))
+    question, passage = (
+        "where does [SEP] stand?",
+        "BERT puts [SEP] between the texts, and [MASK] where a word is hidden.",
+    )
+    spaced = [text.replace("[", "[ ").replace("]", " ]") for text in (question, passage)]
+    assert model.scores(question, [passage]) == pytest.approx(model.scores(spaced[0], [spaced[1]]))
+
+
+def test_sentence_transformers_reads_special_tokens_as_text(default: ModelFiles) -> None:
+    from ragcli.models.torch.encoder import SentenceEncoder
+
+    encoder = SentenceEncoder(default)
+    rows = encoder.encode(["put [SEP] here", "put [ SEP ] here", "put here"])
+    assert rows[0] == pytest.approx(rows[1], abs=1e-6)
+    assert abs(rows[0] - rows[2]).max() > 1e-3

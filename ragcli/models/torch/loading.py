@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ragcli.errors import ModelUnavailable
@@ -33,6 +33,9 @@ def load_sentence_model(class_name: str, files: ModelFiles) -> Any:  # noqa: ANN
             raise ModelUnavailable(f"sentence-transformers cannot load {files.folder}: {reason}") from error
     # weights saved in half precision are computed in float32, as in the numpy runtime: a model has one answer
     model.float()
+    # "[SEP]" in a text is text; a model without a text tokenizer has no such attribute
+    with suppress(AttributeError):
+        model.tokenizer.split_special_tokens = True
     return model
 
 
