@@ -145,7 +145,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """The best sentence of a hit, with its own place: a chunk may start a page before its best sentence."""
+    """The best sentence of a hit, with its own place: a chunk may start a page before its best sentence.
+
+    ``line``, ``page`` and ``column`` are those of the first match, of ``start`` where there is none.
+    """
 
     start: int
     end: int
@@ -154,6 +157,7 @@ class Snippet:
     page: int | None
     matches: tuple[Span, ...]  # offsets into ``text`` of the words that match the question
     cut: tuple[bool, bool] = (False, False)  # whether ``text`` starts, and ends, inside a sentence
+    column: int = 1  # in bytes of UTF-8, from 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ragcli.render.passage import flat, part_names
 from ragcli.render.visible import display_path, fresh_mark, visible_name
-from ragcli.types import Hit, Part, Results
+from ragcli.types import Part, Results
 from ragcli.units import human_number
 
 
@@ -37,13 +37,9 @@ def _explained(part: Part | None) -> str:
 
 
 def vimgrep_lines(results: Results, base: Path) -> Iterator[str]:
-    """Yield ``path:line:column:snippet`` at the first match; the column counts UTF-8 bytes from 1, as vim does.
-
-    On the first line of a passage the column counts from the start of the passage: the text before it is not known.
-    """
+    """Yield ``path:line:column:snippet`` at the first match; the column counts UTF-8 bytes from 1, as vim does."""
     for hit in results.hits:
-        line, column = _first_match(hit)
-        yield f"{_name(hit.chunk.path, base)}:{line}:{column}:{flat(hit)}\n"
+        yield f"{_name(hit.chunk.path, base)}:{hit.snippet.line}:{hit.snippet.column}:{flat(hit)}\n"
 
 
 def path_lines(results: Results, base: Path, *, nul: bool) -> Iterator[str]:
@@ -54,10 +50,3 @@ def path_lines(results: Results, base: Path, *, nul: bool) -> Iterator[str]:
 
 def _name(path: Path, base: Path) -> str:
     return visible_name(display_path(path, base), keep_bytes=True)
-
-
-def _first_match(hit: Hit) -> tuple[int, int]:
-    chunk, snippet = hit.chunk, hit.snippet
-    at = snippet.start - chunk.start + (snippet.matches[0][0] if snippet.matches else 0)
-    before = chunk.text[:at].rpartition("\n")[2]
-    return chunk.lines[0] + chunk.text.count("\n", 0, at), len(before.encode("utf-8", "surrogatepass")) + 1

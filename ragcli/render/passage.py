@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ragcli.render.visible import one_line, visible
+from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import units
 from ragcli.types import Hit, PartName, Results, Span
 
@@ -28,7 +30,8 @@ class Line(NamedTuple):
 def flat(hit: Hit) -> str:
     """Return the snippet in one line, with an ellipsis where it is cut inside a sentence."""
     before, after = cuts(hit)
-    return before + one_line(hit.snippet.text) + after
+    parts = visible_parts(_markup(hit), *_place(hit)) or [_place(hit)]
+    return before + one_line("".join(hit.chunk.text[start:end] for start, end in parts)) + after
 
 
 def cuts(hit: Hit) -> tuple[str, str]:
@@ -46,9 +49,11 @@ def passage(hit: Hit, context: int = 0) -> list[Line]:
     text = hit.chunk.text
     start, end = _place(hit)
     first, last = _with_context(text, start, end, context)
+    hidden = _markup(hit)
     spans = [(max(s, first), min(e, last)) for s, e in units(text) if max(s, first) < min(e, last)]
+    spans = [span for span in spans if any(text[s:e].strip() for s, e in visible_parts(hidden, *span))] or spans
     indents = [_indent(text, s) for s, _ in spans]
-    lines = [_pieces(text, span, hit) for span in spans]
+    lines = [_pieces(text, span, hit, hidden) for span in spans]
     if lines and not context:
         front, back = cuts(hit)
         lines[0] = [(front, "context"), *lines[0]] if front else lines[0]
@@ -57,6 +62,14 @@ def passage(hit: Hit, context: int = 0) -> list[Line]:
         Line(min(indent - min(indents), _MOST_INDENT), tuple(pieces))
         for indent, pieces in zip(indents, lines, strict=True)
     ]
+
+
+def _markup(hit: Hit) -> list[Span]:
+    """Return the markup of the passage that is not shown: what holds a match is."""
+    start, _ = _place(hit)
+    matches = [(start + s, start + e) for s, e in hit.snippet.matches]
+    spans = markup(hit.chunk.text, hit.chunk.path)
+    return [(s, e) for s, e in spans if not any(s < last and first < e for first, last in matches)]
 
 
 def _place(hit: Hit) -> Span:
@@ -83,15 +96,19 @@ def _indent(text: str, at: int) -> int:
     return len(before.expandtabs(4)) if before.isspace() else 0
 
 
-def _pieces(text: str, span: Span, hit: Hit) -> list[tuple[str, Style]]:
-    """Cut ``span`` where the snippet and its matches begin and end; each piece is visible and has its style."""
+def _pieces(text: str, span: Span, hit: Hit, hidden: Sequence[Span]) -> list[tuple[str, Style]]:
+    """Cut ``span`` where the snippet and its matches begin and end; each piece is visible and has its style.
+
+    Pieces that are ``hidden`` are left out.
+    """
     start, end = _place(hit)
     matches = [(start + s, start + e) for s, e in hit.snippet.matches]
-    edges = sorted(
-        {span[0], span[1], *(at for pair in [(start, end), *matches] for at in pair if span[0] < at < span[1])}
-    )
+    parts = visible_parts(hidden, *span) or [span]
+    inner = {at for pair in [(start, end), *matches, *parts] for at in pair if span[0] < at < span[1]}
     pieces: list[tuple[str, Style]] = []
-    for s, e in pairwise(edges):
+    for s, e in pairwise(sorted({*span, *inner})):
+        if not any(first <= s < last for first, last in parts):
+            continue
         style: Style = "snippet" if start <= s < end else "context"
         if any(first <= s < last for first, last in matches):
             style = "match"

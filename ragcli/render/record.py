@@ -40,6 +40,7 @@ def hit_record(hit: Hit, rank: int) -> Record:
         | {
             "page": snippet.page,
             "line": snippet.line,
+            "column": snippet.column,
             "score": hit.score,
             "probability": hit.probability,
             "snippet": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
 from ragcli.retrieve.rerank import Candidate, Judged, open_judge
-from ragcli.retrieve.snippet import make_snippet
+from ragcli.retrieve.snippet import line_start, make_snippet
 from ragcli.text.terms import make_question
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Question, Results, Span
 
@@ -123,7 +124,8 @@ class Searcher:
                 continue
             if self._options.unique and chunk.path in shown:
                 continue
-            snippet = make_snippet(chunk, question, page_of=self.page_of(chunk))
+            start = partial(line_start, self._index, chunk)
+            snippet = make_snippet(chunk, question, page_of=self.page_of(chunk), line_start=start)
             # Neighbours share sentences, and nobody needs the same words twice in a row.
             if any(snippet.start < end and start < snippet.end for start, end in shown.get(chunk.path, ())):
                 continue

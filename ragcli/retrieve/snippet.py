@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import sentences
 from ragcli.text.terms import term_spans
 from ragcli.types import Chunk, Question, Snippet, Span
+
+if TYPE_CHECKING:
+    from ragcli.index.reader import Index
 
 # All in characters.
 SHORT = 80  # a shorter sentence says too little by itself
@@ -18,6 +22,9 @@ LONG = 300  # a long sentence is cut to this length
 _LEAD = 60  # kept before the first match of a long sentence
 _WORD_EDGE = 30  # how far a cut moves to fall between two words; a longer run is taken for a text without words
 
+_MOST_BEFORE = 100  # passages that are looked at for the start of a line; longer lines count from there
+
+_READABLE = re.compile(r"\w")
 _MARKER = re.compile(r"\s*(?:#{1,6}\s|(\S)\1{2,}\s*$)")
 _FINAL_STOP = re.compile(r"[.!?…:;。！？।؟][\"'”’)\]」』）]*$")
 
@@ -28,35 +35,102 @@ class _Match(NamedTuple):
     end: int
 
 
-def make_snippet(chunk: Chunk, question: Question, *, page_of: Callable[[int], int | None] | None = None) -> Snippet:
+def make_snippet(
+    chunk: Chunk,
+    question: Question,
+    *,
+    page_of: Callable[[int], int | None] | None = None,
+    line_start: Callable[[], int] | None = None,
+) -> Snippet:
     """Return the best sentence of ``chunk`` for ``question``, about 80 to 300 characters of it.
 
     The best sentence holds the most distinct terms of the question. Of equals it is the first that does not look like a
-    heading, also where no term occurs. ``start`` and ``end`` are offsets into the document's text, and so are the
-    offsets that ``page_of`` is called with. Without ``page_of`` the page is known only for a chunk that lies on one
-    page.
+    heading, also where no term occurs. Markup (see ragcli.text.markup) is not chosen, and no snippet begins or ends
+    with it. ``start`` and ``end`` are offsets into the document's text, and so are the offsets that ``page_of`` is
+    called with. Without ``page_of`` the page is known only for a chunk that lies on one page. ``line_start`` returns
+    the offset, in bytes of the document's text, of the line in which the chunk starts; without it the chunk counts as
+    the start of that line.
     """
     wanted = frozenset(question.terms)
+    hidden = markup(chunk.text, chunk.path)
     matches = [_Match(*found) for found in term_spans(chunk.text) if found[0] in wanted]
+    read = [m for m in matches if not any(start <= m.start < end for start, end in hidden)] if hidden else matches
     spans = sentences(chunk.text)
     if not spans:
         start, end = 0, len(chunk.text)
     else:
-        best = _best(chunk, spans, matches)
-        start, end = spans[best]
+        shown = [_trimmed(chunk.text, span, hidden) for span in spans] if hidden else spans
+        best = _best(chunk, spans, read or matches, {i for i, (first, last) in enumerate(shown) if first == last})
+        start, end = shown[best] if shown[best][0] < shown[best][1] else spans[best]
         if end - start > LONG:
-            start, end = _window(chunk.text, spans[best], matches)
+            start, end = _window(chunk.text, (start, end), read or matches)
         elif end - start < SHORT:
             start, end = _extend(chunk, spans, best)
+            trimmed = _trimmed(chunk.text, (start, end), hidden)
+            start, end = trimmed if trimmed[0] < trimmed[1] else (start, end)
+    inside = [m for m in read if start <= m.start and m.end <= end] or matches
+    kept = _merge([(m.start - start, m.end - start) for m in inside if start <= m.start and m.end <= end])
+    at = start + (kept[0][0] if kept else 0)
     return Snippet(
         start=chunk.start + start,
         end=chunk.start + end,
         text=chunk.text[start:end],
-        line=chunk.lines[0] + chunk.text.count("\n", 0, start),
-        page=_page(chunk, page_of, chunk.start + start),
-        matches=_merge([(m.start - start, m.end - start) for m in matches if start <= m.start and m.end <= end]),
-        cut=(_inside(start, spans), _inside(end, spans)),
+        line=chunk.lines[0] + chunk.text.count("\n", 0, at),
+        page=_page(chunk, page_of, chunk.start + at),
+        matches=kept,
+        cut=(_inside(start, spans) and not _follows(start, hidden), _inside(end, spans) and not _leads(end, hidden)),
+        column=_column(chunk, at, line_start),
     )
+
+
+def line_start(index: Index, chunk: Chunk) -> int:
+    """Return where the line in which ``chunk`` starts begins: its offset in bytes of the document's text.
+
+    It is read off the passages before. Between two passages there is only white space, whose line breaks are taken to
+    stand before its blanks.
+    """
+    byte, line = chunk.bytes[0], chunk.lines[0]
+    if line == 1:
+        return 0
+    at = chunk.start
+    for before in index.catalog.chunks_before(chunk, _MOST_BEFORE):
+        text = before.text[: max(0, at - before.start)]
+        gap_lines = line - before.lines[0] - text.count("\n")
+        if gap_lines > 0:
+            return min(byte, before.bytes[0] + len(_utf8(text)) + gap_lines)
+        if "\n" in text:
+            return before.bytes[0] + len(_utf8(text[: text.rindex("\n") + 1]))
+        byte, line, at = before.bytes[0], before.lines[0], before.start
+    return byte
+
+
+def _column(chunk: Chunk, at: int, line_start: Callable[[], int] | None) -> int:
+    before = chunk.text[:at].rpartition("\n")
+    if before[1] or line_start is None:
+        return len(_utf8(before[2])) + 1
+    return chunk.bytes[0] - line_start() + len(_utf8(before[2])) + 1
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _trimmed(text: str, span: Span, hidden: Sequence[Span]) -> Span:
+    """Return ``span`` without markup and blanks at both ends; an empty span where it holds nothing else."""
+    parts = [part for part in visible_parts(hidden, *span) if _READABLE.search(text, *part)]
+    if not parts:
+        return span[0], span[0]
+    start, end = parts[0][0], parts[-1][1]
+    start += len(text[start:end]) - len(text[start:end].lstrip())
+    return start, start + len(text[start:end].rstrip())
+
+
+def _follows(at: int, hidden: Sequence[Span]) -> bool:
+    return any(end <= at <= end + 1 for _, end in hidden)
+
+
+def _leads(at: int, hidden: Sequence[Span]) -> bool:
+    return any(start - 1 <= at <= start for start, _ in hidden)
 
 
 def _inside(at: int, spans: Collection[Span]) -> bool:
@@ -69,7 +143,7 @@ def _page(chunk: Chunk, page_of: Callable[[int], int | None] | None, offset: int
     return chunk.pages[0] if chunk.pages and chunk.pages[0] == chunk.pages[1] else None
 
 
-def _best(chunk: Chunk, spans: Sequence[Span], matches: Sequence[_Match]) -> int:
+def _best(chunk: Chunk, spans: Sequence[Span], matches: Sequence[_Match], markup_only: Collection[int]) -> int:
     """Return the index of the best sentence."""
     found: list[set[str]] = [set() for _ in spans]
     at = 0
@@ -79,6 +153,7 @@ def _best(chunk: Chunk, spans: Sequence[Span], matches: Sequence[_Match]) -> int
         found[at].add(match.term)
     most = max(map(len, found))
     equals = [i for i, terms in enumerate(found) if len(terms) == most]
+    equals = [i for i in equals if i not in markup_only] or equals
     return next((i for i in equals if not _is_heading(chunk, spans[i])), equals[0])
 
 

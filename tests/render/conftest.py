@@ -15,6 +15,7 @@ def _make_hit(text, shown, matches=(), **given):
     at = text.index(shown)
     spans = tuple((shown.index(word), shown.index(word) + len(word)) for word in matches)
     line = given.pop("line", 10)
+    first = at + (spans[0][0] if spans else 0)
     chunk = Chunk(
         id=given.pop("id", 7),
         path=BASE / given.pop("path", "notes/attention.md"),
@@ -31,10 +32,11 @@ def _make_hit(text, shown, matches=(), **given):
         start=start + at,
         end=start + at + len(shown),
         text=shown,
-        line=line + text.count("\n", 0, at),
+        line=line + text.count("\n", 0, first),
         page=given.pop("page", None),
         matches=spans,
         cut=given.pop("cut", (False, False)),
+        column=len(text[:first].rpartition("\n")[2].encode()) + 1,
     )
     parts = given.pop("parts", (Part("dense", 2, 0.6123), Part("keyword", 1, 12.41), Part("fused", 1, 0.93)))
     return Hit(chunk=chunk, score=given.pop("score", 0.93), snippet=snippet, parts=parts, **given)

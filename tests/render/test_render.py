@@ -33,7 +33,7 @@ def test_plain(results):
     assert written(results, "plain") == (
         "notes/attention.md:11: It adds what it computed to the residual stream, so that later layers find it there.\n"
         "papers/reversible nets.pdf#page=3: … network of two halves can be run backwards, since each half …\n"
-        "code/descent.md:3: def step(x): return x - rate * slope(x)\n"
+        "code/descent.md:4: def step(x): return x - rate * slope(x)\n"
     )
 
 
@@ -85,7 +85,7 @@ def test_markdown(results):
         "\n"
         "   > … network of two halves can be run **backwards**, since each half …\n"
         "\n"
-        "3. [code/descent.md:3](code/descent.md#L3) — Gradient descent\n"
+        "3. [code/descent.md:4](code/descent.md#L4) — Gradient descent\n"
         "\n"
         "   > def step(x):\n"
         "   >\n"
@@ -95,7 +95,7 @@ def test_markdown(results):
 
 
 def test_markdown_cannot_be_injected(make_hit):
-    hit = make_hit("1. <b>x</b> [a](http://b) `c`", "1. <b>x</b> [a](http://b) `c`", headings=("*h*",))
+    hit = make_hit("1. <b>x</b> [a](http://b) `c`", "1. <b>x</b> [a](http://b) `c`", headings=("*h*",), path="a.xml")
     shown = written(Results(Question("q", ()), "keyword", (hit,)), "markdown")
     assert "— \\*h\\*\n" in shown
     assert "   > 1\\. \\<b\\>x\\</b\\> \\[a\\](http://b) \\`c\\`\n" in shown

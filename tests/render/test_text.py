@@ -34,7 +34,7 @@ def test_for_people_at_80_columns(results):
     … network of two halves can be run backwards, since each half …
     dense #1 0.70 · keyword –        · fused #2   0.40
 
- 3  code/descent.md:3                                                      0.031
+ 3  code/descent.md:4                                                      0.031
     Gradient descent
     def step(x):
         return x - rate * slope(x)
@@ -90,7 +90,7 @@ def test_context_comes_from_the_chunk(results):
     assert (
         shown(replace(results, hits=results.hits[2:]), width=80, context=2)
         == """\
- 1  code/descent.md:3                                                      0.031
+ 1  code/descent.md:4                                                      0.031
     Gradient descent
     Then:
         def step(x):

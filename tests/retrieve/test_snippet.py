@@ -159,3 +159,47 @@ def test_a_snippet_knows_where_it_is_cut():
     assert snippet_of(chunk_of(f"needle first, {long}"), "needle first").cut == (False, True)
     assert snippet_of(chunk_of(f"{FIRST} {SECOND}"), "random changes").cut == (False, False)
     assert snippet_of(chunk_of("It works. " + "Many words and more " * 30), "works").cut == (False, True)
+
+
+def test_the_line_is_that_of_the_first_match():
+    text = "# Updates\n0x5 is access denied.\n0x643 is a failed installer.\n0x72EE7 is a name without an address."
+    snippet = snippet_of(chunk_of(text), "0x72EE7")
+    assert snippet.text.startswith("0x5 is") or "\n" in snippet.text  # it begins above
+    assert snippet.line == 20 + text[: text.index("0x72EE7")].count("\n")
+    assert snippet.line > 20 + text[: snippet.start - 1000].count("\n")
+
+
+def test_the_page_is_that_of_the_first_match():
+    text = "Short one.\nShort two.\nThe harbour is here."
+    snippet = snippet_of(chunk_of(text), "harbour", page_of=lambda at: 5 if at < 1000 + text.index("harbour") else 6)
+    assert snippet.start < 1000 + text.index("The")
+    assert snippet.page == 6
+
+
+def test_the_column_counts_bytes_from_the_start_of_the_line():
+    text = "Über den Fluß führt\nkeine Brücke, só a harbour, which is a long way down the river and past the old mill."
+    assert snippet_of(chunk_of(text), "harbour").column == len("keine Brücke, só a ".encode()) + 1
+    # the chunk starts in the middle of a line: 1000 is its offset in bytes
+    assert snippet_of(chunk_of("a harbour"), "harbour", line_start=lambda: 990).column == 10 + len("a ") + 1
+
+
+QUOTED = """> > When you are done, the zebra runs over the hill and
+> > sees that the lion is asleep under an old tree at the edge of the wood.
+
+<!-- lion lion -->
+[lion]: https://lions.example/lion
+"""
+
+
+def test_a_snippet_begins_behind_markup():
+    snippet = snippet_of(chunk_of(QUOTED), "where does the lion sleep")
+    assert snippet.text.startswith("When you are done")
+    assert snippet.text.endswith("the wood.")
+    assert snippet.cut == (False, False)
+    assert highlighted(snippet) == ["lion"]
+    assert snippet.line == 21
+
+
+def test_markup_is_shown_when_nothing_else_is_there():
+    text = "[lion]: https://lions.example/lion"
+    assert snippet_of(chunk_of(text), "lion").text == text

@@ -235,6 +235,15 @@ class Catalog:
             (document,),
         )
 
+    def chunks_before(self, chunk: Chunk, count: int) -> list[Chunk]:
+        """At most ``count`` chunks of the document of ``chunk`` that start before it, the nearest first."""
+        return self._db.records(
+            chunk_of,
+            f"SELECT {CHUNK_COLUMNS} FROM chunks c JOIN documents d ON d.id = c.document "
+            'WHERE d.path = ? AND c."start" < ? ORDER BY c."start" DESC LIMIT ?',
+            (os.fsencode(chunk.path), chunk.start, count),
+        )
+
     def chunk_keys(self, document: int) -> dict[int, bytes]:
         """The digest of the embedded text of each chunk of a document, by chunk id."""
         return dict(self._db.rows("SELECT id, key FROM chunks WHERE document = ?", (document,)))
