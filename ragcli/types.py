@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-BlockKind = Literal["paragraph", "heading", "code", "row", "list"]
+# A record is a passage of its own: no other text joins it.
+BlockKind = Literal["paragraph", "heading", "code", "row", "list", "record"]
 Mode = Literal["hybrid", "dense", "keyword"]
 Span = tuple[int, int]
 PartName = Literal["fused", "dense", "keyword", "rerank"]

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -68,6 +68,12 @@ def query(
             "--cache/--no-cache", help="Keep what --in read for the next question.", rich_help_panel="Results"
         ),
     ] = True,
+    cut: Annotated[
+        bool,
+        typer.Option(
+            "--cut", help="Cut stdin into passages, instead of taking each line as one.", rich_help_panel="Results"
+        ),
+    ] = False,
     path: Annotated[
         list[str] | None,
         typer.Option(
@@ -178,7 +184,21 @@ def query(
     )
     if files and not in_:
         raise UsageError(f"unexpected argument {str(files[0])!r}", "put the question in quotes, or files after --in")
-    return _answer(env, text, [*(in_ or ()), *(files or ())], options, look, cache=cache)
+    sources = _Sources((*(in_ or ()), *(files or ())), cache, cut)
+    return _answer(env, text, sources, options, look)
+
+
+class _Sources(NamedTuple):
+    """What is searched instead of an index."""
+
+    files: tuple[Path, ...]  # none: the index
+    cache: bool  # keep what was read for the next question
+    cut: bool  # stdin into passages; without it each line is one
+
+    @property
+    def stdin_name(self) -> str:
+        """The name of the file that stdin is kept as; its suffix says how it is read."""
+        return f"{_STDIN_NAME}{'.txt' if self.cut else '.lines'}"
 
 
 class _Look(NamedTuple):
@@ -223,21 +243,19 @@ def _seconds(text: str) -> float:
     return float(found[1]) / (1000 if found[2] == "ms" else 1)
 
 
-def _answer(
-    env: Env, text: str, files: Sequence[Path], options: "SearchOptions", look: _Look, *, cache: bool
-) -> ExitCode:
+def _answer(env: Env, text: str, sources: _Sources, options: "SearchOptions", look: _Look) -> ExitCode:
     """Answer one question, or each line of stdin."""
     from ragcli.render import write_results
     from ragcli.render.terminal import color_wanted, terminal_width
     from ragcli.retrieve.engine import Searcher
 
-    if text == "-" and Path("-") in files:
+    if text == "-" and Path("-") in sources.files:
         raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
-    with _opened(env, files, options, cache=cache) as index:
+    with _opened(env, sources, options) as index:
         searcher = Searcher(index, options)
         if text == "-":
-            return _answer_lines(env, searcher, files, look)
-        results = _search(searcher, text, files)
+            return _answer_lines(env, searcher, sources, look)
+        results = _search(searcher, text, sources)
     for note in results.notes:
         env.say(f"note: {note}")
     if look.explain:
@@ -252,7 +270,7 @@ def _answer(
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
 
 
-def _answer_lines(env: Env, searcher: "Searcher", files: Sequence[Path], look: _Look) -> ExitCode:
+def _answer_lines(env: Env, searcher: "Searcher", sources: _Sources, look: _Look) -> ExitCode:
     """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
     from ragcli.render import results_record, write_json_line
 
@@ -261,7 +279,7 @@ def _answer_lines(env: Env, searcher: "Searcher", files: Sequence[Path], look: _
     found = told = False
     for line in sys.stdin:
         if line.strip():
-            results = _search(searcher, line.strip(), files)
+            results = _search(searcher, line.strip(), sources)
             if not results.searched and not told:
                 told = True
                 env.say(f"note: {results.notes[-1]}")
@@ -272,10 +290,11 @@ def _answer_lines(env: Env, searcher: "Searcher", files: Sequence[Path], look: _
 
 
 @contextmanager
-def _opened(env: Env, files: Sequence[Path], options: "SearchOptions", *, cache: bool) -> "Iterator[Index]":
-    """Open the named index, or one made of ``files``, which the cache keeps for the next question."""
+def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[Index]":
+    """Open the named index, or one made of ``sources``, which the cache keeps for the next question."""
     from ragcli.index.reader import open_index
 
+    files = sources.files
     if not files:
         with open_index(env.existing_index(), options.mode) as index:
             yield index
@@ -291,7 +310,7 @@ def _opened(env: Env, files: Sequence[Path], options: "SearchOptions", *, cache:
         with progress_bar(quiet=env.quiet) as bar:
             folder, summary = stack.enter_context(
                 scratch_index(
-                    paths, text, f"{_STDIN_NAME}.txt", options=SyncOptions(offline=env.offline), cache=cache,
+                    paths, text, sources.stdin_name, options=SyncOptions(offline=env.offline), cache=sources.cache,
                     report=partial(show_progress, bar),
                 )
             )  # fmt: skip
@@ -300,18 +319,18 @@ def _opened(env: Env, files: Sequence[Path], options: "SearchOptions", *, cache:
         yield stack.enter_context(open_index(folder, options.mode))
 
 
-def _search(searcher: "Searcher", text: str, files: Sequence[Path]) -> "Results":
-    """Search, and make what the results say about an index fit the ``files`` that it was made of."""
+def _search(searcher: "Searcher", text: str, sources: _Sources) -> "Results":
+    """Search, and make what the results say about an index fit the ``sources`` that it was made of."""
     results = searcher.search(text)
-    if files and not results.searched:
+    if sources.files and not results.searched:
         fact = "none of the files" if searcher.documents is None else "none of the files that pass the filters"
         note = f"{fact} after --in holds text to search; see what is read of one: ragcli parse FILE"
         results = replace(results, notes=(*results.notes[:-1], note))
-    if Path("-") not in files:
+    if Path("-") not in sources.files:
         return results
     hits = tuple(
         replace(hit, chunk=replace(hit.chunk, path=Path(_STDIN_NAME)))  # text from stdin has no path of its own
-        if hit.chunk.path.name == f"{_STDIN_NAME}.txt"
+        if hit.chunk.path.name == sources.stdin_name
         else hit
         for hit in results.hits
     )

@@ -68,7 +68,7 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 2, _dotted("txt text log org tex")),
+    "text": _Loader("text", 2, _dotted("txt text log org tex lines")),
     "source": _Loader("source_code", 1, _dotted(_SOURCE)),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),

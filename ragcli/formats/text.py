@@ -25,12 +25,19 @@ _TEX_LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubse
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
-    """The decoded file. Pages are counted where form feeds end them; LoadError(EMPTY) when all of it is blank."""
+    """The decoded file; each line of ``.lines`` is a record.
+
+    Pages are counted where form feeds end them. Raises LoadError(EMPTY) when all of it is blank.
+    """
     del options
     suffix = path.suffix.lower()
     text, warnings = decode(data)
     text = unescaped(text, suffix)
     blocks = Blocks()
+    if suffix == ".lines":
+        for line in each_line(text):
+            blocks.add([line], "record")
+        return document(path, text, blocks.found, warnings=warnings)
     start, is_paged = 0, "\f" in text
     for number in count(1):
         end = text.find("\f", start)

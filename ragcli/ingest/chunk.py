@@ -51,7 +51,9 @@ def _sections(document: Document) -> Iterator[tuple[tuple[str, ...], list[Block]
     path: tuple[str, ...] = ()
     for block in _covering(document):
         is_heading = block.kind == "heading"
-        if section and section[-1].kind == "heading":
+        if block.kind == "record" or (section and section[-1].kind == "record"):
+            goes_on = False
+        elif section and section[-1].kind == "heading":
             # "# A", "## B", text: one section that starts with both lines; "# A", "# B": the first one is empty
             goes_on = block.headings[: len(path)] == path and not (is_heading and len(block.headings) == len(path))
         else:

@@ -47,7 +47,7 @@ def scratch_index(
     cache cannot be written, the index is gone afterwards. Raises what :func:`ragcli.ingest.sync.sync` raises.
     """
     options = options or SyncOptions()
-    folder = _cached_folder(files, text, options) if cache else None
+    folder = _cached_folder(files, text, text_name, options) if cache else None
     if folder is not None:
         for is_last in (False, True):
             try:
@@ -90,11 +90,11 @@ def _fill(
     return folder / _INDEX, sync(folder / _INDEX, roots, options, report, on_wait=lambda _: None)
 
 
-def _cached_folder(files: Sequence[Path], text: bytes | None, options: SyncOptions) -> Path | None:
+def _cached_folder(files: Sequence[Path], text: bytes | None, text_name: str, options: SyncOptions) -> Path | None:
     """The folder for the index of these paths and this text, marked as used now; None when it cannot be made."""
     about = [__version__, repr((options.model, options.chunks, options.rules, options.load, options.limits))]
     paths = sorted({os.path.abspath(path) for path in files})  # noqa: PTH100 (links are not followed)
-    content = b"" if text is None else hashlib.sha256(text).digest()
+    content = b"" if text is None else hashlib.sha256(text_name.encode() + b"\0" + text).digest()
     key = hashlib.sha256(b"\0".join([*map(os.fsencode, [*about, *paths]), content])).hexdigest()[:32]
     folder = cache_folder() / _FOLDER / key
     try:

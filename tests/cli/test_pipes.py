@@ -118,6 +118,17 @@ def test_stdin_is_searched_without_an_index(shell):
     assert done.stdout.startswith("(stdin):")
 
 
+def test_each_line_of_stdin_is_a_passage_unless_it_is_cut(shell):
+    lines = "printf 'alpha one\\nthe cat sat\\n\\nmilk is white\\n' | ragcli query animal --in -"
+    assert sorted(shell(lines).stdout.splitlines()) == [
+        "(stdin):1: alpha one",
+        "(stdin):2: the cat sat",
+        "(stdin):4: milk is white",
+    ]
+    assert shell(lines).stdout.startswith("(stdin):2:")
+    assert len(shell(f"{lines} --cut").stdout.splitlines()) < 3
+
+
 def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
     command = "ragcli query 'zzqxv' --mode keyword"
     for format_, expected in (("jsonl", ""), ("plain", ""), ("paths", "")):

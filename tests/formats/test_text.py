@@ -13,6 +13,11 @@ def test_paragraphs_end_at_blank_lines_and_keep_their_indentation():
     assert blocks("\n\none\ntwo\n \t \n  three\n\n") == [("one\ntwo", "paragraph", ()), ("  three", "paragraph", ())]
 
 
+def test_each_line_of_lines_is_a_record():
+    found = blocks("Guide\n=====\n\n  one\n", "log.lines")
+    assert found == [("Guide", "record", ()), ("=====", "record", ()), ("  one", "record", ())]
+
+
 def test_underlined_titles_open_sections():
     found = blocks("Guide\n=====\n\nIntro.\n\nInstall\n-------\nRun it.\n\n*****\n\nUse\n---\nText.\n")
     assert found == [

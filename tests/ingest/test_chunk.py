@@ -337,6 +337,11 @@ def test_sections_are_never_joined(tokenizer: Tokenizer) -> None:
     assert [passage.headings for passage in chunks] == [("One",), ("Two",)]
 
 
+def test_records_are_never_joined(tokenizer: Tokenizer) -> None:
+    made = document(("paragraph", "before"), ("record", "one"), ("record", "two"), ("paragraph", "after"))
+    assert texts(chunk(made, tokenizer, 256, ChunkOptions())) == ["before", "one", "two", "after"]
+
+
 def test_a_heading_goes_with_its_text(tokenizer: Tokenizer) -> None:
     """A chapter's heading opens its first section; a heading of the same level shows that a section is empty."""
     made = document(
