@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ragcli.text.exact import NOTHING, Exact
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -130,9 +132,15 @@ def embedding_context(title: str, headings: tuple[str, ...]) -> str:
 class Question:
     """A question, read once: every later step uses these parts."""
 
-    text: str
+    text: str  # as it was typed
     terms: tuple[str, ...]  # distinct, in order, without stop words unless nothing else remains
     vector: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)  # (d,), a unit row
+    exact: Exact = NOTHING  # what is asked for letter for letter
+
+    @property
+    def read(self) -> str:
+        """The text that the models read: without quotation marks around phrases."""
+        return self.exact.text or self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import ast
 import importlib.util
 import json
 import random
+import re
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.open import open_index_encoder, open_query_encoder, open_reranker
 from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
 from ragcli.retrieve.fuse import fuse
+from ragcli.text.exact import holds_phrase
 from ragcli.text.terms import query_terms, terms
 from training.sources import HELD_OUT, SQUAD_HELD_OUT, TRAIN, rows_of
 
@@ -54,10 +56,14 @@ POOLS: dict[str, list[tuple[str, int, int]]] = {
     "economics": [("openstax2014-economics", 40, 1000)],
     "tldr": [("tldr-pages", 30, 700)],
 }
+# Queries made from the passages themselves, by the pools that they are made of.
+LITERAL = {"pasted": ("rust", "psychology"), "terms": ("biology", "economics", "psychology"), "identifiers": ("code",)}
+LITERAL_QUESTIONS = 40  # of each pool
 BEIR = {"cranfield": "test", "scifact": "train"}
 BEIR_QUESTIONS = 120
 CODE = ("urllib3", "rich", "openpyxl", "pypdf", "pygments", "fsspec", "networkx")
 CODE_QUESTIONS = 80
+CODE_PASSAGES = 400  # of each package
 
 
 @dataclass
@@ -83,7 +89,7 @@ class Collection:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pools", nargs="*", default=[*BEIR, "code", *POOLS])
+    parser.add_argument("pools", nargs="*", default=[*BEIR, "code", *POOLS, *LITERAL])
     parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--depth", type=int, default=12, help="candidates that the reranker reads")
     options = parser.parse_args()
@@ -113,6 +119,8 @@ def load_pool(name: str) -> Collection:
     """The pool, the same in every run."""
     if name in BEIR:
         return _beir(name)
+    if name in LITERAL:
+        return _literal(name)
     return _code() if name == "code" else _pairs(name)
 
 
@@ -196,8 +204,10 @@ def _code() -> Collection:
         spec = importlib.util.find_spec(package)
         if spec is None or spec.submodule_search_locations is None:
             continue
-        for path in sorted(Path(next(iter(spec.submodule_search_locations))).rglob("*.py")):
-            for text, sentence in functions(path):
+        paths = sorted(Path(next(iter(spec.submodule_search_locations))).rglob("*.py"))
+        found = [one for path in paths for one in functions(path)]
+        for text, sentence in found[:CODE_PASSAGES]:
+            if text:
                 if sentence:
                     asked.append((sentence, len(made.texts), package))
                 made.texts.append(text[:1200])
@@ -206,6 +216,38 @@ def _code() -> Collection:
     rng.shuffle(asked)
     for sentence, position, package in asked[:CODE_QUESTIONS]:
         made.questions.append(Asked(sentence, {position: 1}, "code", "title", package))
+    return made
+
+
+def _literal(name: str) -> Collection:
+    """Pasted lines, terms alone, or identifiers: what holds or defines them is known from the texts."""
+    made = Collection()
+    for pool in LITERAL[name]:
+        rng = random.Random(f"literal {pool}")
+        part = load_pool(pool)
+        base = len(made.texts)
+        made.texts += part.texts
+        made.titles += part.titles
+        asked: list[Asked] = []
+        if name == "terms":
+            for one in part.questions:
+                term = one.query.removeprefix("what is ").strip(" ?")
+                if term != one.query.strip(" ?") and len(term.split()) <= 2:
+                    relevant = {base + i: grade for i, grade in one.relevant.items()}
+                    asked.append(Asked(term, relevant, one.source, "term", one.document))
+        for text in rng.sample(part.texts, len(part.texts)) if name != "terms" else []:
+            declared = re.match(r"\s*def (\w{6,})", text)
+            words = text.split()
+            if name == "pasted" and len(words) > 20:
+                first = rng.randrange(len(words) - 9)
+                query = " ".join(words[first : first + 8])
+                held = {base + i: 1 for i, other in enumerate(part.texts) if holds_phrase(other, query)}
+                asked.append(Asked(query, held, pool, "pasted", query))
+            elif name == "identifiers" and declared and sum(f"def {declared[1]}" in t for t in part.texts) == 1:
+                form = ("{}", "def {}", "where is {} defined")[len(asked) % 3]
+                asked.append(Asked(form.format(declared[1]), {base + part.texts.index(text): 1}, pool, "name"))
+        rng.shuffle(asked)
+        made.questions += asked[:LITERAL_QUESTIONS]
     return made
 
 

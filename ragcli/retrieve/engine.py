@@ -18,13 +18,16 @@ from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
 from ragcli.retrieve.rerank import Candidate, Judged, open_judge
 from ragcli.retrieve.snippet import line_start, make_snippet
-from ragcli.text.terms import make_question
+from ragcli.text.exact import NEITHER, Exact, grade, holds_phrase
+from ragcli.text.terms import make_question, terms
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Question, Results, Span
 
 if TYPE_CHECKING:
     from ragcli.models.open import Encoder
 
 Ranked = list[tuple[int, float]]
+# The most chunks that are looked through for exact text, of those that hold all of its words, best first.
+LITERAL = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Searcher:
         """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
         question = self._question(text)
         lists = self._lists(question)
-        groups, judged = self._judged(question, lists)
+        groups, judged, unmet = self._judged(question, lists)
         hits = self._hits(question, groups, judged, lists)
         nothing = "" if hits else self._nothing_to_search()
         fresh = fresh_notes({hit.chunk.path: hit.fresh for hit in hits}.values())
@@ -72,7 +75,7 @@ class Searcher:
             question,
             self._options.mode,
             tuple(hits),
-            notes=(*self._notes(text), *judged.notes, *fresh, *([nothing] if nothing else [])),
+            notes=(*self._notes(question.read), *unmet, *judged.notes, *fresh, *([nothing] if nothing else [])),
             details=tuple(judged.details),
             answered=judged.answered,
             searched=not nothing,
@@ -81,7 +84,8 @@ class Searcher:
     def _question(self, text: str) -> Question:
         if not text.strip():
             raise UsageError("the query is empty", 'ask something: ragcli query "how are logs rotated?"')
-        return make_question(text, None if self._encoder is None else self._encoder.encode([text], kind="query")[0])
+        encoder = self._encoder
+        return make_question(text, None if encoder is None else lambda read: encoder.encode([read], kind="query")[0])
 
     def _lists(self, question: Question) -> dict[PartName, Ranked]:
         """Return the list that decides first, then the lists that it is made of."""
@@ -93,21 +97,33 @@ class Searcher:
             lists["keyword"] = self._index.keyword(question.terms, depth, self.documents)
         return {"fused": fuse(lists["dense"], lists["keyword"]), **lists} if len(lists) == 2 else lists
 
-    def _judged(self, question: Question, lists: Mapping[PartName, Ranked]) -> tuple[list[list[Chunk]], Judged]:
-        """Return the distinct passages, and the order in which they are shown."""
+    def _judged(
+        self, question: Question, lists: Mapping[PartName, Ranked]
+    ) -> tuple[list[list[Chunk]], Judged, list[str]]:
+        """Return the distinct passages, the order in which they are shown, and notes on exact text not found."""
         ranked = next(iter(lists.values()))
-        groups = self._folded(ranked)
-        fused = dict(ranked if "fused" in lists else scaled(ranked))
+        literal = [(i, 0.0) for i in self._literal(question, {i for i, _ in ranked})]
+        groups, grades, unmet = exact_first(question.exact, self._folded([*ranked, *literal]))
+        fused = dict([*(ranked if "fused" in lists else scaled(ranked)), *literal])
         cosines = dict(lists.get("dense", ()))
         # A passage that only the keyword list holds lies below the last cosine of the dense list; how far is unknown.
         least = min(cosines.values(), default=None)
         candidates = []
-        for twins in groups:
+        for twins, found in zip(groups, grades, strict=True):
             signals = {"fused": fused[twins[0].id]}
             if least is not None:
                 signals["dense"] = cosines.get(twins[0].id, least)
-            candidates.append(Candidate(twins[0].embedded, signals))
-        return groups, self._judge.order(question, candidates, self._options.candidates, self._options.budget)
+            candidates.append(Candidate(twins[0].embedded, signals, found))
+        return groups, self._judge.order(question, candidates, self._options.candidates, self._options.budget), unmet
+
+    def _literal(self, question: Question, known: set[int]) -> list[int]:
+        """Return more chunks that hold every word of what is asked for letter for letter, best first."""
+        exact = question.exact
+        asked = exact.phrases or ((exact.name or exact.text,) if exact.is_exact else ())
+        words = [term for text in asked for term in terms(text)]
+        if not words or self._options.mode == "dense":
+            return []
+        return [i for i, _ in self._index.keyword(words, LITERAL, self.documents, every=True) if i not in known]
 
     def _hits(
         self, question: Question, groups: list[list[Chunk]], judged: Judged, lists: Mapping[PartName, Ranked]
@@ -186,6 +202,25 @@ class Searcher:
         if self.documents is not None and not self.documents:
             return "no document matches the filters; see what the index holds: ragcli list"
         return ""
+
+
+def exact_first(exact: Exact, groups: list[list[Chunk]]) -> tuple[list[list[Chunk]], list[int], list[str]]:
+    """Put passages that hold what was asked for letter for letter first; without others where a phrase was quoted.
+
+    Returns the passages, the grade of each, and a note for quoted phrases that no passage holds.
+    """
+    unmet = []
+    if exact.phrases:
+        kept = [twins for twins in groups if all(holds_phrase(twins[0].text, phrase) for phrase in exact.phrases)]
+        if not kept:
+            unmet.append(
+                f"no passage holds {' and '.join(f'“{phrase}”' for phrase in exact.phrases)}: these come nearest"
+            )
+        groups = kept or groups
+    if not exact.is_exact:
+        return groups, [NEITHER] * len(groups), unmet
+    graded = sorted(((grade(exact, twins[0].text), twins) for twins in groups), key=lambda one: -one[0])
+    return [twins for _, twins in graded], [found for found, _ in graded], unmet
 
 
 def _ranks(ranked: Ranked) -> dict[int, tuple[int, float]]:

@@ -63,9 +63,21 @@ class Calibration:
 
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
         weights = self.cases.get(case)
-        if not weights or any(name not in signals for name in weights if name != "bias"):
+        if not weights or not all(holds_all(signals, name) for name in weights if name != "bias"):
             return None
-        return logistic(sum(weight * (1.0 if name == "bias" else signals[name]) for name, weight in weights.items()))
+        return logistic(
+            sum(weight * (1.0 if name == "bias" else product(signals, name)) for name, weight in weights.items())
+        )
+
+
+def holds_all(signals: Mapping[str, float], name: str) -> bool:
+    """True when every signal is known that ``name`` is a product of: "question*logit" is one of two."""
+    return all(part in signals for part in name.split("*"))
+
+
+def product(signals: Mapping[str, float], name: str) -> float:
+    """Return the signal ``name``, or the product of several: "question*logit"."""
+    return math.prod(signals[part] for part in name.split("*"))
 
 
 def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from ragcli.errors import CalibrationMissing
@@ -13,7 +14,8 @@ from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.open import Reranker, open_reranker
 from ragcli.models.packaged import RERANKER
 from ragcli.models.resolve import resolve_reranker
-from ragcli.retrieve.probability import Calibration, load_calibration, logistic
+from ragcli.retrieve.probability import Calibration, holds_all, load_calibration, logistic, product
+from ragcli.text.exact import DEFINES, HOLDS, NEITHER, grade, named
 from ragcli.text.terms import make_question, terms
 from ragcli.types import Question, Span
 
@@ -28,6 +30,7 @@ _SLICE = 4
 _COVER_WEIGHT = 2.0
 
 Signals = dict[str, float]
+FORMS = ("question", "statement", "words")
 
 
 class Candidate(NamedTuple):
@@ -35,6 +38,7 @@ class Candidate(NamedTuple):
 
     text: str
     signals: Signals  # "fused" where a search found it; "dense" where a cosine is known
+    grade: int = NEITHER  # how exactly it holds what was asked for; a higher grade stands first whatever the rest says
 
 
 class Verdict(NamedTuple):
@@ -79,8 +83,9 @@ class Judge:
     ) -> Judged:
         """Put the first ``count`` candidates in their new order; the others follow in the order they came in.
 
-        ``budget`` is the time in seconds that reranking may take: as many are reranked as fit, at least one. Scores
-        fall from first to last.
+        The order is that of the probabilities, where a calibration fits the models, within each grade. Scores and
+        probabilities fall from first to last. ``budget`` is the time in seconds that reranking may take: as many are
+        reranked as fit, at least one.
         """
         first = candidates[:count]
         signals = [dict(candidate.signals) for candidate in candidates]
@@ -90,7 +95,7 @@ class Judge:
         if self._reranker is not None and first:
             texts = [candidate.text for candidate in first]
             compared = self._encoder if "late" in self._calibration.ranking else None
-            found = score(self._reranker, compared, question.text, texts, budget)
+            found = score(self._reranker, compared, question.read, texts, budget)
             details.append(f"reranked {len(found.signals)} of {len(first)} candidates in {1000 * found.seconds:.0f} ms")
             if found.failed:
                 notes.append(
@@ -100,23 +105,32 @@ class Judge:
             else:
                 reranked = len(found.signals)
                 for known, added, text in zip(signals, found.signals, texts, strict=False):
-                    known.update(added, coverage=coverage(question, text))
+                    known.update(added, **words_signals(question, text))
+                    if "cosine" in known:  # no search has compared the texts as a whole: reranking did
+                        known.setdefault("dense", known["cosine"])
         combined = combine(signals[:reranked], self._calibration.ranking) if reranked else []
-        order = [*sorted(range(reranked), key=lambda i: (-combined[i], i)), *range(reranked, len(signals))]
-        answered = self._calibration.answered([signals[i] for i in order[:reranked]])
-        scores = _lifted(combined, [one.get("fused", 0.0) for one in signals])
+        told = [self._calibration.probability(one) for one in signals[:reranked]]
+        if reranked and None not in told:
+            combined = cast("list[float]", told)
+        read = sorted(range(reranked), key=lambda i: (-candidates[i].grade, -combined[i], i))
+        order = [*read, *range(reranked, len(signals))]
+        answered = self._calibration.answered([signals[i] for i in read])
+        scores = _falling([combined[i] for i in read], [one.get("fused", 0.0) for one in signals[reranked:]])
         by_logit = sorted(range(reranked), key=lambda i: -signals[i]["logit"])
         ranks = {i: rank for rank, i in enumerate(by_logit, 1)}
 
-        def verdict(i: int) -> Verdict:
-            known = signals[i]
-            if "coverage" not in known:
-                known["coverage"] = coverage(question, candidates[i].text)
-            if "cosine" in known:  # no search has compared the texts as a whole: reranking did
-                known.setdefault("dense", known["cosine"])
-            return Verdict(i, scores[i], self._calibration.probability(known), ranks.get(i), known)
+        def verdicts() -> Iterator[Verdict]:
+            least = 1.0
+            for i, score in zip(order, scores, strict=True):
+                if "coverage" not in signals[i]:
+                    signals[i].update(words_signals(question, candidates[i].text))
+                probability = self._calibration.probability(signals[i])
+                if probability is not None:
+                    # what stands below, for its grade or because it was not read, is not told to be likelier
+                    probability = least = min(least, probability)
+                yield Verdict(i, score, probability, ranks.get(i), signals[i])
 
-        return Judged(map(verdict, order), answered, notes, details)
+        return Judged(verdicts(), answered, notes, details)
 
     def probability(self, question: str, passage: str) -> float | None:
         """The probability that ``passage`` answers ``question``; None where no calibration fits the models."""
@@ -128,9 +142,9 @@ class Judge:
         if self._encoder is not None and spans:
             from ragcli.models.numpy.encoder import cover
 
-            fits = [_COVER_WEIGHT * found for found in cover(self._encoder, question.text, text, spans)]
+            fits = [_COVER_WEIGHT * found for found in cover(self._encoder, question.read, text, spans)]
         if self._reranker is not None and spans:
-            logits = self._reranker.scores(question.text, [text[start:end] for start, end in spans])
+            logits = self._reranker.scores(question.read, [text[start:end] for start, end in spans])
             if all(math.isfinite(logit) for logit in logits):
                 fits = [fit + logistic(float(logit)) for fit, logit in zip(fits, logits, strict=True)]
         return fits
@@ -218,9 +232,9 @@ def combine(signals: Sequence[Signals], weights: Mapping[str, float]) -> list[fl
     The signals are summed as they are: where all passages fare alike, small differences stay small. Without weights (a
     reranker that no combination was fitted for) the logit alone decides.
     """
-    used = {name: weight for name, weight in weights.items() if weight and all(name in one for one in signals)}
+    used = {name: weight for name, weight in weights.items() if weight and all(holds_all(one, name) for one in signals)}
     used = used or {"logit": 1.0}
-    sums = [sum(weight * one[name] for name, weight in used.items()) for one in signals]
+    sums = [sum(weight * product(one, name) for name, weight in used.items()) for one in signals]
     low = min(sums, default=0.0)
     span = max(sums, default=0.0) - low
     return [(value - low) / span if span > 0 else 1.0 for value in sums]
@@ -232,10 +246,24 @@ def coverage(question: Question, passage: str) -> float:
     return len(asked & set(terms(passage))) / len(asked) if asked else 0.0
 
 
-def _lifted(combined: list[float], fused: list[float]) -> list[float]:
-    """Place the combined scores above all others: in what is left between the best fused score of the rest and 1.
+def words_signals(question: Question, passage: str) -> Signals:
+    """Return what the words of the passage say: which of the question's terms and names it holds, and how exactly."""
+    found = grade(question.exact, passage)
+    return {
+        "coverage": coverage(question, passage),
+        **{form: float(question.exact.form == form) for form in FORMS},
+        "named": named(question.exact, passage),
+        "holds": float(found >= HOLDS),
+        "defines": float(found == DEFINES),
+    }
 
-    Both lists are in [0, 1].
+
+def _falling(first: list[float], rest: list[float]) -> list[float]:
+    """Return scores in [0, 1] that fall: those of the reranked passages above those of the rest.
+
+    What breaks the fall is changed: a reranked score, of a passage of a lower grade, is lowered, and a score of the
+    rest, of a passage that stands there for its grade, is raised.
     """
-    rest = max(fused[len(combined) :], default=0.0)
-    return [rest + (1 - rest) * value for value in combined] + fused[len(combined) :]
+    raised = list(accumulate(reversed(rest), max))[::-1]
+    top = raised[0] if raised else 0.0
+    return [top + (1 - top) * value for value in accumulate(first, min)] + raised

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import tantivy
 
+from ragcli.text.exact import read_exact
 from ragcli.types import Question
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def make_question(text: str, vector: npt.NDArray[np.float32] | None = None) -> Question:
-    """Read a question once; ``vector`` is its unit row (d,), None where no encoder is used."""
-    return Question(text, tuple(query_terms(text)), vector)
+def make_question(text: str, encode: Callable[[str], npt.NDArray[np.float32]] | None = None) -> Question:
+    """Read a question once; ``encode`` gives the unit row (d,) of a text, None where no encoder is used."""
+    exact = read_exact(text)
+    return Question(text, tuple(query_terms(exact.text)), None if encode is None else encode(exact.text), exact)
 
 
 def term_spans(text: str) -> list[Term]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -17,6 +17,7 @@ Kind = Literal["question", "words", "name"]
 DEFINES, HOLDS, NEITHER = 2, 1, 0
 
 PASTED_WORDS = 4  # a query with as many words that stands in a passage is taken for pasted text
+STATEMENT_WORDS = 8  # words of a query that is not a question, from which it says something
 _QUOTED = re.compile(r'(?<!\w)"([^"]*\w[^"]*)"(?!\w)|“([^“”]*\w[^“”]*)”|«([^«»]*\w[^«»]*)»|„([^„“”]*\w[^„“”]*)[“”]')
 _WORD = re.compile(r"[^\W_]+")
 _GAP = r"[\W_]+"
@@ -59,16 +60,23 @@ _INTERROGATIVES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Exact:
     """What a query asks for letter for letter."""
 
     text: str  # the query without quotation marks: what the models and the keyword index read
-    kind: Kind  # a question; a name and nothing else; any other words
+    kind: Kind = "words"  # a question; a name and nothing else; any other words
     phrases: tuple[str, ...] = ()  # in quotation marks: every hit must hold them
     names: tuple[str, ...] = ()  # names with signs or capitals in them
     name: str | None = None  # the one name that the query is about, whose definition comes first
     defined: bool = False  # the query asks for the definition in so many words
-    pasted: bool = field(default=False)  # long enough to be text that was copied from a passage
+    pasted: bool = False  # long enough to be text that was copied from a passage
+
+    @property
+    def form(self) -> Literal["question", "statement", "words"]:
+        """A question, a statement (a claim or an abstract, say), or a few words: each is weighed in its own way."""
+        if self.kind == "question":
+            return "question"
+        return "statement" if len(_WORD.findall(self.text)) >= STATEMENT_WORDS else "words"
 
     @property
     def is_exact(self) -> bool:
@@ -76,7 +84,10 @@ class Wanted:
         return self.pasted or self.name is not None
 
 
-def read(query: str) -> Wanted:
+NOTHING = Exact("")
+
+
+def read_exact(query: str) -> Exact:
     """Read what ``query`` asks for letter for letter."""
     phrases = tuple(next(filter(None, match.groups())) for match in _QUOTED.finditer(query))
     text = " ".join(_QUOTED.sub(lambda match: f" {next(filter(None, match.groups()))} ", query).split())
@@ -97,7 +108,7 @@ def read(query: str) -> Wanted:
     else:
         kind = "name" if name else "words"
     pasted = not phrases and len(_WORD.findall(text)) >= PASTED_WORDS
-    return Wanted(text, kind, phrases, names, name, bool(name and declared), pasted)
+    return Exact(text, kind, phrases, names, name, bool(name and declared), pasted)
 
 
 def holds_phrase(passage: str, phrase: str) -> bool:
@@ -119,18 +130,18 @@ def defines(passage: str, name: str) -> bool:
     return name in passage and _definition_pattern(name).search(passage) is not None
 
 
-def grade(wanted: Wanted, passage: str) -> int:
+def grade(exact: Exact, passage: str) -> int:
     """Return DEFINES, HOLDS or NEITHER; NEITHER for a query whose exact words decide nothing."""
-    if wanted.name is not None:
-        if defines(passage, wanted.name):
+    if exact.name is not None:
+        if defines(passage, exact.name):
             return DEFINES
-        return HOLDS if holds_name(passage, wanted.name) else NEITHER
-    return HOLDS if wanted.pasted and holds_phrase(passage, wanted.text) else NEITHER
+        return HOLDS if holds_name(passage, exact.name) else NEITHER
+    return HOLDS if exact.pasted and holds_phrase(passage, exact.text) else NEITHER
 
 
-def named(wanted: Wanted, passage: str) -> float:
+def named(exact: Exact, passage: str) -> float:
     """Return the share of the names in the query that ``passage`` holds as they are written; 0 without names."""
-    return sum(holds_name(passage, name) for name in wanted.names) / len(wanted.names) if wanted.names else 0.0
+    return sum(holds_name(passage, name) for name in exact.names) / len(exact.names) if exact.names else 0.0
 
 
 def longest_run(words: Sequence[str], passage: str) -> int:
@@ -148,16 +159,16 @@ def folded_words(text: str) -> list[str]:
     return [match.group().casefold() for match in _WORD.finditer(text)]
 
 
-def places(wanted: Wanted, passage: str) -> Iterator[tuple[int, int]]:
+def places(exact: Exact, passage: str) -> Iterator[tuple[int, int]]:
     """Yield the spans of ``passage`` that hold what was asked for letter for letter, the defining one first."""
-    if wanted.name is not None:
-        found = _definition_pattern(wanted.name).search(passage)
+    if exact.name is not None:
+        found = _definition_pattern(exact.name).search(passage)
         if found is not None:
-            line = passage[: found.end()].rindex(wanted.name)
-            yield line, line + len(wanted.name)
-        for match in _name_pattern(wanted.name).finditer(passage):
+            line = passage[: found.end()].rindex(exact.name)
+            yield line, line + len(exact.name)
+        for match in _name_pattern(exact.name).finditer(passage):
             yield match.span()
-    for phrase in wanted.phrases or ((wanted.text,) if wanted.pasted else ()):
+    for phrase in exact.phrases or ((exact.text,) if exact.pasted else ()):
         pattern = _phrase_pattern(phrase)
         for match in pattern.finditer(passage) if pattern else ():
             yield match.span()

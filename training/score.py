@@ -1,0 +1,212 @@
+"""Fit the one score that orders the hits and is shown as their probability, on the signals of training.signals.
+
+    python -m training.score [--reranker NAME] [--write]
+
+A logistic function of the signals of a hit, with weights of their own for questions, statements and other words. No
+weight of a hit's signals is negative, so more of a signal never ranks a hit lower. The loss is the sum of the logistic
+loss, which calibrates, and of the softmax loss over the list of each question, which orders (Cao and others: Learning
+to Rank: From Pairwise Approach to Listwise Approach, ICML 2007). Each pool counts by the root of its questions.
+
+Prints, for every pool, nDCG@10 with weights that were fitted on the other pools, the expected calibration error, a
+reliability table, and what a floor of the probability would leave out. ``--write`` keeps the weights of all pools in
+calibration.json of the reranker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from ragcli.evaluate.fit_probability import auroc, expected_calibration_error
+from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.resolve import resolve_reranker
+from ragcli.retrieve.rerank import Signals, words_signals
+from ragcli.text.terms import make_question
+from training.export import SHIPPED
+from training.signals import LITERAL, WORK
+
+Floats = npt.NDArray[np.float64]
+
+KINDS = ("question", "statement", "words")
+OF_HIT = (*(f"{kind}*{name}" for name in ("fused", "logit") for kind in KINDS), "named", "holds", "defines")
+OF_QUERY = ("question", "statement")
+LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calibrates better
+PENALTY = 1e-3
+SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
+FLOORS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question with its reranked candidates: signals, grades, and the grades of what follows them."""
+
+    pool: str
+    kind: str
+    query: str
+    signals: list[Signals]
+    grades: Floats
+    tail: list[int]
+    ideal: list[int]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reranker", default=DEFAULT_RERANKER)
+    parser.add_argument("--depth", type=int, default=10, help="candidates that are reranked")
+    parser.add_argument("--write", action="store_true", help="keep the weights")
+    options = parser.parse_args()
+    rows = load(options.reranker, options.depth)
+    pools = sorted({row.pool for row in rows})
+    told: list[tuple[Asked, Floats]] = []
+    print(f"{'pool':24}{'questions':>10}{'hybrid':>9}{'reranked':>10}")
+    means = []
+    for pool in pools:
+        weights = fit([row for row in rows if row.pool != pool])
+        part = [row for row in rows if row.pool == pool]
+        told += [(row, probabilities(row, weights)) for row in part]
+        judged = [row for row in part if row.ideal]
+        gains = [mean_gain(judged, lambda row: np.array([s["fused"] for s in row.signals])),
+                 mean_gain(judged, lambda row, weights=weights: probabilities(row, weights))]  # fmt: skip
+        means.append(gains)
+        print(f"{pool:24}{len(judged):>10}{gains[0]:>9.4f}{gains[1]:>10.4f}")
+    print(f"{'mean':34}" + "".join(f"{value:>10.4f}" for value in np.mean(means, axis=0)))
+    report_calibration(told)
+    report_floors(told)
+    weights = fit(rows)
+    print(json.dumps(weights, indent=1))
+    if options.write:
+        path = SHIPPED.parent / resolve_reranker(options.reranker).name / "calibration.json"
+        content = json.loads(path.read_text()) | {"scored": weights}
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def load(reranker: str, depth: int) -> list[Asked]:
+    """Every question of every pool that training.signals wrote, with the signals that ragcli computes."""
+    rows = []
+    for file in sorted((WORK / f"signals-{reranker}").glob("*.jsonl")):
+        texts, titles = json.loads(file.with_suffix(".texts.json").read_text())
+        for line in file.open():
+            kept = json.loads(line)
+            count = min(depth, len(kept["logit"]))
+            question = make_question(kept["query"])
+            signals = []
+            for i, fused, logit in zip(kept["ids"][:count], kept["fused"], kept["logit"], strict=False):
+                text = f"{titles[i]}\n{texts[i]}" if titles[i] else texts[i]
+                signals.append({"fused": fused, "logit": logit, **words_signals(question, text)})
+            grades = [kept["relevant"].get(str(i), 0) for i in kept["ids"]]
+            ideal = sorted(kept["relevant"].values(), reverse=True)
+            if signals:
+                rows.append(
+                    Asked(kept["pool"], kept["kind"], kept["query"], signals, np.array(grades[:count], float),
+                          grades[count:], ideal)
+                )  # fmt: skip
+    return rows
+
+
+def matrix(row: Asked, names: Sequence[str]) -> Floats:
+    """The value of each product of signals, (candidates, names)."""
+    return np.array([[math.prod(one[part] for part in name.split("*")) for name in names] for one in row.signals])
+
+
+def fit(rows: Sequence[Asked]) -> dict[str, float]:
+    """The weights with the least loss, and the constant "bias"."""
+    blocks = [np.hstack([matrix(row, OF_HIT), matrix(row, OF_QUERY)]) for row in rows]
+    labels = [(row.grades > 0).astype(float) for row in rows]
+    sizes = Counter(row.pool for row in rows)
+    shares = np.array([sizes[row.pool] ** -0.5 for row in rows])
+    shares /= shares.sum()
+    x, y = np.vstack(blocks), np.concatenate(labels)
+    deviation = np.maximum(x.std(axis=0), 1e-9)
+    x = x / deviation
+    share = np.repeat(shares, [len(block) for block in blocks])
+    starts = np.cumsum([0, *(len(block) for block in blocks)])
+    rows_of = np.repeat(np.arange(len(rows)), np.diff(starts))
+    totals = np.bincount(rows_of, weights=y)
+    target = np.where(totals[rows_of] > 0, y / np.maximum(totals[rows_of], 1), 0.0)
+    listed = np.where(totals[rows_of] > 0, share, 0.0)
+    hits = len(OF_HIT)
+
+    def loss(values: Floats) -> tuple[float, Floats]:
+        weights, bias = values[:-1], values[-1]
+        order = x[:, :hits] @ weights[:hits]
+        logits = order + x[:, hits:] @ weights[hits:] + bias
+        told = 1 / (1 + np.exp(-np.clip(logits, -40, 40)))
+        top = np.maximum.reduceat(order, starts[:-1])
+        powers = np.exp(order - top[rows_of])
+        soft = powers / np.add.reduceat(powers, starts[:-1])[rows_of]
+        total = -(share * (y * np.log(told + 1e-12) + (1 - y) * np.log(1 - told + 1e-12))).sum()
+        total -= LISTWISE * (listed * target * np.log(soft + 1e-12)).sum()
+        total += PENALTY * float(weights @ weights)
+        slope = share * (told - y)
+        gradient = x.T @ slope + 2 * PENALTY * weights
+        gradient[:hits] += x[:, :hits].T @ (LISTWISE * listed * (soft - target))
+        return float(total), np.append(gradient, slope.sum())
+
+    bounds = [(0.0, None)] * hits + [(None, None)] * (len(OF_QUERY) + 1)
+    found = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    names = (*OF_HIT, *OF_QUERY)
+    weights = {name: round(float(value), 4) for name, value in zip(names, found[:-1] / deviation, strict=True)}
+    return {"bias": round(float(found[-1]), 4)} | weights
+
+
+def probabilities(row: Asked, weights: dict[str, float]) -> Floats:
+    """The probability of each candidate, (candidates,)."""
+    names = [name for name in weights if name != "bias"]
+    logits = matrix(row, names) @ np.array([weights[name] for name in names]) + weights["bias"]
+    return 1 / (1 + np.exp(-logits))
+
+
+def mean_gain(rows: Sequence[Asked], score: Callable[[Asked], Floats]) -> float:
+    """Mean nDCG@10 of the candidates in the order of a score; the rest stays behind them."""
+    gains = []
+    for row in rows:
+        order = np.argsort(-score(row), kind="stable")
+        ranked = [*row.grades[order], *row.tail][:10]
+        best = sum(grade / math.log2(i + 2) for i, grade in enumerate(row.ideal[:10]))
+        gains.append(sum(grade / math.log2(i + 2) for i, grade in enumerate(ranked)) / best)
+    return float(np.mean(gains)) if gains else float("nan")
+
+
+def report_calibration(told: Sequence[tuple[Asked, Floats]]) -> None:
+    """Expected calibration error and AUROC of the hits that are shown, by pool, and a reliability table of all."""
+    by_pool: dict[str, tuple[list[float], list[bool]]] = defaultdict(lambda: ([], []))
+    for row, values in told:
+        for i in np.argsort(-values)[:SHOWN]:
+            for name in (row.pool, "all"):
+                by_pool[name][0].append(float(values[i]))
+                by_pool[name][1].append(bool(row.grades[i] > 0))
+    for name, (values_of, answers) in by_pool.items():
+        area = auroc(values_of, answers) if len(set(answers)) > 1 else float("nan")
+        print(
+            f"{name:24}{len(answers):>7} hits, error {expected_calibration_error(values_of, answers):.3f}, {area:.3f}"
+        )
+    values_all, answers_all = (np.array(part, float) for part in by_pool["all"])
+    place = np.minimum((values_all * 10).astype(int), 9)
+    for b in range(10):
+        inside = place == b
+        print(f"{b / 10:.1f} to {b / 10 + 0.1:.1f}: {inside.sum():>6} hits, told {values_all[inside].mean():.3f}, "
+              f"right {answers_all[inside].mean():.3f}")  # fmt: skip
+
+
+def report_floors(told: Sequence[tuple[Asked, Floats]]) -> None:
+    """For each floor: the right passages that it leaves out, and the questions of other pools left without a hit."""
+    right = [(row.pool, float(values[row.grades > 0].max())) for row, values in told
+             if row.grades.any() and row.pool not in LITERAL]  # fmt: skip
+    none = [float(values.max()) for row, values in told if row.kind == "foreign"]
+    for floor in FLOORS:
+        lost = Counter(pool for pool, value in right if value < floor)
+        print(f"floor {floor}: {sum(lost.values()) / len(right):.2%} of {len(right)} right passages lost "
+              f"({dict(lost.most_common(4))}), {sum(value < floor for value in none) / len(none):.1%} of {len(none)} "
+              "foreign questions without a hit")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
