@@ -181,6 +181,7 @@ class Hit:
     copies: tuple[Path, ...] = ()  # other documents with the identical passage
     signals: Mapping[str, float] = field(default_factory=dict)  # what the probability is made of
     fresh: Fresh | None = None  # None: nothing is known about the file
+    readable: bool = True  # False: the models do not know the script of the question or the passage
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +195,12 @@ class Results:
     details: tuple[str, ...] = ()  # how the hits were found, for --explain
     answered: float | None = None  # the probability that the documents hold an answer; None where it is not known
     searched: bool = True  # False: there was no document to search; the last note says why
+    asked: str = ""  # the question before words were corrected; "": as it stands in ``question``
 
     @property
     def query(self) -> str:
-        """The text of the question."""
-        return self.question.text
+        """The text of the question as it was asked."""
+        return self.asked or self.question.text
 
 
 @dataclass(frozen=True, slots=True)

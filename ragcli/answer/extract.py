@@ -22,6 +22,7 @@ _PASSAGES = 3  # whose sentences are candidates
 _QUOTES = 3
 _LONGEST = 400  # characters of a quote
 _SHORTEST = 15  # characters of a sentence that can answer
+_COVERED = 0.5  # share of the question's words that a passage must hold when the models cannot read it
 _SAME = 0.8  # share of common words at which two quotes say the same
 # A sentence that begins like this needs the one before it.
 _LEANS = re.compile(r"(?:He|She|It|They|This|These|Those|That|Its|His|Her|Their|Such|However|Therefore|Thus|But)\b")
@@ -94,7 +95,7 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
     if not results.hits or (probability is not None and probability < least):
         return empty
-    hits = results.hits[:_PASSAGES]
+    hits = [hit for hit in results.hits if hit.readable or hit.signals.get("coverage", 0.0) >= _COVERED][:_PASSAGES]
     scored = [sentence for hit in hits for sentence in _scored(searcher, results.question, hit)]
     quotes: list[tuple[Hit, Span]] = []
     for sentence in sorted(scored, key=lambda sentence: -sentence.score):

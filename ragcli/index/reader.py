@@ -99,6 +99,16 @@ class Index:
                 return live[:k]
             wanted *= 4
 
+    def frequency(self, term: str) -> int:
+        """How many chunks hold ``term``, for a mode that searches keywords; chunks that are deleted may count."""
+        assert self._keywords is not None
+        return self._keywords.frequency(term)
+
+    def near(self, term: str, distance: int, k: int) -> list[int]:
+        """At most ``k`` ids of chunks with a term at an edit distance of at most ``distance``, 1 or 2."""
+        assert self._keywords is not None
+        return self._keywords.near(term, distance, k)
+
     def _known(self, hits: list[tuple[int, float]]) -> list[tuple[int, float]]:
         known = self.catalog.known_chunks([i for i, _ in hits])
         return [(i, score) for i, score in hits if i in known]

@@ -86,6 +86,19 @@ class Tokenizer:
             found.append(PairInput(joined.ids, joined.type_ids))
         return found
 
+    def unknown_share(self, text: str) -> float:
+        """The share of the characters of ``text`` that the model cannot tell apart, blanks not counted, in [0, 1].
+
+        They are in unknown tokens: a whole sentence in Thai or Amharic becomes one or two of them.
+        """
+        unknown = getattr(self._backend.model, "unk_token", None)
+        letters = len("".join(text.split()))
+        if unknown is None or not letters or text.isascii():
+            return 0.0
+        encoding = self._backend.encode_batch([encodable(text)], add_special_tokens=False)[0]
+        spans = [span for token, span in zip(encoding.tokens, encoding.offsets, strict=True) if token == unknown]
+        return sum(len("".join(text[start:end].split())) for start, end in spans) / letters
+
     def _short(self, texts: Sequence[str]) -> list[list[int]] | None:
         """The ids of a question without the library; None where the library is loaded or needed."""
         if self._vocabulary is None or len(texts) != 1 or not isinstance(self._source, Path):

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
-from ragcli.models.files import DEFAULT_RERANKER
+from ragcli.models.files import DEFAULT_MODEL, DEFAULT_RERANKER
 from ragcli.retrieve import DEFAULT_CANDIDATES
 from ragcli.retrieve.filters import Filters, select
 from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
 from ragcli.retrieve.rerank import Candidate, Judged, open_judge
 from ragcli.retrieve.snippet import line_start, make_snippet
+from ragcli.retrieve.spelling import Correction, corrections, replaced, spelling_notes
 from ragcli.text.exact import NEITHER, Exact, grade, holds_phrase
+from ragcli.text.language import foreign, is_unreadable
 from ragcli.text.terms import make_question, terms
 from ragcli.types import Chunk, Hit, Mode, Part, PartName, Question, Results, Span
 
@@ -65,7 +67,8 @@ class Searcher:
 
     def search(self, text: str) -> Results:
         """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
-        question = self._question(text)
+        found = self._corrections(text)
+        question = self._question(replaced(text, found))
         lists = self._lists(question)
         groups, judged, unmet = self._judged(question, lists)
         hits = self._hits(question, groups, judged, lists)
@@ -75,17 +78,37 @@ class Searcher:
             question,
             self._options.mode,
             tuple(hits),
-            notes=(*self._notes(question.read), *unmet, *judged.notes, *fresh, *([nothing] if nothing else [])),
+            notes=(
+                *self._notes(question.read),
+                *spelling_notes(found),
+                *unmet,
+                *judged.notes,
+                *fresh,
+                *([nothing] if nothing else []),
+            ),
             details=tuple(judged.details),
-            answered=judged.answered,
+            answered=judged.answered if any(hit.readable for hit in hits) or not hits else None,
             searched=not nothing,
+            asked=text,
         )
 
     def _question(self, text: str) -> Question:
         if not text.strip():
             raise UsageError("the query is empty", 'ask something: ragcli query "how are logs rotated?"')
         encoder = self._encoder
-        return make_question(text, None if encoder is None else lambda read: encoder.encode([read], kind="query")[0])
+        if encoder is None or not self._reads(text):
+            return make_question(text)
+        return make_question(text, lambda read: encoder.encode([read], kind="query")[0])
+
+    def _reads(self, text: str) -> bool:
+        """Whether the model knows most of what ``text`` is written with; without a model nobody needs to."""
+        return self._encoder is None or not is_unreadable(text, self._encoder.tokenizer.unknown_share)
+
+    def _corrections(self, text: str) -> list[Correction]:
+        if self._options.mode == "dense" or not text.strip():
+            return []
+        tokenizer = None if self._encoder is None else self._encoder.tokenizer
+        return corrections(text, self._index, lambda word: tokenizer is not None and tokenizer.count([word])[0] == 1)
 
     def _lists(self, question: Question) -> dict[PartName, Ranked]:
         """Return the list that decides first, then the lists that it is made of."""
@@ -103,7 +126,11 @@ class Searcher:
         """Return the distinct passages, the order in which they are shown, and notes on exact text not found."""
         ranked = next(iter(lists.values()))
         literal = [(i, 0.0) for i in self._literal(question, {i for i, _ in ranked})]
-        groups, grades, unmet = exact_first(question.exact, self._folded([*ranked, *literal]))
+        groups = self._folded([*ranked, *literal])
+        # Of a text that it cannot read the model knows nothing: the words must be there.
+        words = {i for i, _ in [*lists.get("keyword", ()), *literal]}
+        groups = [twins for twins in groups if twins[0].id in words or self._reads(twins[0].text)] if words else groups
+        groups, grades, unmet = exact_first(question.exact, groups)
         fused = dict([*(ranked if "fused" in lists else scaled(ranked)), *literal])
         cosines = dict(lists.get("dense", ()))
         # A passage that only the keyword list holds lies below the last cosine of the dense list; how far is unknown.
@@ -114,7 +141,8 @@ class Searcher:
             if least is not None:
                 signals["dense"] = cosines.get(twins[0].id, least)
             candidates.append(Candidate(twins[0].embedded, signals, found))
-        return groups, self._judge.order(question, candidates, self._options.candidates, self._options.budget), unmet
+        count = self._options.candidates if self._reads(question.text) else 0
+        return groups, self._judge.order(question, candidates, count, self._options.budget), unmet
 
     def _literal(self, question: Question, known: set[int]) -> list[int]:
         """Return more chunks that hold every word of what is asked for letter for letter, best first."""
@@ -131,12 +159,15 @@ class Searcher:
         ranks = {name: _ranks(entries) for name, entries in lists.items()}
         least = self._options.min_probability
         hits: list[Hit] = []
+        is_read = self._reads(question.text)
         freshness = Freshness(self._index.catalog)
         shown: dict[Path, list[Span]] = {}
         for verdict in judged.verdicts:
             twins = groups[verdict.position]
             chunk = freshness.best(twins)
-            if least is not None and (verdict.probability is None or verdict.probability < least):
+            readable = is_read and self._reads(chunk.text)
+            probability = verdict.probability if readable else None
+            if least is not None and (probability is None or probability < least):
                 continue
             if self._options.unique and chunk.path in shown:
                 continue
@@ -152,7 +183,7 @@ class Searcher:
             copies = tuple(dict.fromkeys(twin.path for twin in twins if twin.path != chunk.path))
             fresh = freshness.of(chunk.path)
             hits.append(
-                Hit(chunk, verdict.score, snippet, tuple(parts), verdict.probability, copies, verdict.signals, fresh)
+                Hit(chunk, verdict.score, snippet, tuple(parts), probability, copies, verdict.signals, fresh, readable)
             )
             if len(hits) == self._options.k:
                 break
@@ -190,6 +221,13 @@ class Searcher:
     def _notes(self, text: str) -> tuple[str, ...]:
         if self._encoder is None:
             return ()
+        if not self._reads(text):
+            name = foreign(text) or "this script"
+            return (f"the model cannot read {name}: hits are found by their words, and none has a probability",)
+        if (name := foreign(text)) and self._encoder.files.name == DEFAULT_MODEL:
+            return (
+                f"the question looks {name}, and {DEFAULT_MODEL} is made for English: rely on words, not on meaning",
+            )
         used, window = self._encoder.length(text), self._encoder.window
         if used <= window:
             return ()

@@ -83,6 +83,21 @@ class Keywords:
                 count = min(4 * count, total)
         return []
 
+    def frequency(self, term: str) -> int:
+        """How many entries hold ``term``; dead ones count until their file is merged. Raises IndexDamaged."""
+        with _reading(self._folder):
+            return self._searcher.doc_freq("body", term)
+
+    def near(self, term: str, distance: int, k: int) -> list[int]:
+        """At most ``k`` ids of chunks with a term at an edit distance of at most ``distance``, 1 or 2.
+
+        A swap of neighbours counts as one edit. Ids that the catalog does not know are possible. Raises IndexDamaged.
+        """
+        with _reading(self._folder):
+            query = tantivy.Query.fuzzy_term_query(self._index.schema, "body", term, distance)
+            hits = self._searcher.search(query, k, count=False).hits
+            return self._ids_of([address for _, address in hits])
+
     def _query(self, terms: Sequence[str], documents: Sequence[int] | None, occur: tantivy.Occur) -> tantivy.Query:
         schema = self._index.schema
         words = [
