@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,9 @@ import typer
 
 from ragcli.cli.command import command
 from ragcli.cli.env import Env, MinProb, Reranker
-from ragcli.errors import ExitCode, UsageError
+from ragcli.config import find_config
+from ragcli.errors import ExitCode, RagcliError, UsageError
+from ragcli.index.locate import DEFAULT_NAME, find_home, require_index
 from ragcli.render import FORMATS
 from ragcli.retrieve import DEFAULT_CANDIDATES
 
@@ -34,10 +36,19 @@ def _complete_format(incomplete: str) -> list[str]:
     return [name for name in FORMATS if name.startswith(incomplete)]
 
 
-def _complete_kind(incomplete: str) -> list[str]:
+def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the kinds of the documents in the index; those that ragcli reads where there is no index."""
     from ragcli.formats.registry import SUPPORTED_SUFFIXES
+    from ragcli.index.catalog.documents import Catalog
+    from ragcli.retrieve.filters import kinds
 
-    return [suffix[1:] for suffix in SUPPORTED_SUFFIXES if suffix[1:].startswith(incomplete)]
+    names = [suffix[1:] for suffix in SUPPORTED_SUFFIXES]
+    with suppress(OSError, RagcliError):
+        given = context.params
+        home = find_home(given.get("home"), find_config())
+        with closing(Catalog.open(require_index(home, given.get("index") or DEFAULT_NAME))) as catalog:
+            names = kinds(catalog.documents())
+    return [name for name in names if name.startswith(incomplete)]
 
 
 @command()
@@ -77,7 +88,8 @@ def query(
     path: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GLOB", help="Only files that match: *.md, docs/*, a folder.", rich_help_panel="Filters"
+            metavar="GLOB", help="Only files that match: *.md, docs/*.{md,txt}, a folder; ! excludes: !*.log.",
+            rich_help_panel="Filters",
         ),
     ] = None,
     type_: Annotated[
@@ -89,7 +101,10 @@ def query(
     ] = None,
     after: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Only files modified on or after this date.", rich_help_panel="Filters"),
+        typer.Option(
+            metavar="DATE", rich_help_panel="Filters",
+            help="Only files modified on or after this date: 2026-11-21, 2026-11, 7d, yesterday.",
+        ),
     ] = None,
     before: Annotated[
         str | None,
@@ -156,6 +171,7 @@ def query(
       ragcli query "rotation" --in *.md                no index needed
       git log | ragcli query "when did X break?" --in -    search what another program prints
       ragcli query - < questions.txt                   one line of JSON for each question
+      ragcli query "cats -dogs"                        nothing that holds "dogs"; NOT dogs does the same
       ragcli query -- "-5 degrees"                     a text that begins with '-'
 
     Exit code 1: nothing was found, or nothing as likely as --min-prob asks.

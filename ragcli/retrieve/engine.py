@@ -13,7 +13,8 @@ from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_MODEL, DEFAULT_RERANKER
 from ragcli.retrieve import DEFAULT_CANDIDATES
-from ragcli.retrieve.filters import Filters, select
+from ragcli.retrieve.exclude import Exclusions, read_exclusions
+from ragcli.retrieve.filters import Filters, select, why_nothing
 from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
 from ragcli.retrieve.rerank import Candidate, Judged, open_judge
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Ranked = list[tuple[int, float]]
 # The most chunks that are looked through for exact text, of those that hold all of its words, best first.
 LITERAL = 1000
+
+_WIDER = 5  # times as deep are lists of which a question excludes a part
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +70,12 @@ class Searcher:
 
     def search(self, text: str) -> Results:
         """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
-        found = self._corrections(text)
-        question = self._question(replaced(text, found))
-        lists = self._lists(question)
-        groups, judged, unmet = self._judged(question, lists)
+        has_words = self._options.mode != "dense" and bool(text.strip())
+        excluded = read_exclusions(text, self._index) if has_words else Exclusions(text)
+        found = self._corrections(excluded.text)
+        question = self._question(replaced(excluded.text, found))
+        lists = self._lists(question, _WIDER if excluded.words else 1)
+        groups, judged, unmet = self._judged(question, lists, excluded)
         hits = self._hits(question, groups, judged, lists)
         nothing = "" if hits else self._nothing_to_search()
         fresh = fresh_notes({hit.chunk.path: hit.fresh for hit in hits}.values())
@@ -80,6 +85,7 @@ class Searcher:
             tuple(hits),
             notes=(
                 *self._notes(question.read),
+                *excluded.notes,
                 *spelling_notes(found),
                 *unmet,
                 *judged.notes,
@@ -105,14 +111,14 @@ class Searcher:
         return self._encoder is None or not is_unreadable(text, self._encoder.tokenizer.unknown_share)
 
     def _corrections(self, text: str) -> list[Correction]:
-        if self._options.mode == "dense" or not text.strip():
+        if self._options.mode == "dense":
             return []
         tokenizer = None if self._encoder is None else self._encoder.tokenizer
         return corrections(text, self._index, lambda word: tokenizer is not None and tokenizer.count([word])[0] == 1)
 
-    def _lists(self, question: Question) -> dict[PartName, Ranked]:
-        """Return the list that decides first, then the lists that it is made of."""
-        depth = max(self._options.depth, self._options.k, self._options.candidates)
+    def _lists(self, question: Question, wider: int = 1) -> dict[PartName, Ranked]:
+        """Return the list that decides first, then the lists that it is made of, each ``wider`` times as deep."""
+        depth = wider * max(self._options.depth, self._options.k, self._options.candidates)
         lists: dict[PartName, Ranked] = {}
         if question.vector is not None:
             lists["dense"] = self._index.dense(question.vector, depth, self.documents)
@@ -121,12 +127,12 @@ class Searcher:
         return {"fused": fuse(lists["dense"], lists["keyword"]), **lists} if len(lists) == 2 else lists
 
     def _judged(
-        self, question: Question, lists: Mapping[PartName, Ranked]
+        self, question: Question, lists: Mapping[PartName, Ranked], excluded: Exclusions
     ) -> tuple[list[list[Chunk]], Judged, list[str]]:
         """Return the distinct passages, the order in which they are shown, and notes on exact text not found."""
         ranked = next(iter(lists.values()))
         literal = [(i, 0.0) for i in self._literal(question, {i for i, _ in ranked})]
-        groups = self._folded([*ranked, *literal])
+        groups = [twins for twins in self._folded([*ranked, *literal]) if excluded.allow(twins[0])]
         # Of a text that it cannot read the model knows nothing: the words must be there.
         words = {i for i, _ in [*lists.get("keyword", ()), *literal]}
         groups = [twins for twins in groups if twins[0].id in words or self._reads(twins[0].text)] if words else groups
@@ -238,7 +244,7 @@ class Searcher:
         if not self._index.catalog.count("documents"):
             return "the index holds no documents yet: wait for the run that fills it, or start one: ragcli index PATH"
         if self.documents is not None and not self.documents:
-            return "no document matches the filters; see what the index holds: ragcli list"
+            return why_nothing(self._index.catalog.documents(), self._options.filters)
         return ""
 
 

@@ -143,7 +143,8 @@ def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
 def test_a_filter_that_no_document_passes_says_so(shell, format_):
     done = shell(f"ragcli query attention --type zzz --format {format_}")
     assert done.returncode == 1
-    assert done.stderr == "note: no document matches the filters; see what the index holds: ragcli list\n"
+    assert done.stderr.startswith("note: no document is of type 'zzz'; types here: md ")
+    assert len(done.stderr.splitlines()) == 1
     assert shell(f"ragcli query attention --type zzz --format {format_} --quiet").stderr == ""
 
 
