@@ -181,6 +181,7 @@ class Hit:
     copies: tuple[Path, ...] = ()  # other documents with the identical passage
     signals: Mapping[str, float] = field(default_factory=dict)  # what the probability is made of
     fresh: Fresh | None = None  # None: nothing is known about the file
+    alike: tuple[Hit, ...] = ()  # hits in other documents that say almost the same
     readable: bool = True  # False: the models do not know the script of the question or the passage
 
 

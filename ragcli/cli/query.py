@@ -44,9 +44,9 @@ def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
 
     names = [suffix[1:] for suffix in SUPPORTED_SUFFIXES]
     with suppress(OSError, RagcliError):
-        given = context.params
-        home = find_home(given.get("home"), find_config())
-        with closing(Catalog.open(require_index(home, given.get("index") or DEFAULT_NAME))) as catalog:
+        index, folder = (context.params.get(name) for name in ("index", "home"))  # as they were typed
+        home = find_home(Path(folder) if folder else None, find_config())
+        with closing(Catalog.open(require_index(home, index or DEFAULT_NAME))) as catalog:
             names = kinds(catalog.documents())
     return [name for name in names if name.startswith(incomplete)]
 

@@ -35,6 +35,7 @@ def _heading(hit: Hit, base: Path) -> str:
     place, fragment = (f", p. {page}", f"#page={page}") if page is not None else (f":{line}", f"#L{line}")
     link = f"[{_escape(visible_name(shown))}{place}]({quote(shown, errors='surrogateescape')}{fragment})"
     link += f" {fresh_mark(hit.fresh)}" if fresh_mark(hit.fresh) else ""
+    link += f" +{len(hit.alike)} alike" if hit.alike else ""
     headings = " › ".join(_escape(one_line(heading)) for heading in hit.chunk.headings)
     return f"{link} — {headings}" if headings else link
 

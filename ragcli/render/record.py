@@ -51,6 +51,7 @@ def hit_record(hit: Hit, rank: int) -> Record:
             },
             "fresh": hit.fresh,
             "copies": [str(path) for path in hit.copies],
+            "alike": [_alike_record(other) for other in hit.alike],
             "parts": {part.name: _part_record(part) for part in hit.parts},
         }
     )
@@ -76,6 +77,11 @@ def schema(name: str) -> Record:
     """Return the JSON Schema ``name``, such as ``results`` (json) or ``hit`` (a line of jsonl)."""
     found: Record = json.loads((_SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     return found
+
+
+def _alike_record(hit: Hit) -> Record:
+    place = {"page": hit.snippet.page, "line": hit.snippet.line, "fresh": hit.fresh}
+    return {"path": str(hit.chunk.path), "chunk": hit.chunk.id} | place
 
 
 def _part_record(part: Part) -> Record:

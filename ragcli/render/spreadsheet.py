@@ -12,7 +12,7 @@ from ragcli.types import Hit, Results
 
 COLUMNS = (
     "rank", "path", "page", "line", "score", "probability", "title", "headings", "snippet", "copies",
-    "chunk", "start", "end", "sha256", "fresh",
+    "chunk", "start", "end", "sha256", "fresh", "alike",
 )  # fmt: skip
 _LISTS = ("dense", "keyword", "fused", "rerank")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -48,6 +48,7 @@ def _cells(hit: Hit, rank: int, base: Path) -> list[Cell]:
         snippet.end,
         chunk.sha256,
         hit.fresh,
+        len(hit.alike),
     ]
 
 

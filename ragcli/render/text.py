@@ -88,6 +88,8 @@ def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, 
         place.append(f"  {fresh_mark(hit.fresh)}", _STALE)
     if hit.copies:
         place.append(f"  +{len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}", _QUIET)
+    if hit.alike:
+        place.append(f"  +{len(hit.alike)} alike", _QUIET)
     score = human_number(hit.score) if hit.probability is None else f"{hit.probability:.0%}"
     lines = [name + place]
     if width is not None and lines[0].cell_len + 2 + len(score) > width:

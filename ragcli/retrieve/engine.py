@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_MODEL, DEFAULT_RERANKER
 from ragcli.retrieve import DEFAULT_CANDIDATES
+from ragcli.retrieve.alike import fold
 from ragcli.retrieve.exclude import Exclusions, read_exclusions
 from ragcli.retrieve.filters import Filters, select, why_nothing
 from ragcli.retrieve.freshness import Freshness, fresh_notes
@@ -76,7 +77,8 @@ class Searcher:
         question = self._question(replaced(excluded.text, found))
         lists = self._lists(question, _WIDER if excluded.words else 1)
         groups, judged, unmet = self._judged(question, lists, excluded)
-        hits = self._hits(question, groups, judged, lists)
+        freshness = Freshness(self._index.catalog)
+        hits = fold(self._hits(question, groups, judged, lists, freshness), self._options.k, question, freshness)
         nothing = "" if hits else self._nothing_to_search()
         fresh = fresh_notes({hit.chunk.path: hit.fresh for hit in hits}.values())
         return Results(
@@ -160,13 +162,17 @@ class Searcher:
         return [i for i, _ in self._index.keyword(words, LITERAL, self.documents, every=True) if i not in known]
 
     def _hits(
-        self, question: Question, groups: list[list[Chunk]], judged: Judged, lists: Mapping[PartName, Ranked]
-    ) -> list[Hit]:
+        self,
+        question: Question,
+        groups: list[list[Chunk]],
+        judged: Judged,
+        lists: Mapping[PartName, Ranked],
+        freshness: Freshness,
+    ) -> Iterator[Hit]:
+        """Yield the hits in their order, as many as are asked for."""
         ranks = {name: _ranks(entries) for name, entries in lists.items()}
         least = self._options.min_probability
-        hits: list[Hit] = []
         is_read = self._reads(question.text)
-        freshness = Freshness(self._index.catalog)
         shown: dict[Path, list[Span]] = {}
         for verdict in judged.verdicts:
             twins = groups[verdict.position]
@@ -188,12 +194,17 @@ class Searcher:
                 parts.append(Part("rerank", verdict.rank, verdict.signals["logit"]))
             copies = tuple(dict.fromkeys(twin.path for twin in twins if twin.path != chunk.path))
             fresh = freshness.of(chunk.path)
-            hits.append(
-                Hit(chunk, verdict.score, snippet, tuple(parts), probability, copies, verdict.signals, fresh, readable)
+            yield Hit(
+                chunk,
+                verdict.score,
+                snippet,
+                tuple(parts),
+                probability,
+                copies,
+                verdict.signals,
+                fresh,
+                readable=readable,
             )
-            if len(hits) == self._options.k:
-                break
-        return hits
 
     def _folded(self, ranked: Ranked) -> list[list[Chunk]]:
         """Return the candidates in order; those with the same text stand together at the place of the best of them."""

@@ -250,6 +250,7 @@ def test_completion_knows_commands_options_indexes_and_formats(ragcli, sample_ho
     assert completions(ragcli, "ragcli query x --format vim") == {"vimgrep"}
     assert completions(ragcli, "ragcli -i samples query x --format vim") == {"vimgrep"}
     assert completions(ragcli, "ragcli query x --type p") >= {"pdf", "pptx"}
+    assert completions(ragcli, "ragcli query x -i samples --type m", **home) == {"markdown", "md"}  # what it holds
     assert completions(ragcli, "ragcli eval make --cou") == {"--count"}
     assert completions(ragcli, "ragcli models ca") == {"calibrate"}
 
