@@ -35,14 +35,21 @@ def show(
     from ragcli.index.reader import open_index
     from ragcli.render import write_json
     from ragcli.render.record import chunk_record
-    from ragcli.render.visible import display_path, visible, visible_lines
+    from ragcli.render.visible import display_path, fresh_mark, visible, visible_lines
+    from ragcli.retrieve.freshness import Freshness
     from ragcli.retrieve.reference import find_reference, text_around
 
     with open_index(env.existing_index(), None) as index:
         place = find_reference(index, reference)
         text, first_line = text_around(index, place, context)
+        fresh = Freshness(index.catalog).of(place.chunk.path)
     if env.json:
-        record = {"schema": 1, **chunk_record(place.chunk), "context": {"text": text, "line": first_line}}
+        record = {
+            "schema": 1,
+            **chunk_record(place.chunk),
+            "fresh": fresh,
+            "context": {"text": text, "line": first_line},
+        }
         write_json(record, sys.stdout)
         return ExitCode.OK
     chunk = place.chunk
@@ -50,6 +57,7 @@ def show(
     if chunk.pages:
         where = f"page {chunk.pages[0]}" if chunk.pages[0] == chunk.pages[1] else "pages {}-{}".format(*chunk.pages)
     headings = " > ".join(chunk.headings)
-    env.say(visible(f"{display_path(chunk.path, Path.cwd())}, {where}" + (f", {headings}" if headings else "")))
+    mark = f" {fresh_mark(fresh)}" if fresh_mark(fresh) else ""
+    env.say(visible(f"{display_path(chunk.path, Path.cwd())}{mark}, {where}" + (f", {headings}" if headings else "")))
     sys.stdout.write(visible_lines(text) + "\n")
     return ExitCode.OK

@@ -78,6 +78,12 @@ def test_an_answer_says_so(ragcli, notes):
     assert citation["fresh"] == "gone"
 
 
+def test_show_says_so_too(ragcli, notes):
+    (notes / "a.md").write_text("Why do birds fly south?\n")
+    done = ragcli("show", "a.md:1", cwd=notes)
+    assert (done.stdout, done.stderr) == (TEXT, "a.md (changed since), lines 1-1\n")
+
+
 def test_of_equal_passages_the_one_that_exists_is_shown(ragcli, notes):
     moved = notes.rename(notes.with_name("archive"))
     ragcli("index", str(moved), "-q")

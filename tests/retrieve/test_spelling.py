@@ -15,7 +15,7 @@ from ragcli.retrieve.spelling import corrections, edit_distance, replaced
 
 FILES = {
     "retry.md": "The retry backoff grows twofold with every attempt of the client.",
-    "boats.md": "The coat of the captain is blue, and the boot is black.",
+    "ship.md": "The coat of the captain is blue, and the boot is black.",
     "lease.md": "Die Kündigungsfrist beträgt drei Monate. Die Miete ist am Ersten fällig, und das ist die Regel.",
     "ist.md": "Das ist es. Die ist da. Es ist so, wie es ist, und die anderen sind es auch.",
     "thai.md": "ราคาของสินค้านี้เท่าไหร่ครับ และส่งเมื่อไหร่",
