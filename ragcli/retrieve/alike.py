@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 from ragcli.retrieve.freshness import Freshness
@@ -25,17 +25,18 @@ _NUMERIC = 0.15  # share of numbers from which a passage counts as a table
 _AHEAD = 10  # hits behind the last one shown that may still be alike to one of these
 
 _WORD = re.compile(r"\w+")
-_MONEY = re.compile(r"[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥%]|dollars?|euros?|pounds?|EUR|USD|GBP|CHF)\b")
+# Compiled when two passages share enough to be compared further.
+_MONEY = r"[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?(?:[$€£¥%]|dollars?|euros?|pounds?|EUR|USD|GBP|CHF)\b"
 # 0x80070005, KV-2291, E1234, 13-digit numbers; not years and not short numbers
-_CODE = re.compile(r"\b(?:0x[0-9A-Fa-f]+|[A-Z]+[-_]?\d{2,}\w*|(?!(?:19|20)\d\d\b)\d{4,}|[A-Za-z]+\d{2,}\w*)\b")
-_NAME = re.compile(r"(?<=[a-z,;:|] )[A-ZÀ-Þ]\w+")  # a capital inside a sentence or a row
+_CODE = r"\b(?:0x[0-9A-Fa-f]+|[A-Z]+[-_]?\d{2,}\w*|(?!(?:19|20)\d\d\b)\d{4,}|[A-Za-z]+\d{2,}\w*)\b"
+_NAME = r"(?<=[a-z,;:|] )[A-ZÀ-Þ]\w+"  # a capital inside a sentence or a row
 
 
-@dataclass
 class _Passage:
     """A hit with what it is compared by."""
 
-    hit: Hit
+    def __init__(self, hit: Hit) -> None:
+        self.hit = hit
 
     @cached_property
     def runs(self) -> frozenset[tuple[str, ...]]:
@@ -43,18 +44,20 @@ class _Passage:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        text = _MONEY.sub(" ", self.hit.chunk.text)
-        return frozenset(_CODE.findall(text)) | frozenset(_NAME.findall(text))
+        text = re.sub(_MONEY, " ", self.hit.chunk.text)
+        return frozenset(re.findall(_CODE, text)) | frozenset(re.findall(_NAME, text))
 
     @cached_property
     def terms(self) -> frozenset[str]:
         return frozenset(terms(self.hit.chunk.embedded))
 
 
-@dataclass
 class _Group:
-    best: _Passage
-    others: list[Hit] = field(default_factory=list)
+    """A passage and the hits behind it that are alike."""
+
+    def __init__(self, best: _Passage) -> None:
+        self.best = best
+        self.others: list[Hit] = []
 
 
 def fold(hits: Iterable[Hit], k: int, question: Question, freshness: Freshness) -> list[Hit]:

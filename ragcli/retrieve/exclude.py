@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ragcli.index.reader import Index
     from ragcli.types import Chunk
 
-_MINUS = re.compile(r"(?<!\S)-(?:\"(?P<phrase>[^\"]+)\"|(?P<word>[^\W\d_]\w*))(?!\S)")
-_NOT = re.compile(r"(?<!\S)NOT\s+(?:\"(?P<phrase>[^\"]+)\"|(?P<word>\w[\w.+#-]*))")
+_MINUS = r"(?<!\S)-(?:\"(?P<phrase>[^\"]+)\"|(?P<word>[^\W\d_]\w*))(?!\S)"
+_NOT = r"(?<!\S)NOT\s+(?:\"(?P<phrase>[^\"]+)\"|(?P<word>\w[\w.+#-]*))"
 _PASSAGES = 50  # that hold the word and are searched for the flag
 
 
@@ -41,9 +41,9 @@ def read_exclusions(text: str, index: Index) -> Exclusions:
     """Take the exclusions out of a question, unless nothing else would be left of it."""
     found: list[re.Match[str]] = []
     if "-" in text:
-        found += [match for match in _MINUS.finditer(text) if match["phrase"] or not _is_flag(match["word"], index)]
+        found += [match for match in re.finditer(_MINUS, text) if match["phrase"] or not _is_flag(match["word"], index)]
     if "NOT" in text and any(character.islower() for character in text):
-        found += _NOT.finditer(text)
+        found += re.finditer(_NOT, text)
     found = [match for match in found if text.count('"', 0, match.start()) % 2 == 0]
     found.sort(key=lambda match: match.start())
     rest, at = "", 0

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import cache
 
 _MOST_UNKNOWN = 0.5  # the share of a text in unknown tokens from which a model counts as unable to read it
-# The letters that tokenizers may lack come after Cyrillic.
-_RARE = re.compile("[\u0530-\u1dff\u2c00-\ufdff\U00010000-\U0001efff\U00020000-\U0003ffff]+")
+# The letters that tokenizers may lack come after Cyrillic; compiled for the first text that is not ASCII.
+_RARE = "[\u0530-\u1dff\u2c00-\ufdff\U00010000-\U0001efff\U00020000-\U0003ffff]+"
 _WORD = re.compile(r"[^\W\d_]+")
 
 # Words that stand in most sentences and say nothing about their subject.
@@ -113,5 +113,5 @@ def is_unreadable(text: str, unknown_share: Callable[[str], float]) -> bool:
     """
     if text.isascii():
         return False
-    rare = sum(run.end() - run.start() for run in _RARE.finditer(text))
+    rare = sum(run.end() - run.start() for run in re.finditer(_RARE, text))
     return rare > _MOST_UNKNOWN * len("".join(text.split())) and unknown_share(text) > _MOST_UNKNOWN

@@ -31,25 +31,23 @@ _SUFFIXES = frozenset(
     )
 )
 
-_FENCE = re.compile(r"^[ \t>]*(?:```|~~~)", re.MULTILINE)
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# Compiled when a text has their signs: many searches show none.
+_FENCE = r"(?m)^[ \t>]*(?:```|~~~)"
+_COMMENT = r"(?s)<!--.*?-->"
 # Not >>>, which begins an example of Python.
-_QUOTE_MARK = re.compile(r"^ {0,3}(?!>>> )(?:> ?)+", re.MULTILINE)
-_INCLUDE = re.compile(r"^[ \t]*\{\{#[^{}\n]*\}\}[ \t]*$", re.MULTILINE)
-_LINK_TABLE = re.compile(r"^ {0,3}\[[^\]\n]+\]:[ \t]*\S+(?:[ \t]+[\"'(][^\n]*)?[ \t]*$", re.MULTILINE)
-_TAG = re.compile(
+_QUOTE_MARK = r"(?m)^ {0,3}(?!>>> )(?:> ?)+"
+_INCLUDE = r"(?m)^[ \t]*\{\{#[^{}\n]*\}\}[ \t]*$"
+_LINK_TABLE = r"(?m)^ {0,3}\[[^\]\n]+\]:[ \t]*\S+(?:[ \t]+[\"'(][^\n]*)?[ \t]*$"
+_TAG = (
     r"<(?P<close>/?)(?P<name>[A-Za-z][\w-]*)"
     r"(?P<attributes>(?:\s+[A-Za-z_:@][\w:.-]*(?:\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'<>`]+))?)*)\s*/?>"
 )
-_NAMES = frozenset(
-    re.findall(
-        r"\w+",
-        """a abbr article aside b blockquote body button center cite code col dd del details div dl dt em figcaption
-        figure font footer h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd li link main mark meta nav
-        ol p picture pre q s samp script section small source span strike strong style sub summary sup svg table tbody
-        td tfoot th thead title tr tt u ul var video""",
-    )
-)
+_NAMES = """
+a abbr article aside b blockquote body button center cite code col dd del details div dl dt em figcaption figure font
+footer h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd li link main mark meta nav ol p picture pre q s
+samp script section small source span strike strong style sub summary sup svg table tbody td tfoot th thead title tr tt
+u ul var video
+"""
 
 
 def markup(text: str, path: Path) -> list[Span]:
@@ -77,11 +75,13 @@ def visible_parts(spans: Sequence[Span], start: int, end: int) -> list[Span]:
 
 
 def _found(text: str) -> Iterator[Span]:
-    for pattern in (_QUOTE_MARK, _COMMENT, _INCLUDE, _LINK_TABLE):
-        yield from (match.span() for match in pattern.finditer(text))
-    for tag in _TAG.finditer(text):
+    names = _NAMES.split()
+    for sign, pattern in ((">", _QUOTE_MARK), ("<!--", _COMMENT), ("{{#", _INCLUDE), ("]:", _LINK_TABLE)):
+        if sign in text:
+            yield from (match.span() for match in re.finditer(pattern, text))
+    for tag in re.finditer(_TAG, text) if "<" in text else ():
         is_generic = not tag["close"] and text[tag.start() - 1 : tag.start()].isalnum()  # Vec<a>
-        is_bare = not tag["attributes"] and tag["name"].lower() in _NAMES
+        is_bare = not tag["attributes"] and tag["name"].lower() in names
         is_known = is_bare or tag["close"] or "=" in tag["attributes"]
         line = text.rfind("\n", 0, tag.start()) + 1
         if is_known and not is_generic and text.count("`", line, tag.start()) % 2 == 0:
@@ -90,5 +90,5 @@ def _found(text: str) -> Iterator[Span]:
 
 def _fenced(text: str) -> list[Span]:
     """Return the blocks of code between fences; none where the text begins or ends in one."""
-    fences = [match.start() for match in _FENCE.finditer(text)]
+    fences = [match.start() for match in re.finditer(_FENCE, text)] if "```" in text or "~~~" in text else []
     return list(zip(fences[::2], fences[1::2], strict=True)) if len(fences) % 2 == 0 else []

@@ -63,7 +63,7 @@ def test_every_format_for_people_says_so(ragcli, notes):
     assert shown("-f", "text").splitlines()[0].split()[:4] == ["1", "a.md:1", "(changed", "since)"]
     assert shown("-f", "plain") == f"a.md:1: (changed since) {TEXT}"
     assert shown("-f", "markdown").startswith("1. [a.md:1](a.md#L1) (changed since)\n")
-    assert shown("-f", "csv").splitlines()[1].endswith(",changed")
+    assert shown("-f", "csv").splitlines()[1].endswith(",changed,0")
     # editors read these: they stay as they are, and the note on stderr tells
     assert shown("-f", "vimgrep").startswith("a.md:1:5:The zebra")
     assert shown("-l") == "a.md\n"
