@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -73,8 +73,7 @@ class Searcher:
         """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
         has_words = self._options.mode != "dense" and bool(text.strip())
         excluded = read_exclusions(text, self._index) if has_words else Exclusions(text)
-        found = self._corrections(excluded.text)
-        question = self._question(replaced(excluded.text, found))
+        question, found = self._question(excluded.text)
         lists = self._lists(question, _WIDER if excluded.words else 1)
         groups, judged, unmet = self._judged(question, lists, excluded)
         freshness = Freshness(self._index.catalog)
@@ -100,23 +99,25 @@ class Searcher:
             asked=text,
         )
 
-    def _question(self, text: str) -> Question:
+    def _question(self, text: str) -> tuple[Question, list[Correction]]:
+        """Read a question, and correct words that no document holds."""
         if not text.strip():
             raise UsageError("the query is empty", 'ask something: ragcli query "how are logs rotated?"')
-        encoder = self._encoder
-        if encoder is None or not self._reads(text):
-            return make_question(text)
-        return make_question(text, lambda read: encoder.encode([read], kind="query")[0])
+        question = make_question(text)
+        found = [] if self._options.mode == "dense" else corrections(question, self._index, self._is_word)
+        if found:
+            question = make_question(replaced(text, found))
+        if self._encoder is None or not self._reads(question.text):
+            return question, found
+        return replace(question, vector=self._encoder.encode([question.read], kind="query")[0]), found
+
+    def _is_word(self, word: str) -> bool:
+        """Whether the model has a token for the word: then it is spelled right."""
+        return self._encoder is not None and self._encoder.tokenizer.count([word])[0] == 1
 
     def _reads(self, text: str) -> bool:
         """Whether the model knows most of what ``text`` is written with; without a model nobody needs to."""
         return self._encoder is None or not is_unreadable(text, self._encoder.tokenizer.unknown_share)
-
-    def _corrections(self, text: str) -> list[Correction]:
-        if self._options.mode == "dense":
-            return []
-        tokenizer = None if self._encoder is None else self._encoder.tokenizer
-        return corrections(text, self._index, lambda word: tokenizer is not None and tokenizer.count([word])[0] == 1)
 
     def _lists(self, question: Question, wider: int = 1) -> dict[PartName, Ranked]:
         """Return the list that decides first, then the lists that it is made of, each ``wider`` times as deep."""

@@ -13,6 +13,7 @@ from ragcli.text.terms import term_spans
 
 if TYPE_CHECKING:
     from ragcli.index.reader import Index
+    from ragcli.types import Question
 
 _SHORTEST = 3  # letters
 _ONE_EDIT = 4  # letters from which any edit is allowed; in a shorter word, neighbours may have changed places
@@ -30,13 +31,16 @@ class Correction(NamedTuple):
     instead: str
 
 
-def corrections(text: str, index: Index, is_word: Callable[[str], bool]) -> list[Correction]:
-    """Return the words of ``text`` that the keyword index lacks, each with the likeliest word that it holds.
+def corrections(question: Question, index: Index, is_word: Callable[[str], bool]) -> list[Correction]:
+    """Return the words of a question that the keyword index lacks, each with the likeliest word that it holds.
 
     ``is_word`` tells whether a word is known to be spelled right; such a word is left as it is, and so are words with
     digits and names in quotation marks. The first letter is taken to be right, or to have changed places with the
     second.
     """
+    if all(map(index.frequency, question.terms)):
+        return []
+    text = question.text
     unknown = [
         (term, start, end)
         for term, start, end in _words(text)

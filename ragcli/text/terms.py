@@ -9,20 +9,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import tantivy
 
 from ragcli.text.exact import read_exact
 from ragcli.text.language import language, stop_words
 from ragcli.types import Question
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 MAX_TERM = 100  # characters; longer runs are encoded data, not words
 _CACHED_LENGTH = 48  # characters; longer tokens are rare and mostly unique, and would only fill the cache
@@ -100,10 +95,10 @@ def terms(text: str) -> list[str]:
     return found
 
 
-def make_question(text: str, encode: Callable[[str], npt.NDArray[np.float32]] | None = None) -> Question:
-    """Read a question once; ``encode`` gives the unit row (d,) of a text, None where no encoder is used."""
+def make_question(text: str) -> Question:
+    """Read a question once; its vector is left to the encoder."""
     exact = read_exact(text)
-    return Question(text, tuple(query_terms(exact.text)), None if encode is None else encode(exact.text), exact)
+    return Question(text, tuple(query_terms(exact.text)), exact=exact)
 
 
 def term_spans(text: str) -> list[Term]:

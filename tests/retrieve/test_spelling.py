@@ -12,6 +12,7 @@ from ragcli.ingest.options import SyncOptions
 from ragcli.ingest.sync import sync
 from ragcli.retrieve.engine import SearchOptions
 from ragcli.retrieve.spelling import corrections, edit_distance, replaced
+from ragcli.text.terms import make_question
 
 FILES = {
     "retry.md": "The retry backoff grows twofold with every attempt of the client.",
@@ -34,7 +35,7 @@ def index(tmp_path_factory):
 
 
 def corrected(index, text, known=()):
-    return replaced(text, corrections(text, index, lambda word: word in known))
+    return replaced(text, corrections(make_question(text), index, lambda word: word in known))
 
 
 @pytest.mark.parametrize(
