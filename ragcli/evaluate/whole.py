@@ -50,9 +50,8 @@ def _build(folder: Path, dataset: Dataset, model: ModelFiles, report: Report) ->
             report("embedding", start, len(due))
             files = [_file(folder / name, text) for name, text in due[start : start + _SLICE]]
             rows = encoder.encode([file.document.text for file in files])
-            writer.commit(
-                Batch(added=files, vectors={file.keys[0]: row for file, row in zip(files, rows, strict=True)})
-            )
+            vectors = {key: row for file, row in zip(files, rows, strict=True) for key in file.keys}
+            writer.commit(Batch(added=files, vectors=vectors))
 
 
 def _file(path: Path, text: str) -> NewFile:

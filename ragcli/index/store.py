@@ -6,8 +6,9 @@ each chunk that the catalog knows; a search never shows what it holds beyond tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from ragcli.types import Span
 
@@ -15,6 +16,33 @@ if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
 
 NewVector = tuple[int, int, "Vectors"]  # chunk id, document id, unit row (d,)
+
+
+_Item = TypeVar("_Item")
+
+
+def batched(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """Lists of ``size`` items, the last one shorter, as itertools.batched of Python 3.12 gives them."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+class Repeated(Collection[_Item]):
+    """``count`` items that ``read`` yields, each time that they are iterated over."""
+
+    def __init__(self, count: int, read: Callable[[], Iterator[_Item]]) -> None:
+        self._count = count
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[_Item]:
+        return self._read()
+
+    def __contains__(self, item: object) -> bool:
+        return any(one == item for one in self)
 
 
 class Held(NamedTuple):
@@ -46,7 +74,7 @@ class VectorStore(Protocol):
     def require(self) -> None:
         """Raise RagcliError unless :meth:`write` would work now: a run asks before it spends an hour on vectors."""
 
-    def write(self, added: Sequence[NewVector], dead: Sequence[int]) -> None:
+    def write(self, added: Collection[NewVector], dead: Sequence[int]) -> None:
         """Write ``added`` (ids ascending), durably on return; ``dead`` ids, which no reader needs, may go."""
 
     def record(self) -> None:

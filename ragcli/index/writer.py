@@ -12,7 +12,7 @@ The heavy imports wait until there is something to write: a run with nothing to 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from ragcli.index.keywords.files import committed_faults, fingerprint, wants_rew
 from ragcli.index.layout import VECTORS, sync_folder
 from ragcli.index.lock import OnWait, uninterrupted, writer_lock
 from ragcli.index.recovery import purge, refuse_foreign, sweep, sweep_staging
-from ragcli.index.store import NewVector, VectorStore
+from ragcli.index.store import NewVector, Repeated, VectorStore
 from ragcli.index.stores import open_store
 from ragcli.types import Chunk, Document, Skipped
 
@@ -36,15 +36,18 @@ if TYPE_CHECKING:
 
 
 class NewFile(NamedTuple):
-    """A file to store: its document, its chunks (ids still ordinals) and the digest of the embedded text of each."""
+    """A file to store: its document, its chunks (ids still ordinals) and the digest of the embedded text of each.
+
+    Both are iterated over more than once; those of a large document are read from disk each time.
+    """
 
     document: Document
     sha256: str
     size: int
     mtime_ns: int
     loader_version: int
-    chunks: tuple[Chunk, ...]
-    keys: tuple[bytes, ...]
+    chunks: Collection[Chunk]
+    keys: Collection[bytes]
 
 
 class NotIndexed(NamedTuple):
@@ -213,16 +216,16 @@ class Writer:
         documents = []
         for new in added:
             first = next_id + 1
-            chunks = tuple(replace(chunk, id=first + ordinal) for ordinal, chunk in enumerate(new.chunks))
             document = new.document
             documents.append(
                 NewDocument(
                     id=next_id, path=document.path, sha256=new.sha256, size=new.size, mtime_ns=new.mtime_ns,
                     loader=document.loader, loader_version=new.loader_version, title=document.title,
-                    warnings=document.warnings, pages=_page_starts(document), chunks=chunks, keys=new.keys,
+                    warnings=document.warnings, pages=_page_starts(document), chunks=_numbered(new.chunks, first),
+                    keys=new.keys,
                 )
             )  # fmt: skip
-            next_id = first + len(chunks)
+            next_id = first + len(new.chunks)
         return documents
 
     def _write_keywords(self, documents: Sequence[NewDocument], buried: Sequence[int]) -> str:
@@ -246,8 +249,16 @@ class Writer:
             self.catalog.insert_document(new)
 
 
-def _new_vectors(documents: Sequence[NewDocument], by_key: Mapping[bytes, Vectors]) -> list[NewVector]:
-    return [(chunk.id, d.id, by_key[key]) for d in documents for chunk, key in zip(d.chunks, d.keys, strict=True)]
+def _numbered(chunks: Collection[Chunk], first: int) -> Collection[Chunk]:
+    """The chunks with ids from ``first`` on."""
+    return Repeated(len(chunks), lambda: (replace(chunk, id=i) for i, chunk in enumerate(chunks, first)))
+
+
+def _new_vectors(documents: Sequence[NewDocument], by_key: Mapping[bytes, Vectors]) -> Collection[NewVector]:
+    count = sum(len(document.keys) for document in documents)
+    return Repeated(
+        count, lambda: ((i, d.id, by_key[key]) for d in documents for i, key in enumerate(d.keys, d.id + 1))
+    )
 
 
 def _page_starts(document: Document) -> tuple[tuple[int, int], ...]:

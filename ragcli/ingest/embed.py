@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ from ragcli.types import Chunk, Document
 
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
+    from ragcli.ingest.sandbox.frames import Part
+    from ragcli.ingest.spool import Spool
 
 # Texts per call of the encoder: enough to sort by length, few enough to stop within a second or two.
 SLICE = 64
@@ -41,11 +43,12 @@ class _Queued:
 
     def __init__(self, file: NewFile) -> None:
         self.file = file
+        self._keys = tuple(file.keys)
         self._ready = 0
 
     def is_complete(self, vectors: Mapping[bytes, Vectors]) -> bool:
         """Whether every key has a vector. Looks at each key once, however often it is asked."""
-        keys = self.file.keys
+        keys = self._keys
         while self._ready < len(keys) and keys[self._ready] in vectors:
             self._ready += 1
         return self._ready == len(keys)
@@ -64,6 +67,7 @@ class Embedder:
         self._queue: deque[_Queued] = deque()
         self._waiting: dict[bytes, Chunk] = {}  # without a vector, in order; one chunk per digest
         self._vectors: dict[bytes, Vectors] = {}
+        self._part: tuple[tuple[Chunk, ...], tuple[bytes, ...]] = ((), ())  # of a large document, and their digests
         self.embedded = 0
         self.reused = 0
         self.found = 0
@@ -90,8 +94,37 @@ class Embedder:
         if not chunks:
             return False
         keys = tuple(chunk_key(one) for one in chunks)
-        new = {key: one for key, one in zip(keys, chunks, strict=True) if key not in self._vectors}
-        brought = {key: chunked.vectors[key] for key in new if key in chunked.vectors} if chunked is not None else {}
+        self._want(chunks, keys, chunked.vectors if chunked is not None else {})
+        new_file = NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys)
+        self._queue.append(_Queued(new_file))
+        return True
+
+    def add_part(self, part: Part, spool: Spool) -> None:
+        """Chunk a part of a large document. Its chunks wait as others do, until :meth:`spill` takes them."""
+        document = chunk_document(part.document, self._tokenizer, self._settings)
+        chunks = tuple(_moved(one, part) for one in document)
+        keys = tuple(chunk_key(one) for one in chunks)
+        self._want(chunks, keys, {}, besides=spool)
+        self._part = chunks, keys
+
+    def spill(self, spool: Spool) -> None:
+        """Move the chunks of the last part to ``spool``; none of them may wait for a vector."""
+        (chunks, keys), self._part = self._part, ((), ())
+        spool.append(chunks, keys, self._vectors)
+        self._drop_vectors()
+
+    def _want(
+        self,
+        chunks: Sequence[Chunk],
+        keys: Sequence[bytes],
+        brought: Mapping[bytes, Vectors],
+        besides: Container[bytes] = (),
+    ) -> None:
+        """Give each of ``keys`` a vector that is there already, or let its chunk wait, unless it is in ``besides``."""
+        new = {
+            key: one for key, one in zip(keys, chunks, strict=True) if key not in self._vectors and key not in besides
+        }
+        brought = {key: brought[key] for key in new if key in brought}
         self._vectors.update(brought)
         new = {key: one for key, one in new.items() if key not in brought}
         for writer in self._reuse_from:
@@ -103,9 +136,6 @@ class Embedder:
         self.found += len(chunks)
         self.embedded += len(brought)
         self.reused += len(chunks) - len(brought) - (len(self._waiting) - before)
-        new_file = NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys)
-        self._queue.append(_Queued(new_file))
-        return True
 
     def stored_keys(self) -> list[bytes]:
         """The digest of every chunk whose vector serves again, ascending."""
@@ -139,15 +169,30 @@ class Embedder:
         if not done:
             return [], {}
         vectors = {key: self._vectors[key] for new in done for key in new.keys}
-        still_needed = {key for queued in self._queue for key in queued.file.keys}
-        self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
+        self._drop_vectors()
         return done, vectors
+
+    def _drop_vectors(self) -> None:
+        still_needed = {key for queued in self._queue for key in queued.file.keys}.union(self._part[1])
+        self._vectors = {key: row for key, row in self._vectors.items() if key in still_needed}
 
 
 def chunk_document(document: Document, tokenizer: Tokenizer, settings: Settings) -> tuple[Chunk, ...]:
     """The chunks of a document at the size that the index was built with."""
     options = ChunkOptions(settings.chunk_size, settings.chunk_overlap)
     return tuple(chunk(document, tokenizer, settings.window, options))
+
+
+def _moved(chunk: Chunk, part: Part) -> Chunk:
+    """A chunk of a part as one of the whole document."""
+    at, byte, line = part.characters, part.bytes, part.lines
+    return replace(
+        chunk,
+        start=chunk.start + at,
+        end=chunk.end + at,
+        bytes=(chunk.bytes[0] + byte, chunk.bytes[1] + byte),
+        lines=(chunk.lines[0] + line, chunk.lines[1] + line),
+    )
 
 
 def model_files(settings: Settings) -> ModelFiles:

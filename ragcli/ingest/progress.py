@@ -86,13 +86,18 @@ class Clock:
         self.files_total = len(due)
         self.files_read = 0
         self._bytes_total = sum(item.found.size for item in due)
-        self._bytes = 0
+        self._bytes = self._part = 0  # of files that were read, and of the one that is read in parts
         self._started = self._committed = time.monotonic()
 
     def read(self, due: Due) -> None:
         """Count a file as read."""
         self.files_read += 1
         self._bytes += due.found.size
+        self._part = 0
+
+    def read_part(self, due: Due, share: float) -> None:
+        """Count a share of a file as read."""
+        self._part = round(due.found.size * share)
 
     def committed(self) -> None:
         """Take this moment as that of the last commit."""
@@ -104,7 +109,7 @@ class Clock:
 
     def expected(self, embedder: Embedder) -> int:
         """How many texts the whole run will embed, going by what has been read so far."""
-        share = self._bytes / self._bytes_total if self._bytes_total else 1.0
+        share = (self._bytes + self._part) / self._bytes_total if self._bytes_total else 1.0
         return round((embedder.embedded + embedder.waiting) / share) if share else embedder.waiting
 
     def progress(self, embedder: Embedder | None, doing: str) -> Progress:
@@ -112,7 +117,7 @@ class Clock:
         return Progress(
             files_done=self.files_read,
             files_total=self.files_total,
-            bytes_done=self._bytes,
+            bytes_done=self._bytes + self._part,
             bytes_total=self._bytes_total,
             chunks_done=embedder.found - embedder.waiting if embedder else 0,
             chunks_found=embedder.found if embedder else 0,

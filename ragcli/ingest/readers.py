@@ -104,13 +104,14 @@ def open_reader(
         ) as cluster:  # fmt: skip
             yield lambda files, embedder: cluster.read(files, embedder.stored_keys())
     else:
+        from ragcli.ingest.sandbox.frames import PART
         from ragcli.ingest.sandbox.pool import Request, Sandbox
 
         workers = min(len(due), options.workers or os.cpu_count() or 1)
         with Sandbox(workers, limits, options.load) as sandbox:
             # map, because a generator would keep the last document while it is embedded
             yield lambda files, _: map(
-                _not_chunked, sandbox.load(Request(item.found.path, item.known_sha256) for item in files)
+                _not_chunked, sandbox.load(Request(item.found.path, item.known_sha256, PART) for item in files)
             )
 
 

@@ -13,24 +13,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ragcli.errors import UsageError
+from ragcli.errors import LoadError, UsageError
 from ragcli.formats import registry as loaders
 from ragcli.index.catalog.rows import ApproximateRow, Settings
-from ragcli.index.layout import REBUILD
+from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
-from ragcli.index.writer import Batch, NotIndexed, Writer, open_writer
+from ragcli.index.writer import Batch, NewFile, NotIndexed, Writer, open_writer
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.discover import REMOVED, Rules
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
 from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
 from ragcli.ingest.readers import open_reader, require_engine
 from ragcli.ingest.roots import all_roots, choose_roots, known_roots, store_roots, taken_back
-from ragcli.types import Document, Reason, Skipped
+from ragcli.types import Block, Document, Reason, Skipped
 
 if TYPE_CHECKING:
     from ragcli.ingest.embed import Chunked, Embedder
     from ragcli.ingest.readers import Reader
+    from ragcli.ingest.sandbox.frames import LargeDocument
     from ragcli.ingest.sandbox.pool import Loaded
 
 __all__ = ["Report", "Summary", "SyncOptions", "sync"]
@@ -203,6 +204,7 @@ class _Pass:
         self, due: Sequence[Due], settings: Settings, reuse_from: Sequence[Writer], read: Reader
     ) -> None:
         from ragcli.ingest.embed import SLICE, Embedder
+        from ragcli.ingest.sandbox.frames import LargeDocument
 
         embedder = Embedder(settings, reuse_from)
         states = {item.found.path: item for item in due}
@@ -212,7 +214,10 @@ class _Pass:
         try:
             for loaded, chunked in read(order, embedder):
                 due_file, is_chunked = states[loaded.path], chunked is not None
-                self._take_file(loaded, due_file, embedder, chunked)
+                if isinstance(loaded.outcome, LargeDocument):
+                    self._take_large(loaded, loaded.outcome, due_file, embedder, clock)
+                else:
+                    self._take_file(loaded, due_file, embedder, chunked)
                 del loaded, chunked  # of a large file; embedding its chunks takes long
                 clock.read(due_file)
                 self._report(clock.progress(embedder, due_file.found.path.name))
@@ -252,14 +257,63 @@ class _Pass:
         if isinstance(outcome, Document):
             version = loaders.version_of(outcome.loader)
             if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version, chunked):
-                self._summary.warnings += [(outcome.path, warning) for warning in outcome.warnings]
+                self._note_indexed(outcome, old)
                 self._replaced[outcome.path] = old
-                if old is None:
-                    self._summary.added += 1
-                else:
-                    self._summary.changed += 1
                 return
             outcome = Skipped(outcome.path, Reason.EMPTY, "no letters or digits in it")
+        self._take_skipped(outcome, due)
+
+    def _take_large(self, loaded: Loaded, document: LargeDocument, due: Due, embedder: Embedder, clock: Clock) -> None:
+        """Commit a large document by itself, when the chunks of all of its parts are on disk."""
+        from ragcli.ingest.spool import Spool
+
+        settings = self._writer.settings()
+        assert settings is not None
+        pages: dict[int, Block] = {}
+        with (
+            staging_folder(self._writer.folder) as staging,
+            Spool(staging, document.path, document.title, settings.dimension) as spool,
+        ):
+            try:
+                for part in document.parts():
+                    embedder.add_part(part, spool)
+                    for block in part.document.blocks:
+                        if block.page is not None and block.page not in pages:
+                            pages[block.page] = replace(block, start=block.start + part.characters)
+                    clock.read_part(due, (part.bytes + len(part.document.text)) / document.size)
+                    del part  # embedding its chunks takes long
+                    self._report(clock.progress(embedder, due.found.path.name))
+                    while embedder.waiting:
+                        self._embed_some(embedder, clock)
+                    embedder.spill(spool)
+            except LoadError as error:
+                self._take_skipped(Skipped(document.path, error.reason, error.detail), due)
+                return
+            if not spool:
+                self._take_skipped(Skipped(document.path, Reason.EMPTY, "no letters or digits in it"), due)
+                return
+            new = NewFile(
+                replace(document, blocks=tuple(pages.values())), loaded.sha256, loaded.size, loaded.mtime_ns,
+                loaders.version_of(document.loader), spool.chunks(), spool.keys_of_chunks(),
+            )  # fmt: skip
+            old = due.state.document if due.state is not None else None
+            self._writer.commit(Batch(added=[new], vectors=spool, deleted=[] if old is None else [old]))
+            self._store_run(clock, 1)
+            self._note_indexed(document, old)
+
+    def _store_run(self, clock: Clock, more: int = 0) -> None:
+        with self._writer.catalog.transaction():
+            store_run(self._writer.catalog, clock.files_read + more - len(self._replaced), clock.files_total)
+
+    def _note_indexed(self, document: Document, old: int | None) -> None:
+        self._summary.warnings += [(document.path, warning) for warning in document.warnings]
+        if old is None:
+            self._summary.added += 1
+        else:
+            self._summary.changed += 1
+
+    def _take_skipped(self, outcome: Skipped, due: Due) -> None:
+        old = due.state.document if due.state is not None else None
         self._summary.note(outcome)
         # in the state in which it was found, also when it could not be read: it is tried again when that changes
         found = due.found
@@ -278,5 +332,4 @@ class _Pass:
         batch, self._batch = self._batch, Batch()
         if batch:
             self._writer.commit(batch)
-            with self._writer.catalog.transaction():
-                store_run(self._writer.catalog, clock.files_read - len(self._replaced), clock.files_total)
+            self._store_run(clock)

@@ -16,10 +16,13 @@ import syscalls
 from ragcli.__main__ import main
 from ragcli.index.keywords import files
 from ragcli.ingest import embed, sync
+from ragcli.ingest.sandbox import frames
 
 # so that a short run has many commits, and what is rewritten at times is rewritten each time
 sync._COMMIT_CHUNKS = 6
 files.MOST_DEAD = 0
+# so that about half of the documents are large ones, which come in parts
+frames.PART = 700
 # one text at a time: in company, a float16 may be rounded the other way
 embed.SLICE = 1
 

@@ -45,6 +45,25 @@ def test_killed_before_any_change_the_next_run_makes_it_what_a_fresh_index_is(be
 
 
 @supervised
+def test_killed_inside_a_large_document_nothing_of_it_is_seen(bench):
+    figures, kept = Figures(), bench.keep("before")
+    large = bench.corpus.folder / "large.txt"
+    large.write_text("\n\n".join(f"Harbour {i} opens at {i} in the storm of {i * i}." for i in range(150)))
+    bench.corpus.changes += 1
+    names = []  # of the changes that the run makes
+    bench.run(decide=lambda operation: names.append(str(operation.path)) or 0)
+    bench.restore(kept)
+    inside = [number for number, name in enumerate(names, 1) if "staging-" in name]
+    assert len(inside) > 10
+    at_changes(bench, (), [inside[1], inside[len(inside) // 2], inside[-1], inside[-1] + 2], figures)
+    large.unlink()
+    bench.corpus.changes += 1
+    bench.restore(kept)
+    assert_nothing_lost(figures)
+    assert figures.found["old"] + figures.found["between two commits"] >= 3
+
+
+@supervised
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_disk_that_fails_costs_nothing_but_the_run(bench, operations, fault):
     figures = Figures()

@@ -21,27 +21,31 @@ from pathlib import Path
 import faiss
 import tantivy
 from small_index import (
+    DIMENSION,
     SETTINGS,
     assert_sound,
     change,
     commit,
     contents,
     ids_by_text,
+    new_file,
     stored,
     vector_of,
 )
 
 from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError
 from ragcli.index.keywords.tantivy_index import Keywords
-from ragcli.index.layout import REBUILD
+from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.reader import open_index
-from ragcli.index.writer import open_writer
+from ragcli.index.writer import Batch, open_writer
+from ragcli.ingest.spool import Spool
 
 KILLED = -signal.SIGKILL
 NO_FAULT, SURVIVED, REFUSED, WENT_ON = 0, 5, 6, 7  # how a change may end besides: the fault was none of its business
 
 DOCUMENTS = {f"/d/{n}": [f"passage {n} {i} apple" for i in range(3)] for n in range(6)}
 ADDED = {"/d/1": ["passage 1 0 apple", "edited pear"], "/new": ["a new plum", "and another"]}
+LARGE = {"/d/1": [f"large {i % 6} pear" for i in range(9)]}
 REMOVED = ["/d/2", "/d/3"]
 GO_ON = {"/go/on": ["after the fault"]}
 
@@ -72,6 +76,19 @@ def ordinary(writer):
     commit(writer, ADDED, REMOVED)
 
 
+def large(writer):
+    """A document whose chunks and vectors come from disk, as a large one's do."""
+    new = new_file("/d/1", LARGE["/d/1"])
+    with staging_folder(writer.folder) as staging, Spool(staging, new.document.path, "", DIMENSION) as spool:
+        for start in range(0, len(new.chunks), 2):
+            chunks, keys = new.chunks[start : start + 2], new.keys[start : start + 2]
+            vectors = {key: vector_of(chunk.embedded) for key, chunk in zip(keys, chunks, strict=True)}
+            spool.append(chunks, keys, vectors)
+        spooled = new._replace(chunks=spool.chunks(), keys=spool.keys_of_chunks())
+        old = [row.id for row in writer.catalog.documents() if str(row.path) == "/d/1"]
+        writer.commit(Batch(added=[spooled], vectors=spool, deleted=old))
+
+
 def tidy(writer):
     writer.tidy()
 
@@ -93,6 +110,7 @@ CHANGES = {
         ordinary,
         [DOCUMENTS, {p: t for p, t in (DOCUMENTS | ADDED).items() if p not in REMOVED}],
     ),
+    "large": (prepare_documents, large, [DOCUMENTS, DOCUMENTS | LARGE]),
     "tidy": (prepare_dead, tidy, [{p: DOCUMENTS[p] for p in ("/d/1", "/d/2", "/d/3")}]),
     "rebuild": (prepare_documents, rebuild, [DOCUMENTS, ADDED | {"/too": ["one more"]}]),
 }

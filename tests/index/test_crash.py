@@ -21,6 +21,8 @@ CHILD = Path(__file__).parent / "crash_child.py"
         ("first", "full-then-on", 2, 15),
         ("commit", "kill", 1, 15),
         ("commit", "full-then-on", 2, 15),
+        ("large", "kill", 1, 15),
+        ("large", "full-then-on", 2, 15),
         ("tidy", "kill", 1, 8),
         ("tidy", "full-then-on", 1, 8),
         ("rebuild", "kill", 11, 90),  # most steps are one file of many that is linked or removed

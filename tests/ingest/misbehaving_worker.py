@@ -97,6 +97,24 @@ def lie(path: Path) -> None:
     hang(path)
 
 
+def send(body: bytes) -> None:
+    os.write(replies(), len(body).to_bytes(8, "big") + body)
+
+
+def lie_in_a_part(path: Path) -> None:
+    send(b'{"parts": {"title": "", "loader": "text", "warnings": []}}')
+    send(b'{"structure": 5, "text": 3}')
+    os.write(replies(), b"12345abc")
+    send(b'{"end": true}')
+    hang(path)
+
+
+def end_in_a_part(path: Path) -> None:
+    send(b'{"parts": {"title": "", "loader": "text", "warnings": []}}')
+    send(b'{"structure": 5, "text": 3}')
+    leave(path)
+
+
 def connect(path: Path) -> None:
     socket.create_connection(("127.0.0.1", int(path.read_text())), timeout=5)
 
@@ -106,7 +124,9 @@ def look_up(path: Path) -> None:
 
 
 DEEDS = {deed.__name__: deed for deed in (hang, spin, segfault, leave, killed, explode, fail, recurse, encrypted)}
-DEEDS |= {deed.__name__: deed for deed in (noise, child, slow, shout, lie, connect, look_up)}
+DEEDS |= {
+    deed.__name__: deed for deed in (noise, child, slow, shout, lie, lie_in_a_part, end_in_a_part, connect, look_up)
+}
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:

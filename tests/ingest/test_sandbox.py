@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from ragcli.errors import RagcliError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.ingest.sandbox.frames import pack_document, read_frame, unpack_document, write_frame
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
-from ragcli.ingest.sandbox.worker import pack_document, read_frame, unpack_document, write_frame
 from ragcli.types import Block, Document, Reason, Skipped
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes are counted in /proc")

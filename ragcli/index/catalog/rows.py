@@ -30,6 +30,8 @@ INDEXED_STATE_TYPES = (bytes, int, int, int, str, str, int)
 SKIPPED_STATE_COLUMNS = "path, size, mtime_ns, loader_version, reason"
 SKIPPED_COLUMNS = "path, reason, detail, files"
 
+KEY_BYTES = 16  # of the digest of an embedded text
+
 _LARGEST = 1 << 40  # an offset, a line or a page
 _LARGEST_SIZE = 1 << 20  # a dimension, a window or a passage
 _MOST_ROWS = 1 << 40  # in a segment; products with it fit into 64 bits
@@ -157,8 +159,8 @@ class NewDocument(NamedTuple):
     title: str
     warnings: tuple[str, ...]
     pages: tuple[tuple[int, int], ...]
-    chunks: tuple[Chunk, ...]
-    keys: tuple[bytes, ...]
+    chunks: Collection[Chunk]  # iterated over more than once; those of a large document are read from disk each time
+    keys: Collection[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ def chunk_key(chunk: Chunk) -> bytes:
     """The digest of the text that is embedded for ``chunk``: chunks with equal digests share one vector."""
     import hashlib  # 3 ms, and readers need no digests
 
-    return hashlib.blake2b(storable(chunk.embedded).encode(), digest_size=16).digest()
+    return hashlib.blake2b(storable(chunk.embedded).encode(), digest_size=KEY_BYTES).digest()
 
 
 def storable(text: str) -> str:

@@ -9,7 +9,7 @@ its first commit: until then a reader that was opened before may need them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.rows import Settings
 from ragcli.index.milvus.client import Entity
 from ragcli.index.milvus.collection import IndexCollection
-from ragcli.index.store import Held, NewVector
+from ragcli.index.store import Held, NewVector, batched
 from ragcli.types import Span
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class MilvusStore:
     def close(self) -> None:
         self._collection.close()
 
-    def write(self, added: Sequence[NewVector], dead: Sequence[int]) -> None:
+    def write(self, added: Collection[NewVector], dead: Sequence[int]) -> None:
         if self._removable is None:
             self._removable = frozenset(dead)
         self._buried = [i for i in dead if i in self._removable]
@@ -64,7 +64,8 @@ class MilvusStore:
                 self._collection.set_state(state._replace(cleared=self._catalog.commits()))
             collection.delete(self._buried)
             self._written = True
-        self._upsert(added)
+        for part in batched(added, self._window):
+            self._upsert(part)
 
     def record(self) -> None:
         self._catalog.ledger.bury("in_vectors", self._buried)

@@ -10,15 +10,17 @@ whose centres are nearest to the query, and the segments only for rows that are 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
+from ragcli.index.store import batched
 from ragcli.index.vectors.faiss_files import (
     Ids,
     Vectors,
@@ -32,8 +34,8 @@ from ragcli.index.vectors.faiss_files import (
     write_file,
 )
 
-# Rows that are copied at once from an old segment to a new one: 25 MB of float32 at 384 dimensions.
-_BLOCK = 16_384
+# Rows that are copied at once to a new segment: 3 MB of float32 at 384 dimensions.
+_BLOCK = 2_048
 
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -41,7 +43,7 @@ _LARGEST = float(np.finfo(np.float16).max)
 def write_segment(
     folder: Path,
     name: str,
-    added: Sequence[tuple[int, Vectors]],
+    added: Collection[tuple[int, Vectors]],
     swallowed: Sequence[SegmentRow],
     dead: Sequence[int],
 ) -> SegmentRow | None:
@@ -64,6 +66,9 @@ def write_segment(
             raise ValueError("vectors must be finite")
         if index is None:
             first, index = int(ids[0]), empty_segment(vectors.shape[1])
+            # faiss would double its memory whenever that is full, and hold both; the next call gives up no memory
+            rows: Any = faiss.downcast_index(index.index)
+            rows.codes.resize((len(added) + sum(row.count for row in swallowed)) * rows.code_size)
         index.add_with_ids(np.ascontiguousarray(vectors), np.ascontiguousarray(ids))
         last = int(ids[-1])
     if index is None:
@@ -83,9 +88,8 @@ def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tup
                 yield ids[live], index.index.reconstruct_n(start, len(ids))[live]
 
 
-def _new_blocks(added: Sequence[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
-    for start in range(0, len(added), _BLOCK):
-        part = added[start : start + _BLOCK]
+def _new_blocks(added: Iterable[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
+    for part in batched(added, _BLOCK):
         yield np.array([i for i, _ in part], np.int64), np.stack([row for _, row in part])
 
 

@@ -15,7 +15,7 @@ from ragcli.errors import IndexDamaged
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.rows import SegmentRow, Settings
 from ragcli.index.layout import VECTORS
-from ragcli.index.store import Held, NewVector
+from ragcli.index.store import Held, NewVector, Repeated
 from ragcli.types import Span
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SegmentStore:
     def require(self) -> None:
         """Do nothing: :meth:`write` reports what the disk refuses."""
 
-    def write(self, added: Sequence[NewVector], dead: Sequence[int]) -> None:
+    def write(self, added: Collection[NewVector], dead: Sequence[int]) -> None:
         """Write the segment of the commit, if it needs one."""
         swallowed = to_swallow(self._catalog.ledger.segments(), len(added), dead)
         self._gone, self._new, self._dead = swallowed, [], list(dead)
@@ -61,7 +61,7 @@ class SegmentStore:
             return
         from ragcli.index.vectors.segments import write_segment
 
-        chunks = [(chunk, row) for chunk, _, row in added]
+        chunks = Repeated(len(added), lambda: ((chunk, row) for chunk, _, row in added))
         row = write_segment(self._folder, self._catalog.segment_name(), chunks, swallowed, dead)
         self._new = [row] if row else []
 

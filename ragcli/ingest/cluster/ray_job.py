@@ -23,7 +23,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ragcli._version import __version__
 from ragcli.ingest.cluster.work import EmbedStage, ReadAndEmbedStage, ReadStage
-from ragcli.ingest.sandbox.worker import Frame, pack_frame, read_frame, write_frame
+from ragcli.ingest.sandbox.frames import Frame, pack_frame, read_frame, write_frame
 
 # Seconds per step, after which the other process gives up. A cluster answers within a few, Ray starts within 20, a
 # node answers within one; on a busy machine with a cold disk all of them take longer.

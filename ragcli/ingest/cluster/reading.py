@@ -23,9 +23,9 @@ from ragcli.ingest.changes import Due
 from ragcli.ingest.cluster.shards import Group, group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, Job, write_known
 from ragcli.ingest.embed import Chunked
+from ragcli.ingest.sandbox.frames import Frame, read_frame, write_frame
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, Request, environment
-from ragcli.ingest.sandbox.worker import Frame, read_frame, write_frame
 from ragcli.types import Reason, Skipped
 
 Say = Callable[[str], None]

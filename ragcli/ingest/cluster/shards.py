@@ -19,8 +19,8 @@ import numpy as np
 from ragcli.errors import RagcliError
 from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.embed import Chunked
+from ragcli.ingest.sandbox.frames import HEADER, Frame, pack_document, pack_frame, unpack_document, unpack_frame
 from ragcli.ingest.sandbox.process import Loaded, Request
-from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_document, pack_frame, unpack_document, unpack_frame
 from ragcli.types import Chunk, Document, Reason, Skipped
 
 _DIGEST = 32

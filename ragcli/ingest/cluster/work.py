@@ -25,9 +25,9 @@ from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.ingest.cluster.shards import ReadFile, pack_file, unpack_file, unpack_group, write_shard
 from ragcli.ingest.embed import chunk_document, model_files
+from ragcli.ingest.sandbox.frames import HEADER, Frame, pack_frame, unpack_frame
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
-from ragcli.ingest.sandbox.worker import HEADER, Frame, pack_frame, unpack_frame
 from ragcli.models.open import Encoder, open_index_encoder
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Document

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +20,20 @@ from typing import IO
 
 from ragcli.errors import RagcliError
 from ragcli.formats.blocks import LoadOptions
+from ragcli.ingest.sandbox.frames import (
+    HEADER,
+    Frame,
+    LargeDocument,
+    read_frame,
+    unpack_document,
+    unpack_frame,
+    write_frame,
+)
 from ragcli.ingest.sandbox.limits import Limits
-from ragcli.ingest.sandbox.worker import HEADER, Frame, read_frame, unpack_document, unpack_frame, write_frame
 from ragcli.types import Document, Reason, Skipped
 
 _START_SECONDS = 60.0  # an interpreter starts in 0.1 s; a machine that swaps may take long
+_SLOWEST = 1 << 20  # bytes a second in which the parts of a large document are packed and sent
 _DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
 _SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
 _ROOM = 1 << 16  # bytes of a reply beside a document
@@ -31,10 +41,14 @@ _ROOM = 1 << 16  # bytes of a reply beside a document
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A file to load, and the digest of the content that is indexed already, if any."""
+    """A file to load, and the digest of the content that is indexed already, if any.
+
+    With ``part``, a document of more characters comes as a LargeDocument, in parts of at most so many.
+    """
 
     path: Path
     known_sha256: str | None
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +101,12 @@ class ParserProcess:
         known: Frame = {"sha256": "", "size": 0, "mtime_ns": 0}
         outcome: Document | Skipped | None
         is_reusable = False
-        self._send({"path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds})
+        self._send(
+            {
+                "path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds,
+                "part": request.part,
+            }
+        )  # fmt: skip
         try:
             reply = self._reply(deadline)
             if reply is not None and "sha256" in reply:
@@ -95,7 +114,10 @@ class ParserProcess:
                 reply = self._reply(deadline)
             if reply is not None and "document" in reply:
                 reply = self._with_text(reply["document"])
-            outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
+            if reply is not None and request.part and "parts" in reply:
+                outcome = self._large(request.path, reply["parts"])
+            else:
+                outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
             # a process that ran out of memory may not have given it back
             is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
         except TimeoutError:
@@ -146,9 +168,35 @@ class ParserProcess:
         text = self._read(document["text"], time.monotonic() + _SENDING_SECONDS)
         return None if text is None else {"document": document | {"text": text.decode("utf-8", "surrogatepass")}}
 
-    def _read(self, size: int, deadline: float) -> bytearray | None:
+    def _large(self, path: Path, about: Frame) -> Document | Skipped | None:
+        """The document whose parts follow; the reason why it failed, where one comes in the place of a part."""
+        packed: deque[tuple[bytearray, bytearray]] = deque()
+        size = total = 0
+        started = time.monotonic()
+        while True:
+            deadline = started + _SENDING_SECONDS + total / _SLOWEST
+            reply = self._reply(deadline)
+            if reply is None:
+                return self._crashed(path)
+            if "failed" in reply:
+                return _unpack(path, reply, self._limits)
+            if "end" in reply:
+                warnings = tuple(map(str, about["warnings"]))
+                return LargeDocument(path, str(about["title"]), "", (), str(about["loader"]), warnings, packed, size)
+            structure, text = self._read(reply["structure"], deadline), self._read(reply["text"], deadline)
+            if structure is None or text is None:
+                return self._crashed(path)
+            packed.append((structure, text))
+            size += len(text)
+            total += len(text) + len(structure)
+            self._check_size(total)
+
+    def _check_size(self, size: int) -> None:
         if not 0 <= size <= (self._limits.output_mib << 20) + _ROOM:
             raise ValueError("a reply is larger than a document may be")
+
+    def _read(self, size: int, deadline: float) -> bytearray | None:
+        self._check_size(size)
         data = bytearray()
         while len(data) < size:
             if not self._is_heard(deadline):

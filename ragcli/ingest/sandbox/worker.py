@@ -3,8 +3,8 @@
 It is started as ``python -m ragcli.ingest.sandbox.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space
 (0: no limit), the second on a document as it is sent. It reads frames from stdin: the options, then one request per
 file. It writes frames to stdout: a greeting, then for each request the state of the file, if it could be read, and the
-result. A frame is eight bytes of length, big-endian, and JSON; a document gives the length of its text, which follows
-as UTF-8.
+result (``frames`` has their form). A document gives the length of its text, which follows as UTF-8. Where the request
+allows it, a large one gives the number of its parts, which follow, each with its structure and its text.
 
 No socket is opened here: nothing that a document refers to is fetched.
 """
@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import signal
 import stat
-import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,12 +25,10 @@ from typing import IO, Any
 from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.types import Block, Document, Reason
+from ragcli.ingest.sandbox.frames import Frame, pack_document, pack_frame, pack_parts, read_frame, write_frame
+from ragcli.types import Document, Reason
 
 Loader = Callable[[Path, bytes, LoadOptions], Document]
-Frame = dict[str, Any]
-
-HEADER = struct.Struct(">Q")
 _MEBIBYTE = 1 << 20
 _DETAIL = 200  # characters kept of a parser's own message
 
@@ -61,66 +57,7 @@ def main(load: Loader = loaders.load) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def write_frame(stream: IO[bytes], frame: Frame) -> None:
-    """Send one frame."""
-    stream.write(pack_frame(frame))
-    stream.flush()
-
-
-def pack_frame(frame: Frame) -> bytes:
-    """The bytes of one frame. Lone surrogates, which stand for bytes of names outside UTF-8, survive."""
-    body = json.dumps(frame, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    return HEADER.pack(len(body)) + body
-
-
-def unpack_frame(body: bytes | bytearray) -> Frame:
-    """The frame that follows a header."""
-    frame: Frame = json.loads(body.decode("utf-8", "surrogatepass"))
-    return frame
-
-
-def read_frame(stream: IO[bytes]) -> Frame | None:
-    """The next frame; None when the stream ends, also within a frame."""
-    header = _read(stream, HEADER.size)
-    body = _read(stream, HEADER.unpack(header)[0]) if header else None
-    return None if body is None else unpack_frame(body)
-
-
-def _read(stream: IO[bytes], size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
-        part = stream.read(min(size - len(data), _MEBIBYTE))  # an unbuffered stream allocates all that is asked of it
-        if not part:
-            return None
-        data += part
-    return bytes(data)
-
-
-def pack_document(document: Document) -> Frame:
-    """The document without its path; heading paths and columns are written once, as most blocks share theirs."""
-    contexts: dict[tuple[tuple[str, ...], str], int] = {}
-    blocks = [
-        (b.start, b.end, b.kind, b.page, contexts.setdefault((b.headings, b.columns), len(contexts)))
-        for b in document.blocks
-    ]
-    return {
-        "title": document.title,
-        "text": document.text,
-        "blocks": blocks,
-        "contexts": list(contexts),
-        "loader": document.loader,
-        "warnings": document.warnings,
-    }
-
-
-def unpack_document(path: Path, frame: Frame) -> Document:
-    """What ``pack_document`` was given, at ``path``."""
-    contexts = [(tuple(names), columns) for names, columns in frame["contexts"]]
-    blocks = tuple(Block(start, end, kind, page, *contexts[at]) for start, end, kind, page, at in frame["blocks"])
-    return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
-
-
-def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> list[bytes]:
+def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> Iterator[bytes]:
     path = Path(request["path"])
     try:
         with open_regular_file(path) as (file, state):
@@ -128,17 +65,21 @@ def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes
         sha256 = hashlib.sha256(data).hexdigest()
         write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
         if sha256 == request["known_sha256"]:
-            return [pack_frame({"unchanged": True})]
+            yield pack_frame({"unchanged": True})
+            return
         document = load(path, data, options)
         del data  # the text of a large file is about to be in memory twice
+        if request.get("part") and len(document.text) > request["part"]:
+            yield from _pack_large(document, request["part"], output)
+            return
         packed = _pack_reply(document)
-        return packed if not output or sum(map(len, packed)) <= output else _failed(Reason.TOO_LARGE, "")
+        yield from packed if not output or sum(map(len, packed)) <= output else [_failed(Reason.TOO_LARGE, "")]
     except LoadError as error:
-        return _failed(error.reason, error.detail)
+        yield _failed(error.reason, error.detail)
     except MemoryError:
-        return _failed(Reason.OUT_OF_MEMORY, "")
+        yield _failed(Reason.OUT_OF_MEMORY, "")
     except Exception as error:  # noqa: BLE001 (parsers raise anything on a damaged file, and none may stop the run)
-        return _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
+        yield _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
 
 
 def _pack_reply(document: Document) -> list[bytes]:
@@ -147,8 +88,23 @@ def _pack_reply(document: Document) -> list[bytes]:
     return [pack_frame({"document": pack_document(document) | {"text": len(text)}}), text]
 
 
-def _failed(reason: Reason, detail: str) -> list[bytes]:
-    return [pack_frame({"failed": {"reason": reason.value, "detail": detail}})]
+def _pack_large(document: Document, size: int, output: int) -> Iterator[bytes]:
+    """The frames of a document in parts, one part at a time; a failure may stand in the place of a part."""
+    yield pack_frame({"parts": {"title": document.title, "loader": document.loader, "warnings": document.warnings}})
+    sent = 0
+    for structure, text in pack_parts(document, size):
+        sent += len(structure) + len(text)
+        if output and sent > output:
+            yield _failed(Reason.TOO_LARGE, "")
+            return
+        yield pack_frame({"structure": len(structure), "text": len(text)})
+        yield structure
+        yield text
+    yield pack_frame({"end": True})
+
+
+def _failed(reason: Reason, detail: str) -> bytes:
+    return pack_frame({"failed": {"reason": reason.value, "detail": detail}})
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from ragcli.ingest.cluster.shards import (
     unpack_group,
     write_shard,
 )
+from ragcli.ingest.sandbox.frames import HEADER, pack_frame, unpack_frame
 from ragcli.ingest.sandbox.process import Loaded, Request
-from ragcli.ingest.sandbox.worker import HEADER, pack_frame, unpack_frame
 from ragcli.types import Block, Document, Reason, Skipped
 
 # names are bytes, and text may hold anything: lone surrogates, which UTF-8 cannot hold, among it

@@ -8,9 +8,9 @@ from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.ingest.cluster.shards import group_of, pack_group, read_shard
 from ragcli.ingest.cluster.work import MARK, EmbedStage, Job, ReadAndEmbedStage, ReadStage, fault_here, write_known
+from ragcli.ingest.sandbox.frames import pack_frame
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Request
-from ragcli.ingest.sandbox.worker import pack_frame
 from ragcli.models.open import open_query_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, resolve
 from ragcli.types import Document, Reason, Skipped
