@@ -154,12 +154,9 @@ def _may_have_gpu() -> bool:
 
 def _has_bfloat16() -> bool:
     """Whether the CPU has instructions for bfloat16; False where the system does not say."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as lines:
-            flags = next((line for line in lines if line.startswith("flags")), "")
-    except OSError:
-        return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags.split())
+    from ragcli.models.numpy.transformer import cpu_flags
+
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpu_flags())
 
 
 def _check_memory(files: ModelFiles) -> None:

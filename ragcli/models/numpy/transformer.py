@@ -247,6 +247,15 @@ def _one_blas_thread() -> AbstractContextManager[object]:
     return limits
 
 
+def cpu_flags() -> frozenset[str]:
+    """The features of the processor as Linux names them; none where the system does not say."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:  # noqa: PTH123 (1 ms of a question)
+            return frozenset(next((line for line in lines if line.startswith(("flags", "Features"))), "").split()[2:])
+    except OSError:
+        return frozenset()
+
+
 def cpus() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
