@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -103,7 +104,8 @@ class FileStates(Mapping[Path, FileState]):
         for column, kind in zip(zip(*documents, strict=True), INDEXED_STATE_TYPES, strict=bool(documents)):
             if set(map(type, column)) != {kind}:
                 raise TypeError("a column holds a value of another type")
-        self._documents = {os.fsdecode(row[0]): row for row in documents}
+        encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+        self._documents = {row[0].decode(encoding, errors): row for row in documents}  # os.fsdecode, without its calls
         self._skipped = {os.fspath(state.path): state for state in skipped}
 
     def __getitem__(self, path: Path) -> FileState:
@@ -126,7 +128,7 @@ class FileStates(Mapping[Path, FileState]):
 
     def stamps(self, version_of: Callable[[str], int]) -> dict[str, tuple[int, int]]:
         """Size and mtime, by name, of each document that the present version of its loader read."""
-        versions = {row[5]: version_of(row[5]) for row in self._documents.values()}
+        versions = {loader: version_of(loader) for loader in {row[5] for row in self._documents.values()}}
         return {name: row[2:4] for name, row in self._documents.items() if row[6] == versions[row[5]]}
 
 
