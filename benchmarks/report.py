@@ -70,6 +70,8 @@ def sections() -> Iterator[str]:
         yield from budget(found)
     if found := read("reindex"):
         yield from reindex(found)
+    if found := read("phases"):
+        yield from phases(found)
     if found := read("encoding"):
         yield from encoding(found)
     if found := read("engine"):
@@ -167,6 +169,26 @@ def encoding(found: dict[str, Any]) -> Iterator[str]:
         wall=faster["wall"], cpu=faster["cpu"]["median"], share=100 * part["median"], least=100 * part["min"],
         most=100 * part["max"], limit=1 / part["median"], overlap=figures["top-10 overlap"],
     )  # fmt: skip
+
+
+def phases(found: dict[str, Any]) -> Iterator[str]:
+    figures = found["figures"]
+    yield title("Where the time of a first run goes", "benchmarks.phases", found)
+    yield f"{figures['documents']} documents, {figures['chunks']:,} chunks, {figures['cores']} cores:\n"
+    lines = ["| step | wall s | processor s | of all processor time |", "|---|---|---|---|"]
+    whole = figures["cpu"] + figures["parsers cpu"]
+    for step, one in figures["steps"].items():
+        lines.append(f"| {step} | {one['wall']} | {one['cpu']} | {one['cpu'] / whole:.1%} |")
+    lines.append(
+        f"| parser processes, beside these | | {figures['parsers cpu']} | {figures['parsers cpu'] / whole:.1%} |"
+    )
+    yield "\n".join(lines) + "\n"
+    between = sum(one["cpu"] for step, one in figures["steps"].items() if step != "embed")
+    yield (
+        "Parser processes read ahead, two files each, while the main process embeds, and the encoder computes on\n"
+        f"every core. What comes between two calls of the encoder takes {between / whole:.1%} of the processor time.\n"
+        "More overlap could hide that much at most.\n"
+    )
 
 
 def engine(found: dict[str, Any]) -> Iterator[str]:
