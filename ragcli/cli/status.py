@@ -39,6 +39,10 @@ def status(env: Env) -> ExitCode:
             record |= _index_record(index, env.index_folder())
     except IndexNotFound as error:
         env.say(f"ragcli: {error}")
+    if record["exists"]:
+        import logging
+
+        logging.getLogger("ragcli").info("the vectors were made by: %s", ", ".join(record["runtimes"]) or "none yet")
     if env.json:
         write_json(record, sys.stdout)
     else:
@@ -68,6 +72,7 @@ def _index_record(index: "Index", folder: Path) -> dict[str, Any]:
         "search": _search_record(index),
         "model": index.settings.model,
         "model_sha256": index.settings.sha256,
+        "runtimes": list(catalog.runtimes()),
         "dimension": index.settings.dimension,
         "chunk_size": index.settings.chunk_size,
         "chunk_overlap": index.settings.chunk_overlap,

@@ -51,7 +51,7 @@ def _build(folder: Path, dataset: Dataset, model: ModelFiles, report: Report) ->
             files = [_file(folder / name, text) for name, text in due[start : start + _SLICE]]
             rows = encoder.encode([file.document.text for file in files])
             vectors = {key: row for file, row in zip(files, rows, strict=True) for key in file.keys}
-            writer.commit(Batch(added=files, vectors=vectors))
+            writer.commit(Batch(added=files, vectors=vectors, runtimes=[encoder.runtime]))
 
 
 def _file(path: Path, text: str) -> NewFile:

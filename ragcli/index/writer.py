@@ -69,6 +69,7 @@ class Batch:
     not_indexed: list[NotIndexed] = field(default_factory=list)
     forgotten: list[Path] = field(default_factory=list)  # paths to take off the list of what is not indexed
     touched: list[tuple[int, int, int]] = field(default_factory=list)  # (document id, size, mtime_ns)
+    runtimes: Collection[str] = ()  # which made the vectors
 
     def __bool__(self) -> bool:
         return bool(self.added or self.deleted or self.not_indexed or self.forgotten or self.touched)
@@ -245,6 +246,8 @@ class Writer:
             self.catalog.set_skipped(entry.skipped, entry.size, entry.mtime_ns, entry.loader_version)
         for touched in batch.touched:
             self.catalog.touch(*touched)
+        if documents:
+            self.catalog.note_runtimes(batch.runtimes)  # first, as it asks whether there are chunks without a record
         for new in documents:
             self.catalog.insert_document(new)
 

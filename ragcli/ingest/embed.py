@@ -9,11 +9,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ragcli.errors import ModelMismatch
+from ragcli.index.catalog.documents import UNRECORDED
 from ragcli.index.catalog.rows import Settings, chunk_key
 from ragcli.index.writer import NewFile, Writer
 from ragcli.ingest.chunk import chunk
 from ragcli.ingest.options import ChunkOptions
-from ragcli.models.open import Encoder, open_index_encoder
+from ragcli.models.open import Encoder, are_interchangeable, open_index_encoder
 from ragcli.models.resolve import ModelFiles, resolve_stored
 from ragcli.models.tokenizer import Tokenizer, open_tokenizer
 from ragcli.types import Chunk, Document
@@ -36,6 +37,7 @@ class Chunked:
 
     chunks: tuple[Chunk, ...]
     vectors: Mapping[bytes, Vectors]
+    runtime: str = ""  # which made the vectors
 
 
 class _Queued:
@@ -68,6 +70,7 @@ class Embedder:
         self._waiting: dict[bytes, Chunk] = {}  # without a vector, in order; one chunk per digest
         self._vectors: dict[bytes, Vectors] = {}
         self._part: tuple[tuple[Chunk, ...], tuple[bytes, ...]] = ((), ())  # of a large document, and their digests
+        self.runtimes: set[str] = set()  # which made the vectors that this run stores
         self.embedded = 0
         self.reused = 0
         self.found = 0
@@ -94,6 +97,8 @@ class Embedder:
         if not chunks:
             return False
         keys = tuple(chunk_key(one) for one in chunks)
+        if chunked is not None and chunked.runtime:
+            self._use(chunked.runtime)
         self._want(chunks, keys, chunked.vectors if chunked is not None else {})
         new_file = NewFile(_without_text(document), sha256, size, mtime_ns, loader_version, chunks, keys)
         self._queue.append(_Queued(new_file))
@@ -129,6 +134,8 @@ class Embedder:
         new = {key: one for key, one in new.items() if key not in brought}
         for writer in self._reuse_from:
             stored = writer.stored_vectors([key for key in new if key not in self._waiting])
+            if stored:
+                self.runtimes.update(writer.catalog.runtimes())
             self._vectors.update(stored)
             new = {key: one for key, one in new.items() if key not in stored}
         before = len(self._waiting)
@@ -136,6 +143,20 @@ class Embedder:
         self.found += len(chunks)
         self.embedded += len(brought)
         self.reused += len(chunks) - len(brought) - (len(self._waiting) - before)
+
+    def _use(self, runtime: str) -> None:
+        """Note a runtime whose vectors will be stored; ModelMismatch when the index has rows that differ from them."""
+        if runtime in self.runtimes:
+            return
+        # an older version recorded none, and had no runtime for a model that would not do here
+        found = (name for writer in self._reuse_from for name in writer.catalog.runtimes())
+        held = [name for name in dict.fromkeys(found) if name != UNRECORDED]
+        if not are_interchangeable([*held, runtime]):
+            raise ModelMismatch(
+                f"{', '.join(held)} made the vectors of the index, and {runtime} makes different ones",
+                "rebuild it with: ragcli index --force",
+            )
+        self.runtimes.add(runtime)
 
     def stored_keys(self) -> list[bytes]:
         """The digest of every chunk whose vector serves again, ascending."""
@@ -145,6 +166,7 @@ class Embedder:
         """Encode the next texts. The ``expected`` number of texts in all decides which runtime is worth starting."""
         if self._encoder is None:
             self._encoder = open_index_encoder(self._files, expected)
+            self._use(self._encoder.runtime)
         keys = list(islice(self._waiting, SLICE))
         rows = self._encoder.encode([self._waiting[key].embedded for key in keys])
         for key, row in zip(keys, rows, strict=True):

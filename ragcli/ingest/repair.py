@@ -181,6 +181,8 @@ class _VectorRepair:
         if texts and self._encoder is None:
             files = model_files(self._settings)
             self._encoder = open_index_encoder(files, self._lost)
+            with self._catalog.transaction():
+                self._catalog.note_runtimes([self._encoder.runtime])
         found: dict[bytes, Vectors] = {}
         order = list(texts)
         for start in range(0, len(order), SLICE):

@@ -297,7 +297,8 @@ class _Pass:
                 loaders.version_of(document.loader), spool.chunks(), spool.keys_of_chunks(),
             )  # fmt: skip
             old = due.state.document if due.state is not None else None
-            self._writer.commit(Batch(added=[new], vectors=spool, deleted=[] if old is None else [old]))
+            gone = [] if old is None else [old]
+            self._writer.commit(Batch(added=[new], vectors=spool, deleted=gone, runtimes=embedder.runtimes))
             self._store_run(clock, 1)
             self._note_indexed(document, old)
 
@@ -324,6 +325,7 @@ class _Pass:
 
     def _commit_finished(self, embedder: Embedder, clock: Clock) -> None:
         self._batch.added, self._batch.vectors = embedder.take()
+        self._batch.runtimes = embedder.runtimes
         for new in self._batch.added:
             old = self._replaced.pop(new.document.path)
             if old is not None:

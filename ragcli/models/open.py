@@ -6,7 +6,7 @@ None of them is loaded before a model is opened.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ragcli.models.tokenizer import Tokenizer
 
 Runtime = Literal["numpy", "torch-bfloat16", "onnxruntime", "sentence-transformers"]
+
+# Their rows of one text have a cosine of at least 0.999 (tests/models/test_runtimes.py), so an index may hold rows of
+# all of them.
+_INTERCHANGEABLE = frozenset({"numpy", "torch-bfloat16", "sentence-transformers"})
 
 # Loading sentence-transformers takes 6 to 7 s, in which numpy encodes 200 chunks. On a CPU it never earns that back: at
 # its best (batches of 8) it takes as much processor time, and beside other busy processes its threads wait for one
@@ -70,6 +74,11 @@ class Reranker(_Model, Protocol):
 
     def scores(self, query: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
         """Float32 (len(passages),): one logit per passage, higher is better; not finite where the model fails."""
+
+
+def are_interchangeable(runtimes: Collection[str]) -> bool:
+    """Whether one index may hold rows of all of these runtimes."""
+    return len(named := set(runtimes)) <= 1 or named <= _INTERCHANGEABLE
 
 
 def open_query_encoder(files: ModelFiles) -> Encoder:

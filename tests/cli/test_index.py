@@ -42,6 +42,8 @@ def test_everything_is_accounted_for_and_a_failure_is_exit_code_3(ragcli, notes)
     assert status["files"] == len(list(notes.iterdir()))
     assert status["documents"] == 2
     assert status["not_indexed"]["reasons"] == {"damaged": 1, "empty": 1, "unsupported": 1}
+    assert status["runtimes"] == ["numpy"]
+    assert "ragcli: the vectors were made by: numpy" in ragcli("status", "-v").stderr
 
 
 def test_the_next_run_reads_only_what_changed(ragcli, notes):

@@ -66,6 +66,7 @@ Key = Literal[
     "store",  # the collection that holds the vectors: rows.StoreState
     "store_owner",  # the name of this index on servers
     "left_over",  # collections that a rebuild left behind
+    "runtimes",  # which made its vectors: names of ragcli.models.open.Runtime, and UNRECORDED
     "chunks_per_second",  # in the last run, for estimates
     "run",  # how far the run that is filling the index has come; null once it ended
     "checksums",  # of each table, written by transaction() below

@@ -37,6 +37,8 @@ from ragcli.types import Chunk, Skipped
 
 _Value = TypeVar("_Value")
 
+UNRECORDED = "unrecorded"  # the runtime of vectors that a version of ragcli wrote which recorded none
+
 
 class Catalog:
     """One connection to the catalog. Call the methods that write within :meth:`transaction`."""
@@ -94,6 +96,18 @@ class Catalog:
     def settings(self) -> Settings | None:
         """How the index was built; None before it was."""
         return self._db.value("index", Settings.from_record)
+
+    def runtimes(self) -> tuple[str, ...]:
+        """The runtimes that made the vectors, in the order of first use; UNRECORDED for those of an older version."""
+        found = self._db.value("runtimes", lambda names: tuple(map(str, names)))
+        return found if found is not None else (UNRECORDED,) * bool(self._db.rows("SELECT 1 FROM chunks LIMIT 1"))
+
+    def note_runtimes(self, runtimes: Iterable[str]) -> None:
+        """Note that ``runtimes`` made vectors of this index too."""
+        known = self.runtimes()
+        both = tuple(dict.fromkeys((*known, *runtimes)))
+        if both != known:
+            self._db.set_value("runtimes", both)
 
     def generation(self) -> int:
         """1 for an index as first built, one more with every rebuild."""

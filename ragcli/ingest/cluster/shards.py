@@ -106,12 +106,17 @@ def _chunks(
         )  # fmt: skip
 
 
-def write_shard(staging: Path, name: str, files: Sequence[Frame], vectors: Mapping[bytes, Vectors]) -> str:
-    """Write the shard of the group ``name`` and return its file name; a shard of that name is replaced."""
+def write_shard(
+    staging: Path, name: str, files: Sequence[Frame], vectors: Mapping[bytes, Vectors], runtime: str = ""
+) -> str:
+    """Write the shard of the group ``name`` and return its file name; a shard of that name is replaced.
+
+    ``runtime`` made the vectors.
+    """
     array = io.BytesIO()
     rows = np.stack(list(vectors.values())) if vectors else np.empty((0, 0), np.float32)
     np.save(array, rows.astype(np.float32), allow_pickle=False)
-    body = pack_frame({"files": files, "keys": [key.hex() for key in vectors]}) + array.getvalue()
+    body = pack_frame({"files": files, "keys": [key.hex() for key in vectors], "runtime": runtime}) + array.getvalue()
     shard = f"{name}{_SUFFIX}"
     # two workers have the same task when one of them was taken for dead
     draft = staging / f"{shard}.{os.uname().nodename}-{os.getpid()}.tmp"
@@ -135,7 +140,11 @@ def read_shard(staging: Path, shard: str) -> list[tuple[Loaded, Chunked | None]]
     rows = np.load(io.BytesIO(body[end:]), allow_pickle=False)
     vectors = dict(zip((bytes.fromhex(key) for key in frame["keys"]), rows, strict=True))
     files = [unpack_file(one) for one in frame["files"]]
-    return [(f.loaded, Chunked(f.chunks, vectors) if isinstance(f.loaded.outcome, Document) else None) for f in files]
+    runtime = str(frame.get("runtime", ""))
+    return [
+        (file.loaded, Chunked(file.chunks, vectors, runtime) if isinstance(file.loaded.outcome, Document) else None)
+        for file in files
+    ]
 
 
 def _lost(path: Path, fact: str) -> RagcliError:

@@ -158,7 +158,9 @@ class EmbedStage:
             texts.update((chunk_key(one), one.embedded) for one in file.chunks)
         known = _known(self._job.staging / KNOWN, list(texts))
         new = {key: text for key, text in texts.items() if key not in known}
-        return write_shard(self._job.staging, frame["name"], frame["files"], self._vectors(new))
+        vectors = self._vectors(new)
+        runtime = self._encoder.runtime if vectors and self._encoder is not None else ""
+        return write_shard(self._job.staging, frame["name"], frame["files"], vectors, runtime)
 
     def _vectors(self, texts: dict[bytes, str]) -> dict[bytes, Vectors]:
         if not texts:
