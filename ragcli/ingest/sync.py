@@ -280,7 +280,7 @@ class _Pass:
                     for block in part.document.blocks:
                         if block.page is not None and block.page not in pages:
                             pages[block.page] = replace(block, start=block.start + part.characters)
-                    clock.read_part(due, (part.bytes + len(part.document.text)) / document.size)
+                    clock.read_part(due, (part.bytes + len(part.document.text)) / max(1, document.size))
                     del part  # embedding its chunks takes long
                     self._report(clock.progress(embedder, due.found.path.name))
                     while embedder.waiting:

@@ -109,6 +109,15 @@ def lie_in_a_part(path: Path) -> None:
     hang(path)
 
 
+def nothing_in_a_part(path: Path) -> None:
+    send(b'{"parts": {"title": "", "loader": "text", "warnings": []}}')
+    body = b'{"title": "", "blocks": [], "contexts": [], "loader": "text", "warnings": []}'
+    send(b'{"structure": %d, "text": 0}' % len(body))
+    os.write(replies(), body)
+    send(b'{"end": true}')
+    hang(path)
+
+
 def end_in_a_part(path: Path) -> None:
     send(b'{"parts": {"title": "", "loader": "text", "warnings": []}}')
     send(b'{"structure": 5, "text": 3}')
@@ -124,9 +133,8 @@ def look_up(path: Path) -> None:
 
 
 DEEDS = {deed.__name__: deed for deed in (hang, spin, segfault, leave, killed, explode, fail, recurse, encrypted)}
-DEEDS |= {
-    deed.__name__: deed for deed in (noise, child, slow, shout, lie, lie_in_a_part, end_in_a_part, connect, look_up)
-}
+DEEDS |= {deed.__name__: deed for deed in (noise, child, slow, shout, lie, connect, look_up)}
+DEEDS |= {deed.__name__: deed for deed in (lie_in_a_part, nothing_in_a_part, end_in_a_part)}
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:

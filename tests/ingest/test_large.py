@@ -187,16 +187,32 @@ def test_a_document_in_parts_keeps_to_the_limit_of_its_text(tmp_path):
 
 def test_a_part_that_no_parser_sends_costs_its_file(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    for name in ("lie_in_a_part.txt", "end_in_a_part.txt"):
+    for name in ("lie_in_a_part.txt", "nothing_in_a_part.txt", "end_in_a_part.txt"):
         (tmp_path / name).write_text("harbour")
     limits = Limits(seconds=20)
     lie = loaded(tmp_path / "lie_in_a_part.txt", limits, 10, module="misbehaving_worker")
     assert isinstance(lie, LargeDocument)
     with pytest.raises(LoadError, match="invalid reply of the parser"):
         list(lie.parts())
+    nothing = loaded(tmp_path / "nothing_in_a_part.txt", limits, 10, module="misbehaving_worker")
+    assert isinstance(nothing, LargeDocument)
+    assert [part.document.text for part in nothing.parts()] == [""]
     ended = loaded(tmp_path / "end_in_a_part.txt", limits, 10, module="misbehaving_worker")
     assert isinstance(ended, Skipped)
     assert ended.reason is Reason.DAMAGED
+
+
+@pytest.mark.parametrize("deed", ["lie_in_a_part", "nothing_in_a_part"])
+def test_a_run_goes_on_after_a_part_that_no_parser_sends(deed, docs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setattr(Sandbox.__init__, "__kwdefaults__", {"module": "misbehaving_worker"})
+    (docs / f"{deed}.txt").write_text("harbour " * 9)
+    (docs / "good.txt").write_text("The harbour opens at six.\n")
+    summary = sync(tmp_path / "index", [docs], SyncOptions(workers=2, offline=True))
+    assert summary.added == 1
+    assert sum(summary.skipped.values()) == 1
+    assert verify(tmp_path / "index").faults == ()
+    assert not list((tmp_path / "index").glob("staging-*"))
 
 
 def test_rows_come_back_from_disk_as_they_were(tmp_path):
