@@ -87,8 +87,10 @@ def ask(
     """Answer a question from the documents, with citations.
 
     Without a language model the answer consists of verbatim quotes. With one, each sentence is checked: the passages
-    that it cites exist, contain its numbers, names and quotations, and seem to support it. A sentence that fails is
-    marked [?] and listed with the reason.
+    that it cites exist and contain its names, quotations and numbers, with their units; and they do not say otherwise:
+    at most for at least, after for before, a negation, only, another actor. A sentence that fails is marked [?] and
+    listed with the reason. The check compares words and knows English: it misses what takes understanding, such as
+    roles told in other words.
 
     Examples:
       ragcli ask "how often are logs rotated?"
