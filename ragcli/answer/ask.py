@@ -11,12 +11,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.errors import LlmUnavailable, ModelUnavailable, RagcliError
+from ragcli.errors import LlmUnavailable, ModelUnavailable, RagcliError, UsageError
 from ragcli.index.reader import Index
 from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Answer, Results
 
 if TYPE_CHECKING:
+    from ragcli.answer.llm import Endpoint
     from ragcli.answer.prompt import Message, Prompt, Turn
 
 # The prompt, the model and the checks of a written answer are imported in functions: an answer of quotes would wait
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]  # takes one line for the user
 Show = Callable[[str], None]  # takes the next piece of an answer that is being written
-Write = Callable[[Sequence["Message"], Say], Iterator[str]]
+Write = Callable[[Sequence["Message"], Say, Show], Iterator[str]]
+
+_TRIES = 4  # prompts, each with fewer passages, until one fits into the model's window
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +68,21 @@ class Asker:
         *,
         say: Say = lambda _line: None,
         show: Show | None = None,
+        think: Show | None = None,
         base: Path | None = None,
     ) -> None:
         """Prepare to answer from ``index``; nothing is loaded or sent yet.
 
         ``say`` takes notes, one line each. ``show`` takes the text of a written answer piece by piece and a line break
-        at its end, before the text is checked; a refusal is not shown. A language model gets paths relative to ``base``
+        at its end, before the text is checked; a refusal is not shown. ``think`` takes what the model thinks before it
+        answers. A language model gets paths relative to ``base``
         (None: the current folder).
         """
         self._index = index
         self._options = options or AskOptions()
         self._say = say
         self._show = show
+        self._think = think or (lambda _text: None)
         self._base = base
 
     @cached_property
@@ -108,8 +114,11 @@ class Asker:
 
         return Outcome(extract(self._searcher, results, self._options.min_probability))
 
-    def prompt(self, results: Results) -> Prompt:
-        """Return what a language model would be sent; a note says when not all passages fit."""
+    def prompt(self, results: Results, budget: int | None = None) -> Prompt:
+        """Return what a language model would be sent, of at most ``budget`` tokens (None: ``context_tokens``).
+
+        A note says when not all passages fit. Raises UsageError when not even one does.
+        """
         from ragcli.answer.prompt import build_prompt
         from ragcli.models.resolve import resolve_stored
         from ragcli.models.tokenizer import open_tokenizer
@@ -118,11 +127,12 @@ class Asker:
             results.query,
             results.hits,
             count=open_tokenizer(resolve_stored(self._index.settings.model)).count,
-            budget=self._options.context_tokens,
+            budget=budget or self._options.context_tokens,
             base=self._base or Path.cwd(),
         )
         if len(prompt.hits) < len(results.hits):
-            self._say(f"note: {len(prompt.hits)} of {len(results.hits)} passages fit into --context-tokens")
+            window = "the model's context window" if budget else "--context-tokens"
+            self._say(f"note: {len(prompt.hits)} of {len(results.hits)} passages fit into {window}")
         return prompt
 
     def stand_alone(self, question: str, turns: Sequence[Turn]) -> str:
@@ -135,11 +145,11 @@ class Asker:
 
         rewritten = ""
         if self._options.writer is not None:
-            from ragcli.answer.llm import without_thinking
+            from ragcli.answer.thinking import answer_in
 
             try:
-                pieces = self._write(rewrite_prompt(question, turns), lambda _note: None)
-                rewritten = read_rewritten("".join(without_thinking(pieces)))
+                pieces = self._write(rewrite_prompt(question, turns), lambda _note: None, lambda _text: None)
+                rewritten = read_rewritten(answer_in("".join(pieces)))
             except (LlmUnavailable, ModelUnavailable) as error:
                 self._say(f"note: the question was not rewritten: {error}")
         rewritten = rewritten or with_last_words(question, turns[-1].question)
@@ -161,7 +171,7 @@ class Asker:
         for note in injection_notes(prompt.hits):
             add(note)
         try:
-            text = self._text(prompt.messages, add)
+            prompt, text = self._text_that_fits(results, prompt, add)
             answer = written_answer(
                 results.query,
                 text,
@@ -178,28 +188,63 @@ class Asker:
             )
         return Outcome(answer)
 
-    def _text(self, messages: Sequence[Message], note: Say) -> str:
-        """Return what the model writes, which is shown meanwhile."""
-        from ragcli.answer.claims import may_become_refusal
-        from ragcli.answer.llm import without_thinking
+    def _text_that_fits(self, results: Results, prompt: Prompt, note: Say) -> tuple[Prompt, str]:
+        """Return what the model writes, and the prompt that it fits into its window: with fewer passages if need be."""
+        from ragcli.answer.llm import ContextOverflow
 
-        text, shown = "", False
+        for tried in range(1, _TRIES + 1):
+            try:
+                return prompt, self._text(prompt.messages, note)
+            except ContextOverflow as error:
+                if len(prompt.hits) <= 1 or tried == _TRIES:
+                    raise
+                # the model counts other tokens, and its answer needs some of the window
+                room = error.window // 2 if error.window else prompt.tokens // 2
+                try:
+                    prompt = self.prompt(results, min(room, prompt.tokens * 3 // 4))
+                except UsageError:
+                    raise error from None
+        raise AssertionError
+
+    def _text(self, messages: Sequence[Message], note: Say) -> str:
+        """Return what the model writes, which is shown meanwhile. Raises LlmUnavailable when it only thinks."""
+        from ragcli.answer.claims import may_become_refusal
+        from ragcli.answer.thinking import split_thinking
+
+        text, shown, thought = "", False, False
         late: list[str] = []  # notes that would stand in the middle of a line of the answer
 
         def add(line: str) -> None:
             (late.append if shown else note)(line)
 
+        def think(piece: str) -> None:
+            nonlocal thought
+            thought = thought or bool(piece.strip())
+            self._think(piece)
+
         try:
-            for piece in without_thinking(self._write(messages, add)):
+            for piece in split_thinking(self._write(messages, add, think), think):
+                if piece is None:
+                    if self._show is not None and shown:
+                        self._show("\n\n(so far the model was thinking; its answer:)\n\n")
+                    text = ""
+                    continue
                 text += piece
                 if self._show is not None and not may_become_refusal(text):
                     self._show(piece if shown else text)
                     shown = True
         finally:
+            if thought:
+                self._think("\n")
             if self._show is not None and shown:
                 self._show("\n")
             for line in late:
                 note(line)
+        if thought and not text.strip():
+            raise LlmUnavailable(
+                f"{self._options.writer} thought until its length limit and gave no answer",
+                "give it a larger context window, or a model that does no thinking",
+            )
         return text
 
     @cached_property
@@ -210,19 +255,33 @@ class Asker:
             from ragcli.models.torch.generator import open_generator
 
             generator = open_generator(options.local, offline=options.offline)
-            return lambda messages, note: generator.stream([asdict(message) for message in messages], note)
-        from ragcli.answer.llm import DEFAULT_URL, open_endpoint, stream_chat
+            return lambda messages, note, _think: generator.stream([asdict(message) for message in messages], note)
+        from ragcli.answer.llm import stream_chat
 
-        if not options.base_url and not options.key:
-            raise LlmUnavailable(
-                f"{DEFAULT_URL} wants a key", "set OPENAI_API_KEY, or name your own server with --base-url"
-            )
-        endpoint = open_endpoint(
-            options.base_url or DEFAULT_URL,
-            options.llm or "",
-            key=options.key,
-            timeout=options.timeout,
-            offline=options.offline,
-        )
+        endpoint = _endpoint(options)
         self._say(f"asking {endpoint.model} at {endpoint.host}")
         return partial(stream_chat, endpoint)
+
+
+def available_models(options: AskOptions) -> list[str]:
+    """Return the names of the models at ``options.base_url``. Raises LlmUnavailable and UsageError."""
+    from ragcli.answer.llm import list_models
+
+    return list_models(_endpoint(options))
+
+
+def _endpoint(options: AskOptions) -> Endpoint:
+    from ragcli.answer.llm import DEFAULT_URL, open_endpoint
+
+    if not options.base_url and not options.key:
+        raise LlmUnavailable(
+            f"{DEFAULT_URL} wants a key", "set OPENAI_API_KEY, or name your own server with --base-url"
+        )
+    return open_endpoint(
+        options.base_url or DEFAULT_URL,
+        options.llm or "",
+        key=options.key,
+        timeout=options.timeout,
+        offline=options.offline,
+        context_tokens=options.context_tokens,
+    )

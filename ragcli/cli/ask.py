@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ragcli.types import Answer, Results
 
 
-@command()
+@command(optional=["--llm"])
 def ask(
     env: Env,
     *,
@@ -31,7 +31,7 @@ def ask(
         str | None,
         typer.Option(
             metavar="NAME", envvar=["RAGCLI_LLM", "RAGCLI_ASK_LLM"], rich_help_panel="Language model",
-            help="Let this language model write the answer, which is then checked.",
+            help="Let this language model write the answer, which is then checked. Without NAME: list the models.",
         ),
     ] = None,
     base_url: Annotated[
@@ -74,6 +74,13 @@ def ask(
             help="Show the answer while it is written, before it is checked; on a terminal this is the default.",
         ),
     ] = None,
+    show_thinking: Annotated[
+        bool,
+        typer.Option(
+            "--show-thinking", rich_help_panel="Output",
+            help="Show what the language model thinks before it answers, dimmed, on stderr.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -95,6 +102,7 @@ def ask(
     Examples:
       ragcli ask "how often are logs rotated?"
       ragcli ask "how often?" --llm qwen3 --base-url http://localhost:11434/v1    Ollama, llama.cpp, vLLM
+      ragcli ask --llm --base-url http://localhost:1234                           which models there are
       ragcli ask "how often?" --local hf:HuggingFaceTB/SmolLM2-1.7B-Instruct      no server
       ragcli ask "how often?" --llm gpt-4o-mini --dry-run                         what would be sent
       ragcli ask --chat
@@ -128,12 +136,17 @@ def ask(
         if env.json or dry_run:
             raise UsageError("--chat cannot be combined with --json or --dry-run", "leave one of them out")
         screen = _screen(env, options, stream)
+        think = _Thoughts(env) if show_thinking else None
         return ask_chat.run(
-            env, question, options, screen, lambda outcome, results: _show(env, outcome, results, screen)
+            env, question, options, screen, think, lambda outcome, results: _show(env, outcome, results, screen)
         )
+    if llm == "" and origin_of(call, "llm") == "COMMANDLINE" and not local:
+        return _models(env, options)
     if question is None:
         raise UsageError("missing QUESTION", 'for example: ragcli ask "how are logs rotated?"')
-    return _dry_run(env, question, options) if dry_run else _answer(env, question, options, stream)
+    if dry_run:
+        return _dry_run(env, question, options)
+    return _answer(env, question, options, stream, _Thoughts(env) if show_thinking else None)
 
 
 class _Screen:
@@ -149,6 +162,39 @@ class _Screen:
         self.shown = True
         sys.stdout.write(visible_lines(text.replace("\r\n", "\n")))
         sys.stdout.flush()
+
+
+class _Thoughts:
+    """Writes what a language model thinks to stderr, dimmed on a terminal."""
+
+    def __init__(self, env: Env) -> None:
+        self._quiet = env.quiet
+
+    def __call__(self, text: str) -> None:
+        """Write the next piece of the thoughts."""
+        from ragcli.render.terminal import color_wanted
+        from ragcli.render.visible import visible_lines
+
+        if not self._quiet:
+            shown = visible_lines(text.replace("\r\n", "\n"))
+            sys.stderr.write(f"\x1b[2m{shown}\x1b[0m" if color_wanted(sys.stderr) else shown)
+            sys.stderr.flush()
+
+
+def _models(env: Env, options: "AskOptions") -> ExitCode:
+    """Print the names of the models that the server has, one per line."""
+    from ragcli.answer.ask import available_models
+    from ragcli.render import write_json
+    from ragcli.render.visible import visible
+
+    found = available_models(options)
+    if env.json:
+        write_json({"schema": 1, "models": found}, sys.stdout)
+    else:
+        sys.stdout.writelines(f"{visible(name)}\n" for name in found)
+        if not found:
+            env.say("the server has no models")
+    return ExitCode.OK if found else ExitCode.NOT_FOUND
 
 
 def _key(env: Env, *, trusted: bool) -> str:
@@ -171,14 +217,14 @@ def _screen(env: Env, options: "AskOptions", stream: bool | None) -> _Screen | N
     return _Screen() if (sys.stdout.isatty() if stream is None else stream) and not held else None
 
 
-def _answer(env: Env, question: str, options: "AskOptions", stream: bool | None) -> ExitCode:
+def _answer(env: Env, question: str, options: "AskOptions", stream: bool | None, think: "_Thoughts | None") -> ExitCode:
     """Answer one question."""
     from ragcli.answer.ask import Asker
     from ragcli.index.reader import open_index
 
     screen = _screen(env, options, stream)
     with open_index(env.existing_index(), "hybrid") as index:
-        asker = Asker(index, options, say=env.say, show=screen)
+        asker = Asker(index, options, say=env.say, show=screen, think=think)
         results = asker.search(question)
         outcome = asker.answer(results)
         _show(env, outcome, results, screen)

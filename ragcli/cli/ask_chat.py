@@ -24,17 +24,22 @@ _COMMANDS = "/sources: list what the last answer cites; /open N: open source N; 
 
 
 def run(
-    env: Env, question: str | None, options: AskOptions, screen: Show | None, show: Callable[[Outcome, Results], None]
+    env: Env,
+    question: str | None,
+    options: AskOptions,
+    screen: Show | None,
+    think: Show | None,
+    show: Callable[[Outcome, Results], None],
 ) -> ExitCode:
     """Answer questions until /quit or the end of the input; the first one may be given.
 
-    ``screen`` takes an answer while it is written, ``show`` a finished one.
+    ``screen`` takes an answer while it is written, ``think`` what the model thinks, and ``show`` a finished answer.
     Ctrl-C stops an answer and, while nothing is being answered, the conversation. Questions stay in memory.
     """
     with suppress(ImportError):  # not in every build of Python; without it lines have no history
         importlib.import_module("readline")
     with open_index(env.existing_index(), "hybrid") as index:
-        asker = Asker(index, options, say=env.say, show=screen)
+        asker = Asker(index, options, say=env.say, show=screen, think=think)
         turns: list[Turn] = []
         citations: tuple[Citation, ...] = ()
         env.say(_COMMANDS)

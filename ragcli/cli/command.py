@@ -31,6 +31,7 @@ class Command(TyperCommand):
     def __init__(self, name: str | None, **settings: Any) -> None:  # noqa: ANN401 (Typer's signature)
         super().__init__(name, **settings)
         self.commands: dict[str, Command] = {}
+        self.optional: frozenset[str] = frozenset()
 
     def make_context(
         self,
@@ -48,9 +49,12 @@ class Command(TyperCommand):
         return subcommand.make_context(args[at], [*args[:at], *args[at + 1 :]], here, **extra)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 (see above)
-        """Parse the arguments."""
+        """Parse the arguments; an option whose value may be left out gets "" where it is."""
         ctx.ensure_object(Invocation).context = ctx
-        return super().parse_args(ctx, args)
+        given: list[str] = []
+        for word, following in zip(args, [*args[1:], "-"], strict=True):
+            given += [word, ""] if word in self.optional and following.startswith("-") else [word]
+        return super().parse_args(ctx, given)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (see above)
         """Call the function, unless a setting that it would use needs trust."""
@@ -104,12 +108,14 @@ def command(
     home: bool = True,
     json: bool = True,
     trusts: bool = False,
+    optional: Sequence[str] = (),
 ) -> Callable[[Function], Command]:
     """Make ``function(env, *, ...)`` a command of its own name, less a ``_`` at the end.
 
     Its parameters are declared as Typer reads them. ``under`` is the command or group that it belongs to. ``index``,
     ``home`` and ``json`` say which of these common options it takes; ``home`` counts only without ``index``. Unless
-    ``trusts``, the command refuses to start when an untrusted ragcli.toml sets a restricted option.
+    ``trusts``, the command refuses to start when an untrusted ragcli.toml sets a restricted option. The value of an
+    ``optional`` option may be left out, and is "" then.
     """
     left_out = {name for name, taken in (("index", index), ("home", index or home), ("json", json)) if not taken}
 
@@ -129,6 +135,7 @@ def command(
         made = typer.main.get_command(app)
         assert isinstance(made, Command)
         made.trusts = trusts
+        made.optional = frozenset(optional)
         if under is not None:
             under.commands[name] = made
         return made

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 FOLDER = Path(sys.argv[1])
+FITS = 2500  # characters of a prompt that overflow_once takes
 SEEN: dict[str, int] = {}
 
 
@@ -164,6 +165,91 @@ class Handler(BaseHTTPRequestHandler):
         if "temperature" in self.body:
             return self.plain(400, '{"error": {"message": "Unsupported value: temperature"}}', "application/json")
         return self.say()
+
+    def deep(self):
+        self.begin()
+        self.send(b"data: " + b"[" * 100_000 + b"\n\n")
+        self.end()
+
+    def deep_refusal(self):
+        self.plain(500, "[" * 60_000, "application/json")
+
+    def keeps_alive(self):
+        self.begin()
+        for _ in range(300):
+            self.send(b": keep-alive\n\n")
+            time.sleep(0.1)
+
+    def half_line(self):
+        self.begin()
+        self.send(b'data: {"choices": [{"del')
+        self.end()
+
+    def error_line(self):
+        self.begin()
+        self.send(b'error: {"code": 500, "message": "failed to decode \\u001b[31m"}\n\n')
+        self.end()
+
+    def overflow_once(self):
+        if "lines" in self.body["messages"][-1]["content"] and len(self.body["messages"][-1]["content"]) > FITS:
+            said = {"error": {"code": 400, "message": "exceeds the available context size", "n_ctx": 1024}}
+            return self.plain(400, json.dumps(said), "application/json")
+        return self.say()
+
+    def no_system(self):
+        if self.body["messages"][0]["role"] == "system":
+            return self.plain(400, '{"error": {"message": "System role not supported"}}', "application/json")
+        return self.say()
+
+    def bare_429(self):
+        if SEEN[self.path] > 1:
+            return self.say()
+        return self.plain(429, '{"error": {"message": "slow down"}}', "application/json")
+
+    def versioned(self):
+        if not self.path.endswith("/v1/chat/completions"):
+            said = {"error": f"Unexpected endpoint or method. (POST {self.path})"}
+            return self.plain(200, json.dumps(said), "application/json")
+        return self.say()
+
+    def parts(self):
+        self.begin()
+        for part in (
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Let me see."}]},
+            {"type": "text", "text": self.text},
+        ):
+            self.event({"choices": [{"delta": {"content": [part]}, "finish_reason": None}]})
+        self.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+        self.end()
+
+    def reasons(self):
+        self.begin()
+        self.event({"choices": [{"delta": {"reasoning_content": "Let me see."}, "finish_reason": None}]})
+        self.pieces(last="stop")
+        self.end()
+
+    def thinks_only(self):
+        self.begin()
+        self.event({"choices": [{"delta": {"content": "<think>\nLet me see."}, "finish_reason": "length"}]})
+        self.end()
+
+    def do_GET(self):
+        if self.path.startswith("/ollama/") and self.path.endswith("/api/version"):
+            return self.plain(200, '{"version": "0.9.0"}', "application/json")
+        if self.path.endswith("/v1/models"):
+            return self.plain(200, '{"data": [{"id": "tiny"}, {"id": "large"}]}', "application/json")
+        return self.plain(404, "", "text/plain")
+
+    def ollama(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        records = [{"thinking": "Let me see.", "content": ""}, {"content": self.text}]
+        for record in records:
+            self.send(json.dumps({"message": record, "done": False}).encode() + b"\n")
+        self.send(b'{"message": {"content": ""}, "done": true, "done_reason": "stop"}\n')
+        self.end()
 
     # how
 

@@ -85,3 +85,18 @@ def test_a_follow_up_is_rewritten_by_the_model_or_gets_the_last_words(index, cha
     assert (
         Asker(index).stand_alone("What is byte pair encoding made of?", turns) == "What is byte pair encoding made of?"
     )
+
+
+def test_passages_are_dropped_until_the_prompt_fits_the_window(index, chat_server):
+    chat_server.reply(TRUE)
+    asked = Asked(index, chat_server, "overflow-once", k=8)
+    assert asked.failure is None
+    assert asked.answer.text.startswith("BERT was busy")
+    assert len(asked.answer.citations) < len(asked.results.hits)
+    assert any("passages fit into the model's context window" in line for line in asked.said)
+
+
+def test_a_model_that_only_thinks_gives_no_answer(index, chat_server):
+    asked = Asked(index, chat_server, "thinks-only")
+    assert "thought until its length limit" in str(asked.failure)
+    assert asked.shown == []

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ragcli.answer.llm import open_endpoint, stream_chat
+from ragcli.answer.llm import list_models, open_endpoint, stream_chat
 from ragcli.answer.prompt import Message
 from ragcli.errors import LlmUnavailable, UsageError
 
@@ -30,10 +30,10 @@ def ask(chat_server):
     """The pieces of the answer and the notes."""
     chat_server.reply(REPLY)
 
-    def run(how, timeout=20.0, key=KEY, url=None):
+    def run(how, timeout=20.0, key=KEY, url=None, messages=MESSAGES):
         endpoint = open_endpoint(url or chat_server.url(how), "tiny", key=key, timeout=timeout)
         notes: list[str] = []
-        return list(stream_chat(endpoint, MESSAGES, notes.append)), notes
+        return list(stream_chat(endpoint, messages, notes.append)), notes
 
     return run
 
@@ -256,3 +256,72 @@ def test_the_key_is_in_no_log_and_no_repr(ask, chat_server, caplog):
     assert caplog.records  # the HTTP library does log
     assert KEY not in caplog.text
     assert KEY not in repr(open_endpoint(chat_server.url("say"), "tiny", key=KEY, timeout=1))
+
+
+@pytest.mark.parametrize(
+    ("how", "fragments"),
+    [
+        ("deep", ["invalid JSON"]),
+        ("deep-refusal", ["answered 500"]),
+        ("half-line", ["invalid JSON"]),
+        ("error-line", ["broke off: failed to decode", "ask again"]),
+        ("overflow-once", ["does not fit into the context window of 1024 tokens", "--context-tokens"]),
+    ],
+)
+def test_a_broken_stream_is_one_line(refused, how, fragments):
+    given = {"messages": (Message("user", "lines " * 1000),)} if how == "overflow-once" else {}
+    line = refused(how, **given)
+    for fragment in fragments:
+        assert fragment in line
+
+
+def test_signs_of_life_are_no_answer(refused):
+    started = time.monotonic()
+    assert "sent nothing for 1.0 s; give it longer: --timeout" in refused("keeps-alive", timeout=1.0)
+    assert time.monotonic() - started < 20  # the server goes on for 30 s
+
+
+def test_a_busy_server_that_names_no_time_is_asked_once_more(ask, chat_server):
+    pieces, notes = ask("bare-429")
+    assert "".join(pieces) == REPLY
+    assert notes == [f"127.0.0.1:{chat_server.port} is busy: asked again after 2.0 s"]
+
+
+def test_a_model_without_a_system_role_gets_the_rules_in_the_question(ask, chat_server):
+    pieces, notes = ask("no-system")
+    assert "".join(pieces) == REPLY
+    assert "has no system role" in notes[0]
+    (message,) = chat_server.requests()[-1]["body"]["messages"]
+    assert message == {"role": "user", "content": f"{MESSAGES[0].content}\n\n{MESSAGES[1].content}"}
+
+
+def test_a_base_url_without_its_version_is_completed(ask, chat_server):
+    pieces, notes = ask("versioned", url=chat_server.url("versioned").removesuffix("/v1"))
+    assert ("".join(pieces), notes) == (REPLY, [])
+    assert [request["path"] for request in chat_server.requests()] == [
+        "/versioned/chat/completions",
+        "/versioned/v1/chat/completions",
+    ]
+
+
+@pytest.mark.parametrize("how", ["parts", "reasons", "ollama"])
+def test_thoughts_that_the_server_tells_apart_are_handed_over(chat_server, how):
+    chat_server.reply(REPLY)
+    endpoint = open_endpoint(chat_server.url(how), "tiny", timeout=20, context_tokens=3000)
+    thoughts: list[str] = []
+    assert "".join(stream_chat(endpoint, MESSAGES, lambda _note: None, thoughts.append)) == REPLY
+    assert "".join(thoughts) == "Let me see."
+
+
+def test_ollama_is_asked_for_a_window_that_holds_the_prompt(chat_server):
+    chat_server.reply(REPLY)
+    endpoint = open_endpoint(chat_server.url("ollama"), "tiny", timeout=20, context_tokens=3000)
+    assert "".join(stream_chat(endpoint, MESSAGES, str)) == REPLY
+    (request,) = chat_server.requests()
+    assert request["path"] == "/ollama/api/chat"
+    assert request["body"]["options"] == {"temperature": 0, "num_ctx": 6144}
+
+
+def test_the_models_of_a_server_are_listed(chat_server):
+    for url in (chat_server.url("say"), chat_server.url("say").removesuffix("/v1")):
+        assert list_models(open_endpoint(url, "", timeout=5)) == ["large", "tiny"]

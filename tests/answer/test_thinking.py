@@ -1,30 +1,70 @@
+"""What a language model thinks is told from what it answers, in each form and however the reply is cut."""
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragcli.answer.llm import without_thinking
+from ragcli.answer.thinking import answer_in, split_thinking
+
+THOUGHT = "Okay, the user asks [1] about < this. I should cite it."
+ANSWER = "It is so [2]. And that is why [1]."
+FORMS = [
+    f"\n<think>\n{THOUGHT}\n</think>\n\n{ANSWER}",
+    f"{THOUGHT}\n</think>\n\n{ANSWER}",
+    f"<thinking>{THOUGHT}</thinking>\n{ANSWER}",
+    f"[THINK]{THOUGHT}[/THINK]{ANSWER}",
+    f"\u25c1think\u25b7{THOUGHT}\u25c1/think\u25b7{ANSWER}",
+    f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}<|return|>",
+    f"<|channel|>final<|message|>{ANSWER}",
+]
 
 
-@given(st.lists(st.integers(1, 6)))
-def test_thoughts_are_dropped_however_the_text_is_cut(cuts):
-    text = "\n<think>\nthe user [1] wants < this\n</think>\n\n It is so [2]. <think>this stays</think>"
+def pieces_of(text, cuts):
     pieces = []
     for size in [*cuts, len(text)]:
         pieces.append(text[:size])
         text = text[size:]
-    assert "".join(without_thinking(pieces)) == "It is so [2]. <think>this stays</think>"
+    return pieces
 
 
-@given(st.lists(st.text(alphabet="<think/> ab")))
-def test_what_does_not_begin_with_a_thought_stays(pieces):
-    text = "".join(pieces).lstrip()
-    if not text.startswith("<think>"):
-        assert "".join(without_thinking(pieces)) == text
+def read(pieces):
+    answer, thoughts = "", []
+    for piece in split_thinking(pieces, thoughts.append):
+        answer = "" if piece is None else answer + piece
+    return answer.strip(), "".join(thoughts)
 
 
-def test_a_thought_without_an_end_is_no_answer():
-    assert "".join(without_thinking(["<think>and so", " on"])) == ""
+@pytest.mark.parametrize("text", FORMS)
+@given(cuts=st.lists(st.integers(1, 6)))
+def test_thoughts_are_no_part_of_the_answer_however_the_text_is_cut(text, cuts):
+    answer, thoughts = read(pieces_of(text, cuts))
+    assert answer == ANSWER
+    assert ("the user asks" in thoughts) == (THOUGHT in text)
+    assert answer_in(text).strip() == ANSWER
 
 
-def test_an_answer_is_passed_on_at_once():
-    pieces = without_thinking(iter(["It", " is"]))
-    assert next(pieces) == "It"
+def test_a_tag_within_the_answer_stays():
+    assert read(["It is so [2]. <think>this stays"])[0] == "It is so [2]. <think>this stays"
+    assert read(["The model ends with `</think>` [2]."])[0] == "The model ends with `</think>` [2]."
+
+
+@given(st.lists(st.text(alphabet="ab <>/[]1.\n")))
+def test_what_holds_no_tag_stays(pieces):
+    text = "".join(pieces)
+    assert "".join(split_thinking(pieces)) == text.lstrip()
+
+
+def test_thoughts_without_an_end_are_no_answer():
+    assert read(["<think>and so", " on"]) == ("", "and so on")
+
+
+def test_an_answer_is_passed_on_once_it_has_cited_a_passage():
+    pieces = split_thinking(iter(["It is", " so [1].", " And"]))
+    assert next(pieces) == "It is so [1]."
+    assert next(pieces) == " And"
+
+
+def test_thoughts_whose_end_comes_late_are_taken_back():
+    long = "Passage one says it [1]. " * 20
+    assert read([long, "more</think>", ANSWER])[0] == ANSWER
+    assert None in list(split_thinking([long, "more</think>", ANSWER]))
