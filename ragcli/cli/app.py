@@ -19,7 +19,7 @@ from ragcli.errors import ExitCode, RagcliError, UsageError
 
 # The groups of the help page and the commands in each. A run imports the module of its own command alone.
 GROUPS = {
-    "Find": ("query", "ask", "rerank", "show", "open"),
+    "Find": ("query", "ask", "cite", "rerank", "show", "open"),
     "Index": ("index", "list", "status", "remove"),
     "Care": ("verify", "repair", "optimize", "export", "import", "doctor"),
     "More": ("parse", "eval", "models", "config"),
