@@ -217,6 +217,7 @@ class Citation:
     page: int | None
     mark: Span | None = None  # offsets into ``quote`` of the phrase that was asked for
     fresh: Fresh | None = None  # the file beside what was indexed of it; None: nothing is known
+    columns: str = ""  # the header of the table that the quote is a row of
 
 
 @dataclass(frozen=True, slots=True)

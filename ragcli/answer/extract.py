@@ -9,21 +9,41 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragcli.formats.registry import is_source
 from ragcli.retrieve.engine import Searcher
 from ragcli.text.sentences import sentences
 from ragcli.text.terms import terms
-from ragcli.types import Answer, Citation, Hit, Question, Results, Span
+from ragcli.types import Answer, Chunk, Citation, Hit, Question, Results, Span
 
 # Below this probability, the documents count as not holding an answer. It is low because it was fitted on unanswerable
 # questions about the subject of the documents. See docs/ranking.md.
 DEFAULT_THRESHOLD = 0.093
 
 _PASSAGES = 3  # whose sentences are candidates
-_QUOTES = 3
+_MOST_QUOTES = 3
 _LONGEST = 400  # characters of a quote
 _SHORTEST = 15  # characters of a sentence that can answer
 _COVERED = 0.5  # share of the question's words that a passage must hold when the models cannot read it
 _SAME = 0.8  # share of common words at which two quotes say the same
+_DEFINES = 1.0  # what is added to the score of a sentence that defines what the question asks for
+_OPENS = 0.5  # and of the first sentence below a heading that names it
+_STEMS_OF_A_NAME = 4  # words that "what is X" may ask for; a longer X is a description
+_DEFINITION = re.compile(
+    r"(?:what(?:'s| is| are| was| were)|who (?:is|was)|define|explain what)\s+(?:(?:an?|the)\s+)?(?P<name>[^?]+?)"
+    r"(?:\s+(?:mean|means|in [\w ]+))?\s*[?.]?\s*|what does (?:(?:an?|the)\s+)?(?P<meant>[^?]+?) mean\s*\??\s*",
+    re.IGNORECASE,
+)
+_IS = re.compile(
+    r"\s*[*_`]*\s*(?:\([^()]*\)\s*)?,?\s*(?:is|are|was|were|means?|refers? to|describes?|denotes?|stands? for)\b",
+    re.IGNORECASE,
+)
+_HEAD = re.compile(r"[\W_]*(?:(?:an?|the|in [\w ]{1,20},)\s+)?[\W_]*", re.IGNORECASE)
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|\|)\s*\S")
+_LONGEST_LIST = 700  # characters of a quote that is a lead with its list
+_RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
+_QUOTES = re.compile(r'"""|\'\'\'')
+_COMMENT = re.compile(r"\s*(?:#+!?|//+!?|--|;+|\*(?!/)|/\*+)\s?(?P<text>.*?)\s*(?:\*/)?\s*")
+_PROSE = re.compile(r"(?:[^\W\d_]{2,}\W+){3}")
 # A sentence that begins like this needs the one before it.
 _LEANS = re.compile(r"(?:He|She|It|They|This|These|Those|That|Its|His|Her|Their|Such|However|Therefore|Thus|But)\b")
 
@@ -95,11 +115,15 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
     if not results.hits or (probability is not None and probability < least):
         return empty
-    hits = [hit for hit in results.hits if hit.readable or hit.signals.get("coverage", 0.0) >= _COVERED][:_PASSAGES]
-    scored = [sentence for hit in hits for sentence in _scored(searcher, results.question, hit)]
+    readable = [hit for hit in results.hits if hit.readable or hit.signals.get("coverage", 0.0) >= _COVERED]
+    hits = readable[:_PASSAGES]
+    name = defined_name(results.query)
+    if name:  # the passage that defines it may be ranked below those that use it
+        hits += [hit for hit in readable[_PASSAGES:] if _defines_somewhere(hit, name)]
+    scored = [sentence for hit in hits for sentence in _scored(searcher, results.question, hit, name)]
     quotes: list[tuple[Hit, Span]] = []
     for sentence in sorted(scored, key=lambda sentence: -sentence.score):
-        if len(quotes) == _QUOTES:
+        if len(quotes) == _MOST_QUOTES:
             break
         if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, best, first=not quotes):
             continue
@@ -115,16 +139,169 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     return Answer(results.query, text, citations, True, "extract", probability, (), results.notes)
 
 
-def _scored(searcher: Searcher, question: Question, hit: Hit) -> list[_Sentence]:
+def _scored(searcher: Searcher, question: Question, hit: Hit, name: frozenset[str]) -> list[_Sentence]:
     text, headings = hit.chunk.text, {_bare(one) for one in (hit.chunk.title, *hit.chunk.headings)}
-    spans = [(start, end) for start, end in sentences(text) if end - start >= _SHORTEST]
+    every = quotable(hit.chunk)
+    spans = [(start, end) for start, end in every if end - start >= _SHORTEST]
     # a heading has the words of the question and does not answer it
     spans = [(start, end) for start, end in spans if _bare(text[start:end]) not in headings] or spans
     fits = searcher.fits(question, hit.chunk, spans)
-    return [
-        _Sentence(hit, number, start, end, fit + (hit.probability or 0.0))
-        for number, ((start, end), fit) in enumerate(zip(spans, fits, strict=True))
-    ]
+    found = []
+    for number, ((start, end), fit) in enumerate(zip(spans, fits, strict=True)):
+        bonus = _DEFINES * (bool(name) and _defines(text[start:end], name))
+        if not bonus and name and _begins_with(text[start:end], name):
+            bonus = _OPENS
+        if not bonus and number == 0 and name and any(name == _stems(heading) for heading in hit.chunk.headings[-1:]):
+            bonus = _OPENS
+        found.append(_Sentence(hit, number, start, end, fit + bonus + (hit.probability or 0.0)))
+    return found
+
+
+def defined_name(question: str) -> frozenset[str]:
+    """Return the terms of X in "what is X", "who was X" or "what does X mean"; empty for other questions."""
+    match = _DEFINITION.fullmatch(question.strip())
+    if match is None:
+        return frozenset()
+    found = _stems(match["name"] or match["meant"])
+    return found if 0 < len(found) <= _STEMS_OF_A_NAME else frozenset()
+
+
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(terms(text))
+
+
+def _defines(sentence: str, name: frozenset[str]) -> bool:
+    """Whether a sentence begins with the name, and a verb such as "is" or "means" follows."""
+    start = _head_end(sentence)
+    return any(
+        _stems(sentence[start:end]) == name and _IS.match(sentence, end) is not None
+        for end in (match.end() for match in re.finditer(r"[\w'’-]+", sentence[: start + 100]) if match.end() > start)
+    )
+
+
+def _begins_with(sentence: str, name: frozenset[str]) -> bool:
+    """Whether a sentence begins with "a" or "an" and the name."""
+    words = [word for word in re.findall(r"[\w'’-]+", sentence[:100]) if word]
+    return (
+        bool(words)
+        and words[0].lower() in {"a", "an"}
+        and any(_stems(" ".join(words[1:end])) == name for end in range(2, len(name) + 3))
+    )
+
+
+def _head_end(sentence: str) -> int:
+    match = _HEAD.match(sentence)
+    assert match is not None  # it matches the empty string
+    return match.end()
+
+
+def _defines_somewhere(hit: Hit, name: frozenset[str]) -> bool:
+    return any(_defines(hit.chunk.text[start:end], name) for start, end in sentences(hit.chunk.text))
+
+
+def quotable(chunk: Chunk) -> list[Span]:
+    """Return the spans of a passage that can be quoted, in order: sentences; in code, whole comments and statements.
+
+    A sentence of a comment or docstring may run over several lines, and a statement is never cut within.
+    """
+    if not is_source(chunk.path):
+        return _with_lists(chunk.text, sentences(chunk.text))
+    text = chunk.text
+    spans: list[Span] = []
+    for start, end, is_prose in _runs(text):
+        if not is_prose:
+            spans.append((start, end if end - start <= _LONGEST_LIST else _header_end(text, start, end)))
+            continue
+        # the signs of comments are blanked out, so that sentences are found across lines
+        plain = "\n".join(
+            " " * (match.start("text")) + match["text"] if (match := _COMMENT.fullmatch(line)) else line
+            for line in text[start:end].split("\n")
+        )
+        flat = plain if len(plain) == end - start else text[start:end]
+        spans += [(start + s, start + e) for s, e in _prose_sentences(_QUOTES.sub("   ", flat))]
+    return spans
+
+
+def _header_end(text: str, start: int, end: int) -> int:
+    """Return where the first statement of a run of code ends: with the line that opens its body, or the first line."""
+    at = first = text.find("\n", start, end)
+    while 0 < at < start + _LONGEST:
+        if text[at - 1] in ":{":
+            return at
+        at = text.find("\n", at + 1, end)
+    return first if first > 0 else end
+
+
+def _prose_sentences(text: str) -> list[Span]:
+    """Return the sentences of indented prose, as spans of it."""
+    found: list[Span] = []
+    for match in re.finditer(r"(?:[^\S\n]*\S[^\n]*(?:\n|$))+", text):
+        paragraph = match.group()
+        flat = re.sub(r"\n\s*", lambda blank: " " * len(blank.group()), paragraph.rstrip())
+        lead = len(flat) - len(flat.lstrip())
+        found += [(match.start() + lead + s, match.start() + lead + e) for s, e in sentences(flat.lstrip())]
+    return found
+
+
+def _runs(text: str) -> list[tuple[int, int, bool]]:
+    """Return runs of lines of code: a docstring or comment (True), or the code up to the next blank line (False)."""
+    runs: list[tuple[int, int, bool]] = []
+    marks = [match.start() for match in _QUOTES.finditer(text)]
+    # With an odd number of marks, one end lies outside; prose before the first one says which.
+    inside = len(marks) % 2 == 1 and _PROSE.search(text[: marks[0]].split("\n\n")[0]) is not None
+    at = 0
+    for line in text.splitlines(keepends=True):
+        start, at = at, at + len(line)
+        count = sum(start <= mark < at for mark in marks)
+        is_prose = inside or count > 0 or (_COMMENT.fullmatch(line.rstrip()) is not None and bool(line.strip()))
+        inside ^= count % 2 == 1
+        blank = not line.strip()
+        if runs and runs[-1][2] == is_prose and runs[-1][1] == start and not (blank and not is_prose):
+            runs[-1] = (runs[-1][0], at, is_prose)
+        elif not blank:
+            runs.append((start, at, is_prose))
+    trimmed = []
+    for start, end, is_prose in runs:
+        part = text[start:end]
+        trimmed.append((start + len(part) - len(part.lstrip()), start + len(part.rstrip()), is_prose))
+    return trimmed
+
+
+def _with_lists(text: str, spans: Sequence[Span]) -> list[Span]:
+    """Join a lead that ends with a colon with the list or table below it, up to 700 characters."""
+    found: list[Span] = []
+    used = -1
+    for i, (start, end) in enumerate(spans):
+        if i <= used:
+            continue
+        if text[start:end].rstrip("*_ ").endswith(":"):
+            last = i
+            while (
+                last + 1 < len(spans)
+                and _ITEM.match(text, spans[last + 1][0])
+                and spans[last + 1][1] - start <= _LONGEST_LIST
+            ):
+                last += 1
+            if last > i:
+                found.append((start, spans[last][1]))
+                used = last
+                continue
+        found.append((start, end))
+    return found
+
+
+def header_of(chunk: Chunk, start: int) -> str:
+    """Return the columns of the table row at ``start`` in the chunk's text, on one line; "" where it is in no table."""
+    lines = chunk.text[:start].split("\n")[:-1]
+    row = chunk.text[start:].partition("\n")[0]
+    if not row.lstrip().startswith("|"):
+        return chunk.columns if chunk.columns and row.count("|") else ""
+    for i in range(len(lines) - 1, 0, -1):
+        if _RULE.fullmatch(lines[i].strip()):
+            return " ".join(lines[i - 1].split())
+        if not lines[i].lstrip().startswith("|"):
+            break
+    return chunk.columns
 
 
 def _bare(heading: str) -> str:
@@ -173,6 +350,7 @@ def _citation(searcher: Searcher, question: Question, number: int, hit: Hit, spa
         page,
         asked_phrase(question, quote),
         hit.fresh,
+        header_of(chunk, start),
     )
 
 

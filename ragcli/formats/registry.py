@@ -158,6 +158,11 @@ def loader_for(path: Path, head: bytes) -> str | None:
     return name or _by_content(path, head)
 
 
+def is_source(path: Path) -> bool:
+    """Whether the name of a file says that it holds source code."""
+    return path.name.lower() in _SOURCE_NAMES or path.suffix.lower() in _dotted(_SOURCE)
+
+
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read the content ``data`` of the file at ``path``.
 

@@ -37,6 +37,8 @@ def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width:
         if number:
             out.write("\n")
         out.write(f"{_place(citation, base, color=color)}\n")
+        if citation.columns:
+            out.write(f"{' ' * _INDENT}{_dim(one_line(citation.columns), color)}\n")
         for line in _quote(citation, color=color):
             for part in _wrapped(line, room):
                 out.write(f"{' ' * _INDENT}{part}\n")
@@ -78,7 +80,7 @@ def answer_record(answer: Answer) -> Record:
 
 
 def _citation_record(citation: Citation) -> Record:
-    quote = {"text": citation.quote, "start": citation.start, "end": citation.end}
+    quote = {"text": citation.quote, "start": citation.start, "end": citation.end, "columns": citation.columns}
     mark = list(citation.mark) if citation.mark else None
     return (
         {"number": citation.number}
