@@ -100,6 +100,13 @@ class Asker:
             self._say(f"note: {note}")
         return results
 
+    def limit_to(self, path: Path | None) -> None:
+        """Search only the document at ``path``; None: all. Raises UsageError when the index does not hold it."""
+        document = None if path is None else self._index.catalog.document(path)
+        if path is not None and document is None:
+            raise UsageError(f"{path} is not in the index", "see what is: ragcli list")
+        self._searcher.documents = None if document is None else [document.id]
+
     def answer(self, results: Results) -> Outcome:
         """Answer the question of ``results`` from their hits; without hits the answer has no text.
 

@@ -88,7 +88,7 @@ def ask(
         ),
     ] = False,
     chat: Annotated[
-        bool, typer.Option("--chat", help="Ask more questions; /sources, /open N, /quit.", rich_help_panel="Output")
+        bool, typer.Option("--chat", help="Ask more questions; /help lists the commands.", rich_help_panel="Output")
     ] = False,
 ) -> ExitCode:  # fmt: skip
     """Answer a question from the documents, with citations.

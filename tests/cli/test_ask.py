@@ -489,3 +489,31 @@ def test_a_follow_up_without_a_model_gets_the_last_words(ask):
     done = ask("--chat", "What is byte pair encoding?", stdin="and why?\n")
     assert done.returncode == ExitCode.OK, done.stderr
     assert "asked as: and why? (byte pair encoding)\n" in done.stderr
+
+
+def test_a_conversation_has_help_more_passages_and_one_file_at_a_time(ask):
+    lines = ["/help", "/more", "What is byte pair encoding?", "/more", "/file 1", "What is byte pair encoding?"]
+    done = ask("--chat", stdin="\n".join([*lines, "/file nowhere.md", "/file", ""]))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "/open N      open source N" in done.stdout
+    assert "there are no more passages" in done.stderr
+    assert "ragcli: " in done.stderr
+    assert "nowhere.md is not in the index" in done.stderr
+    assert "searching all files" in done.stderr
+    limited = done.stderr.partition("searching ")[2].partition(" only;")[0]
+    name = limited.rpartition("/")[2]
+    after = done.stdout.rpartition("\n[1] ")[2]
+    assert name in after.splitlines()[0]
+
+
+def test_the_models_of_a_server_are_listed(ask, server):
+    done = ask("--llm", "--base-url", server.url("say"))
+    assert (done.stdout, done.returncode) == ("large\ntiny\n", ExitCode.OK)
+
+
+def test_thoughts_are_shown_on_stderr_when_they_are_wanted(ask, server):
+    done = ask(QUESTION, "--llm", "tiny", "--base-url", server.url("reasons"), "--show-thinking")
+    assert "Let me see." in done.stderr
+    assert "Let me see." not in done.stdout
+    quiet = ask(QUESTION, "--llm", "tiny", "--base-url", server.url("reasons"))
+    assert "Let me see." not in quiet.stdout + quiet.stderr
