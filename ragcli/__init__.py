@@ -18,7 +18,7 @@ from ragcli._version import __version__
 
 if TYPE_CHECKING:
     from ragcli.answer.ask import AskOptions
-    from ragcli.api import ask, open_index, rerank, search, verify
+    from ragcli.api import AnswerStream, ask, open_index, rerank, search, stream_answer, verify
     from ragcli.errors import (
         CalibrationMissing,
         EngineUnavailable,
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 # The module of each public name. A public name must differ from every module and folder of this package: importing
 # ``ragcli.index`` binds that folder to the name ``index`` here, whatever stood there before.
 _HOMES = {
-    "ragcli.api": ("ask", "open_index", "rerank", "search", "verify"),
+    "ragcli.api": ("AnswerStream", "ask", "open_index", "rerank", "search", "stream_answer", "verify"),
     "ragcli.answer.ask": ("AskOptions",),
     "ragcli.errors": (
         "CalibrationMissing", "EngineUnavailable", "IndexBusy", "IndexDamaged", "IndexFormat", "IndexNotFound",
@@ -92,6 +92,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
+    "AnswerStream",
     "AskOptions",
     "CalibrationMissing",
     "Chunk",
@@ -137,6 +138,7 @@ __all__ = [
     "repair",
     "rerank",
     "search",
+    "stream_answer",
     "sync",
     "verify",
 ]

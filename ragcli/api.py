@@ -8,7 +8,7 @@ needed. All errors are subclasses of :class:`ragcli.RagcliError`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ragcli.types import Answer, Mode, Results
 
 if TYPE_CHECKING:
-    from ragcli.answer.ask import AskOptions
+    from ragcli.answer.ask import AskOptions, Outcome
     from ragcli.index.reader import Index
     from ragcli.index.verify import Report as VerifyReport
     from ragcli.retrieve.engine import SearchOptions
@@ -79,6 +79,55 @@ def ask(
     if failure is not None:
         raise failure
     return answer
+
+
+class AnswerStream:
+    """The pieces of an answer as they arrive: ``for piece in stream: ...``. At the end, ``answer`` is the whole."""
+
+    def __init__(self, pieces: Generator[str, None, Answer]) -> None:
+        self._pieces = pieces
+        self.answer: Answer | None = None  # checked; None until the last piece was read
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the pieces; the index is open meanwhile."""
+        self.answer = yield from self._pieces
+
+
+def stream_answer(
+    index: Index | AnyPath,
+    question: str,
+    options: AskOptions | None = None,
+    *,
+    say: Say = lambda _line: None,
+    think: Say | None = None,
+) -> AnswerStream:
+    """Answer ``question`` as :func:`ask` does, and hand the text over piece by piece, before it is checked.
+
+    An answer of quotes is one piece, and one that the documents do not hold is none. ``think`` gets what a language
+    model thinks before it answers. Reading the pieces raises what :func:`ask` raises.
+    """
+    from ragcli.answer.ask import Asker
+
+    def pieces() -> Generator[str, None, Answer]:
+        with _opened(index, "hybrid") as opened:
+            asker = Asker(opened, options, say=say, think=think)
+            stream = asker.stream(asker.search(question))
+            streamed = False
+            while True:
+                try:
+                    piece = next(stream)
+                except StopIteration as end:
+                    outcome: Outcome = end.value
+                    break
+                streamed = True
+                yield piece
+        if outcome.failure is not None:
+            raise outcome.failure
+        if outcome.answer.text and not streamed:
+            yield outcome.answer.text
+        return outcome.answer
+
+    return AnswerStream(pieces())
 
 
 def rerank(

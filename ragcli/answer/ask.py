@@ -5,7 +5,7 @@ Nothing is printed here: callbacks take what a user may want to see meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -112,11 +112,26 @@ class Asker:
 
         Raises UsageError when the best passage does not fit into the prompt, and for an invalid address, key or name.
         """
+        pieces = self.stream(results)
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                found: Outcome = end.value
+                return found
+            if self._show is not None:
+                self._show(piece)
+
+    def stream(self, results: Results) -> Generator[str, None, Outcome]:
+        """Yield the pieces of a written answer as they arrive, and return the whole, checked.
+
+        Nothing is yielded of a refusal and of an answer of quotes. Raises what :meth:`answer` raises.
+        """
         if not results.hits:
             by = self._options.writer or "extract"
             return Outcome(Answer(results.query, "", (), grounded=True, by=by, notes=results.notes))
         if self._options.writer is not None:
-            return self._written(results, self._options.writer)
+            return (yield from self._written(results, self._options.writer))
         from ragcli.answer.extract import extract
 
         return Outcome(extract(self._searcher, results, self._options.min_probability))
@@ -164,7 +179,7 @@ class Asker:
             self._say(f"asked as: {rewritten}")
         return rewritten
 
-    def _written(self, results: Results, by: str) -> Outcome:
+    def _written(self, results: Results, by: str) -> Generator[str, None, Outcome]:
         from ragcli.answer.claims import passages_cited, written_answer
         from ragcli.answer.prompt import injection_notes
 
@@ -178,7 +193,7 @@ class Asker:
         for note in injection_notes(prompt.hits):
             add(note)
         try:
-            prompt, text = self._text_that_fits(results, prompt, add)
+            prompt, text = yield from self._text_that_fits(results, prompt, add)
             answer = written_answer(
                 results.query,
                 text,
@@ -195,13 +210,13 @@ class Asker:
             )
         return Outcome(answer)
 
-    def _text_that_fits(self, results: Results, prompt: Prompt, note: Say) -> tuple[Prompt, str]:
-        """Return what the model writes, and the prompt that it fits into its window: with fewer passages if need be."""
+    def _text_that_fits(self, results: Results, prompt: Prompt, note: Say) -> Generator[str, None, tuple[Prompt, str]]:
+        """Yield what the model writes; return the prompt that fits into its window, and the text."""
         from ragcli.answer.llm import ContextOverflow
 
         for tried in range(1, _TRIES + 1):
             try:
-                return prompt, self._text(prompt.messages, note)
+                return prompt, (yield from self._text(prompt.messages, note))
             except ContextOverflow as error:
                 if len(prompt.hits) <= 1 or tried == _TRIES:
                     raise
@@ -213,8 +228,8 @@ class Asker:
                     raise error from None
         raise AssertionError
 
-    def _text(self, messages: Sequence[Message], note: Say) -> str:
-        """Return what the model writes, which is shown meanwhile. Raises LlmUnavailable when it only thinks."""
+    def _text(self, messages: Sequence[Message], note: Say) -> Generator[str, None, str]:
+        """Yield what the model writes, and return the whole. Raises LlmUnavailable when it only thinks."""
         from ragcli.answer.claims import may_become_refusal
         from ragcli.answer.thinking import split_thinking
 
@@ -229,30 +244,37 @@ class Asker:
             thought = thought or bool(piece.strip())
             self._think(piece)
 
+        failure: BaseException | None = None
         try:
             for piece in split_thinking(self._write(messages, add, think), think):
-                if piece is None:
-                    if self._show is not None and shown:
-                        self._show("\n\n(so far the model was thinking; its answer:)\n\n")
+                if piece is None:  # and so some of it was shown
+                    yield "\n\n(so far the model was thinking; its answer:)\n\n"
                     text = ""
                     continue
                 text += piece
-                if self._show is not None and not may_become_refusal(text):
-                    self._show(piece if shown else text)
+                if not may_become_refusal(text):
+                    yield piece if shown else text
                     shown = True
-        finally:
-            if thought:
-                self._think("\n")
-            if self._show is not None and shown:
-                self._show("\n")
-            for line in late:
-                note(line)
-        if thought and not text.strip():
+        except (RagcliError, KeyboardInterrupt) as error:
+            failure = error
+        if thought:
+            self._think("\n")
+        if shown:
+            yield "\n"
+        for line in late:
+            note(line)
+        if failure is not None:
+            raise failure
+        if thought:
+            self._require_answer(text)
+        return text
+
+    def _require_answer(self, text: str) -> None:
+        if not text.strip():
             raise LlmUnavailable(
                 f"{self._options.writer} thought until its length limit and gave no answer",
                 "give it a larger context window, or a model that does no thinking",
             )
-        return text
 
     @cached_property
     def _write(self) -> Write:

@@ -6,7 +6,7 @@ import pytest
 
 from ragcli.answer.ask import Asker, AskOptions
 from ragcli.answer.prompt import Turn
-from ragcli.api import ask
+from ragcli.api import ask, stream_answer
 from ragcli.errors import LlmUnavailable
 from ragcli.index.reader import open_index
 
@@ -100,3 +100,19 @@ def test_a_model_that_only_thinks_gives_no_answer(index, chat_server):
     asked = Asked(index, chat_server, "thinks-only")
     assert "thought until its length limit" in str(asked.failure)
     assert asked.shown == []
+
+
+def test_an_answer_is_an_iterator_with_the_same_checks(index, chat_server):
+    chat_server.reply(f"{TRUE} {INVENTED}")
+    options = AskOptions(llm="tiny", base_url=chat_server.url("say"))
+    stream = stream_answer(index, QUESTION, options)
+    assert stream.answer is None
+    pieces = list(stream)
+    assert len(pieces) > 2
+    assert stream.answer is not None
+    assert "".join(pieces) == f"{stream.answer.text}\n"
+    assert [claim.supported for claim in stream.answer.claims] == [True, False]
+    quotes = stream_answer(index, QUESTION)
+    assert list(quotes) == [quotes.answer.text]
+    with pytest.raises(LlmUnavailable, match="invalid JSON"):
+        list(stream_answer(index, QUESTION, AskOptions(llm="tiny", base_url=chat_server.url("garbage"))))
