@@ -59,11 +59,11 @@ class Outcome(NamedTuple):
 
 
 class Asker:
-    """An open index with the models that answer from it, each loaded once and when it is first used."""
+    """Open indexes with the models that answer from them, each loaded once and when it is first used."""
 
     def __init__(
         self,
-        index: Index,
+        index: Index | Sequence[Index],
         options: AskOptions | None = None,
         *,
         say: Say = lambda _line: None,
@@ -71,14 +71,14 @@ class Asker:
         think: Show | None = None,
         base: Path | None = None,
     ) -> None:
-        """Prepare to answer from ``index``; nothing is loaded or sent yet.
+        """Prepare to answer from ``index``, or from several of them; nothing is loaded or sent yet.
 
         ``say`` takes notes, one line each. ``show`` takes the text of a written answer piece by piece and a line break
         at its end, before the text is checked; a refusal is not shown. ``think`` takes what the model thinks before it
         answers. A language model gets paths relative to ``base``
         (None: the current folder).
         """
-        self._index = index
+        self._indexes = [index] if isinstance(index, Index) else list(index)
         self._options = options or AskOptions()
         self._say = say
         self._show = show
@@ -88,10 +88,12 @@ class Asker:
     @cached_property
     def _searcher(self) -> Searcher:
         options = self._options
-        return Searcher(
-            self._index,
-            SearchOptions(k=options.k, min_probability=options.min_probability, offline=options.offline),
-        )
+        wanted = SearchOptions(k=options.k, min_probability=options.min_probability, offline=options.offline)
+        if len(self._indexes) == 1:
+            return Searcher(self._indexes[0], wanted)
+        from ragcli.retrieve.several import SeveralSearcher
+
+        return SeveralSearcher(self._indexes, wanted)
 
     def search(self, question: str) -> Results:
         """Return the passages to answer from; their notes are said. Raises what a search raises."""
@@ -102,7 +104,9 @@ class Asker:
 
     def limit_to(self, path: Path | None) -> None:
         """Search only the document at ``path``; None: all. Raises UsageError when the index does not hold it."""
-        document = None if path is None else self._index.catalog.document(path)
+        if len(self._indexes) > 1:
+            raise UsageError("one file can be searched in one index only", "start with one -i")
+        document = None if path is None else self._indexes[0].catalog.document(path)
         if path is not None and document is None:
             raise UsageError(f"{path} is not in the index", "see what is: ragcli list")
         self._searcher.documents = None if document is None else [document.id]
@@ -148,7 +152,7 @@ class Asker:
         prompt = build_prompt(
             results.query,
             results.hits,
-            count=open_tokenizer(resolve_stored(self._index.settings.model)).count,
+            count=open_tokenizer(resolve_stored(self._indexes[0].settings.model)).count,
             budget=budget or self._options.context_tokens,
             base=self._base or Path.cwd(),
         )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ragcli.types import Answer, Results
 
 
-@command(optional=["--llm"])
+@command(optional=["--llm"], several=True)
 def ask(
     env: Env,
     *,
@@ -105,7 +106,7 @@ def ask(
       ragcli ask --llm --base-url http://localhost:1234                           which models there are
       ragcli ask "how often?" --local hf:HuggingFaceTB/SmolLM2-1.7B-Instruct      no server
       ragcli ask "how often?" --llm gpt-4o-mini --dry-run                         what would be sent
-      ragcli ask --chat
+      ragcli ask --chat -i work -i home                                           several indexes at once
 
     The key goes to api.openai.com or to the address in --base-url or OPENAI_BASE_URL, never to an address in a
     ragcli.toml. With --offline, only a server on this machine is asked.
@@ -223,8 +224,9 @@ def _answer(env: Env, question: str, options: "AskOptions", stream: bool | None,
     from ragcli.index.reader import open_index
 
     screen = _screen(env, options, stream)
-    with open_index(env.existing_index(), "hybrid") as index:
-        asker = Asker(index, options, say=env.say, show=screen, think=think)
+    with ExitStack() as stack:
+        indexes = [stack.enter_context(open_index(folder, "hybrid")) for folder in env.existing_indexes()]
+        asker = Asker(indexes, options, say=env.say, show=screen, think=think)
         results = asker.search(question)
         outcome = asker.answer(results)
         _show(env, outcome, results, screen)
@@ -240,8 +242,9 @@ def _dry_run(env: Env, question: str, options: "AskOptions") -> ExitCode:
     from ragcli.render import write_json
     from ragcli.render.visible import visible, visible_lines
 
-    with open_index(env.existing_index(), "hybrid") as index:
-        asker = Asker(index, options, say=env.say)
+    with ExitStack() as stack:
+        indexes = [stack.enter_context(open_index(folder, "hybrid")) for folder in env.existing_indexes()]
+        asker = Asker(indexes, options, say=env.say)
         results = asker.search(question)
         if not results.hits:
             if results.searched:  # else a note says that there was no document to search
@@ -254,7 +257,7 @@ def _dry_run(env: Env, question: str, options: "AskOptions") -> ExitCode:
         return ExitCode.OK
     for message in prompt.messages:
         sys.stdout.write(f"--- {message.role}\n{visible_lines(message.content)}\n")
-    sys.stdout.write(f"--- {prompt.tokens} tokens of {visible(index.settings.model)}\n")
+    sys.stdout.write(f"--- {prompt.tokens} tokens of {visible(indexes[0].settings.model)}\n")
     return ExitCode.OK
 
 

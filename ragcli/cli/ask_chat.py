@@ -6,8 +6,8 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from ragcli.answer.ask import Asker, AskOptions, Outcome, Show
@@ -49,8 +49,9 @@ def run(
     Ctrl-C stops an answer and, while nothing is being answered, the conversation. On a terminal the questions are kept
     in a file of the user's own for the next conversation.
     """
-    with _history(), open_index(env.existing_index(), "hybrid") as index:
-        talk = _Talk(env, index, Asker(index, options, say=env.say, show=screen, think=think), show)
+    with _history(), ExitStack() as stack:
+        indexes = [stack.enter_context(open_index(folder, "hybrid")) for folder in env.existing_indexes()]
+        talk = _Talk(env, indexes, Asker(indexes, options, say=env.say, show=screen, think=think), show)
         env.say(_COMMANDS)
         line = question or _read()
         while line is not None and line != "/quit":
@@ -108,9 +109,11 @@ def _read() -> str | None:
 class _Talk:
     """A conversation: the last answer, and which passages were shown for its question."""
 
-    def __init__(self, env: Env, index: Index, asker: Asker, show: Callable[[Outcome, Results], None]) -> None:
+    def __init__(
+        self, env: Env, indexes: Sequence[Index], asker: Asker, show: Callable[[Outcome, Results], None]
+    ) -> None:
         self._env = env
-        self._index = index
+        self._indexes = indexes
         self._asker = asker
         self._show = show
         self._turns: list[Turn] = []
@@ -146,7 +149,7 @@ class _Talk:
             for place in place_lines(self._citations, Path.cwd(), color=color_wanted(sys.stdout)):
                 sys.stdout.write(f"{place}\n")
         elif name == "/open":
-            _open(self._index, _chosen(given, self._citations))
+            _open(self._indexes, _chosen(given, self._citations))
         elif name == "/more":
             self._more()
         elif name == "/file":
@@ -186,8 +189,9 @@ def _chosen(given: str, citations: tuple[Citation, ...]) -> Citation:
     raise UsageError(f"there is no source {given or 'without a number'}", f"sources: {numbers}")
 
 
-def _open(index: Index, citation: Citation) -> None:
-    row = index.catalog.document(citation.chunk.path)
+def _open(indexes: Sequence[Index], citation: Citation) -> None:
+    rows = (index.catalog.document(citation.chunk.path) for index in indexes)
+    row = next((row for row in rows if row is not None), None)
     if row is None or not row.path.exists():
         raise RagcliError(f"{citation.chunk.path} no longer exists", "bring the index up to date: ragcli index")
     arguments = opener(row.path, row.loader, citation.line, citation.page)

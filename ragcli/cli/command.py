@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache, wraps
 from typing import Any
 
@@ -32,6 +33,8 @@ class Command(TyperCommand):
         super().__init__(name, **settings)
         self.commands: dict[str, Command] = {}
         self.optional: frozenset[str] = frozenset()
+        self.several = False
+        self.more: tuple[str, ...] = ()  # the indexes that -i names after the first
 
     def make_context(
         self,
@@ -54,6 +57,8 @@ class Command(TyperCommand):
         given: list[str] = []
         for word, following in zip(args, [*args[1:], "-"], strict=True):
             given += [word, ""] if word in self.optional and following.startswith("-") else [word]
+        if self.several:
+            given, self.more = _indexes(given)
         return super().parse_args(ctx, given)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (see above)
@@ -109,13 +114,14 @@ def command(
     json: bool = True,
     trusts: bool = False,
     optional: Sequence[str] = (),
+    several: bool = False,
 ) -> Callable[[Function], Command]:
     """Make ``function(env, *, ...)`` a command of its own name, less a ``_`` at the end.
 
     Its parameters are declared as Typer reads them. ``under`` is the command or group that it belongs to. ``index``,
     ``home`` and ``json`` say which of these common options it takes; ``home`` counts only without ``index``. Unless
     ``trusts``, the command refuses to start when an untrusted ragcli.toml sets a restricted option. The value of an
-    ``optional`` option may be left out, and is "" then.
+    ``optional`` option may be left out, and is "" then. With ``several``, -i may be given more than once.
     """
     left_out = {name for name, taken in (("index", index), ("home", index or home), ("json", json)) if not taken}
 
@@ -125,7 +131,7 @@ def command(
         @wraps(function)
         def run(**given: Any) -> ExitCode:  # noqa: ANN401 (what Typer parsed)
             env = make_env(**{parameter.name: given.pop(parameter.name) for parameter in common})
-            return function(env, **given)
+            return function(replace(env, more=this.more) if this.more else env, **given)
 
         own = list(inspect.signature(function).parameters.values())[1:]
         _declare(run, [*own, *common])
@@ -134,8 +140,10 @@ def command(
         app.command(name, cls=Command)(run)
         made = typer.main.get_command(app)
         assert isinstance(made, Command)
+        this: Command = made
         made.trusts = trusts
         made.optional = frozenset(optional)
+        made.several = several
         if under is not None:
             under.commands[name] = made
         return made
@@ -154,6 +162,31 @@ def group(name: str, about: str, *, cls: type[Group] = Group, epilog: str = "", 
     app = typer.Typer(name=name, cls=cls, help=about, epilog=epilog, add_completion=False, rich_markup_mode=None)
     app.callback()(run)
     return typer.main.get_command(app)
+
+
+def _indexes(words: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the words with the first index that -i names, and the names of the others."""
+    kept: list[str] = []
+    names: list[str] = []
+    at = 0
+    while at < len(words):
+        word = words[at]
+        if word == "--":
+            return [*kept, *words[at:]], tuple(names[1:])
+        taken = [word]
+        name = None
+        if word in {"-i", "--index"} and at + 1 < len(words):
+            taken, name = [word, words[at + 1]], words[at + 1]
+        elif word.startswith("--index="):
+            name = word.removeprefix("--index=")
+        elif word.startswith("-i") and len(word) > 2:
+            name = word[2:]
+        if name is not None:
+            names.append(name)
+        if name is None or len(names) == 1:
+            kept += taken
+        at += len(taken)
+    return kept, tuple(names[1:])
 
 
 @cache

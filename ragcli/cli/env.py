@@ -64,6 +64,7 @@ class Env:
     json: bool
     quiet: bool
     offline: bool
+    more: tuple[str, ...] = ()  # other indexes, for a command that takes several
 
     @cached_property
     def home(self) -> Home:
@@ -72,11 +73,18 @@ class Env:
 
     def existing_index(self) -> Path:
         """Return the folder of the index that the command means; raise IndexNotFound, which names those that exist."""
+        return self._existing(self.index)
+
+    def existing_indexes(self) -> list[Path]:
+        """Return the folder of each index that the command means, each once. Raises IndexNotFound."""
+        return list(dict.fromkeys(map(self._existing, (self.index, *self.more))))
+
+    def _existing(self, index: str) -> Path:
         try:
-            return require_index(self.home, self.index)
+            return require_index(self.home, index)
         except IndexNotFound as error:
-            if os.sep not in self.index and (Path(self.index) / CATALOG).is_file():
-                raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{self.index}?") from None
+            if os.sep not in index and (Path(index) / CATALOG).is_file():
+                raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{index}?") from None
             raise
 
     def index_folder(self) -> Path:

@@ -20,7 +20,6 @@ from ragcli.render import FORMATS
 from ragcli.retrieve import DEFAULT_CANDIDATES
 
 if TYPE_CHECKING:
-    from ragcli.index.reader import Index
     from ragcli.retrieve.engine import Searcher, SearchOptions
     from ragcli.types import Mode, Results
 
@@ -51,7 +50,7 @@ def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-@command()
+@command(several=True)
 def query(
     env: Env,
     *,
@@ -172,6 +171,7 @@ def query(
       git log | ragcli query "when did X break?" --in -    search what another program prints
       ragcli query - < questions.txt                   one line of JSON for each question
       ragcli query "cats -dogs"                        nothing that holds "dogs"; NOT dogs does the same
+      ragcli query "rotation" -i work -i home          several indexes at once
       ragcli query -- "-5 degrees"                     a text that begins with '-'
 
     Exit code 1: nothing was found, or nothing as likely as --min-prob asks.
@@ -263,12 +263,10 @@ def _answer(env: Env, text: str, sources: _Sources, options: "SearchOptions", lo
     """Answer one question, or each line of stdin."""
     from ragcli.render import write_results
     from ragcli.render.terminal import color_wanted, terminal_width
-    from ragcli.retrieve.engine import Searcher
 
     if text == "-" and Path("-") in sources.files:
         raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
-    with _opened(env, sources, options) as index:
-        searcher = Searcher(index, options)
+    with _opened(env, sources, options) as searcher:
         if text == "-":
             return _answer_lines(env, searcher, sources, look)
         results = _search(searcher, text, sources)
@@ -306,15 +304,25 @@ def _answer_lines(env: Env, searcher: "Searcher", sources: _Sources, look: _Look
 
 
 @contextmanager
-def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[Index]":
-    """Open the named index, or one made of ``sources``, which the cache keeps for the next question."""
+def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[Searcher]":
+    """Open the named indexes, or one made of ``sources``, which the cache keeps for the next question."""
     from ragcli.index.reader import open_index
+    from ragcli.retrieve.engine import Searcher
 
     files = sources.files
     if not files:
-        with open_index(env.existing_index(), options.mode) as index:
-            yield index
+        with ExitStack() as stack:
+            folders = env.existing_indexes()
+            indexes = [stack.enter_context(open_index(folder, options.mode)) for folder in folders]
+            if len(indexes) > 1:
+                from ragcli.retrieve.several import SeveralSearcher
+
+                yield SeveralSearcher(indexes, options)
+            else:
+                yield Searcher(indexes[0], options)
         return
+    if env.more:
+        raise UsageError("--in takes the place of an index", "leave out -i")
     from ragcli.cli.index import show_progress
     from ragcli.ingest.options import SyncOptions
     from ragcli.ingest.scratch import scratch_index
@@ -332,7 +340,7 @@ def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[
             )  # fmt: skip
         for failure in summary.failures:
             env.say(f"failed: {failure.path}: {failure.reason}")
-        yield stack.enter_context(open_index(folder, options.mode))
+        yield Searcher(stack.enter_context(open_index(folder, options.mode)), options)
 
 
 def _search(searcher: "Searcher", text: str, sources: _Sources) -> "Results":

@@ -1,0 +1,50 @@
+"""Several indexes at once: one list of hits, each index in its own order."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ragcli.errors import ExitCode
+
+NOTES = {
+    "work": "The logs of the server are rotated every 7 days at night.",
+    "away": "Mangroves filter the salt of the sea at their roots.",
+    "copy": "Mangroves filter the salt of the sea at their roots.",
+}
+
+
+@pytest.fixture
+def several(ragcli, tmp_path):
+    for name, text in NOTES.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.md").write_text(f"{text}\n")
+        done = ragcli("index", str(tmp_path / name), "-i", name)
+        assert done.returncode == ExitCode.OK, done.stderr
+    return ragcli
+
+
+def test_the_best_of_all_indexes_comes_first_and_copies_are_folded(several):
+    names = ["-i", "work", "--index=away", "-icopy"]
+    for question, first in (("how often are logs rotated?", "work"), ("what do mangroves filter?", "away")):
+        record = json.loads(several("query", question, *names, "--json").stdout)
+        hits = record["hits"]
+        assert hits[0]["path"].endswith(f"{first}.md")
+        told = [hit["probability"] for hit in hits]
+        assert told == sorted(told, reverse=True)
+        assert len(hits) == 2
+        (mangroves,) = (hit for hit in hits if "Mangroves" in hit["text"])
+        assert [path.rpartition("/")[2] for path in mangroves["copies"]] == ["copy.md"]
+
+
+def test_an_answer_quotes_from_the_index_that_holds_it(several):
+    done = several("ask", "what do mangroves filter?", "-i", "work", "-i", "away")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "away.md" in done.stdout.splitlines()[0]
+
+
+def test_an_unknown_index_among_several_is_named(several):
+    done = several("query", "logs", "-i", "work", "-i", "nowhere")
+    assert done.returncode == ExitCode.ERROR
+    assert "nowhere" in done.stderr
