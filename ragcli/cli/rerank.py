@@ -45,7 +45,10 @@ def rerank(
     if sys.stdin.isatty():
         raise UsageError("rerank reads lines from a pipe", f'rg -n word | ragcli rerank "{query}"')
     from ragcli.models.files import DEFAULT_RERANKER
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+    from ragcli.models.tokenizer import open_tokenizer
     from ragcli.retrieve.rerank import rerank_texts
+    from ragcli.text.language import is_unreadable
     from ragcli.text.terms import make_question
 
     # As bytes: what is not UTF-8 goes out as it came in, and so does a Windows line end.
@@ -62,12 +65,16 @@ def rerank(
     )
     for note in judged.notes:
         env.say(f"note: {note}")
+    unknown_share = open_tokenizer(resolve(DEFAULT_MODEL)).unknown_share
+    is_read = not is_unreadable(query, unknown_share)
     rank = 0
     for verdict in judged.verdicts:
-        if min_prob is not None and (verdict.probability is None or verdict.probability < min_prob):
+        readable = is_read and not is_unreadable(items[verdict.position].text, unknown_share)
+        probability = verdict.probability if readable else None
+        if min_prob is not None and (probability is None or probability < min_prob):
             continue
         rank += 1
-        record = {"rank": rank, "score": verdict.score, "probability": verdict.probability}
+        record = {"rank": rank, "score": verdict.score, "probability": probability}
         _write(items[verdict.position], record, as_json=env.json)
         if rank == k:
             break

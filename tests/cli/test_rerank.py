@@ -85,6 +85,14 @@ def test_it_stands_between_other_programs(tiny, best_first, tmp_path):
     assert done.stderr == ""
 
 
+def test_a_line_that_the_models_cannot_read_has_no_probability(ragcli):
+    lines = ["Each boat is painted in spring.", "ราคาของสินค้านี้เท่าไหร่ครับ"]
+    done = ragcli("rerank", "when are boats painted?", "--json", stdin="".join(f"{line}\n" for line in lines))
+    known = {record["text"]: record["rerank"]["probability"] for record in map(json.loads, done.stdout.splitlines())}
+    assert known[lines[0]] > 0.1
+    assert known[lines[1]] is None
+
+
 def test_records_keep_their_fields_and_get_their_rank(rerank, best_first):
     records = [{"id": i, "body": line, "text": 7, "more": {"a": [1, None]}} for i, line in enumerate(LINES)]
     done = rerank(encoded([json.dumps(record) for record in records]), "--field", "body")
