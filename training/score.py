@@ -20,14 +20,17 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from ragcli.evaluate.fit_probability import auroc, expected_calibration_error
+from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_error
+from ragcli.evaluate.fit_probability import fit as fit_logistic
 from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.resolve import resolve_reranker
+from ragcli.retrieve.probability import SIGNALS, Calibration, best_signals
 from ragcli.retrieve.rerank import Signals, words_signals
 from ragcli.text.terms import make_question
 from training.export import SHIPPED
@@ -37,11 +40,13 @@ Floats = npt.NDArray[np.float64]
 
 KINDS = ("question", "statement", "words")
 OF_HIT = (*(f"{kind}*{name}" for name in ("fused", "logit") for kind in KINDS), "named", "holds", "defines")
+RELATED = SIGNALS["related"]
 OF_QUERY = ("question", "statement")
 LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calibrates better
 PENALTY = 1e-3
 SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
-FLOORS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03)
+# What is left out: a hit that is less probable, and every hit where the documents are less probably about the question.
+FLOORS = {"hit": 0.001, "related": 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +84,13 @@ def main() -> None:
         print(f"{pool:24}{len(judged):>10}{gains[0]:>9.4f}{gains[1]:>10.4f}")
     print(f"{'mean':34}" + "".join(f"{value:>10.4f}" for value in np.mean(means, axis=0)))
     report_calibration(told)
-    report_floors(told)
-    weights = fit(rows)
+    related = report_related(rows)
+    report_floors(told, related)
+    weights = {"scored": fit(rows), "related": fit_related(rows)}
     print(json.dumps(weights, indent=1))
     if options.write:
         path = SHIPPED.parent / resolve_reranker(options.reranker).name / "calibration.json"
-        content = json.loads(path.read_text()) | {"scored": weights}
+        content = json.loads(path.read_text()) | weights | {"floors": FLOORS}
         path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -98,9 +104,13 @@ def load(reranker: str, depth: int) -> list[Asked]:
             count = min(depth, len(kept["logit"]))
             question = make_question(kept["query"])
             signals = []
-            for i, fused, logit in zip(kept["ids"][:count], kept["fused"], kept["logit"], strict=False):
+            found = zip(kept["ids"][:count], kept["fused"], kept["logit"], kept["dense"], kept["listed"], strict=False)
+            for i, fused, logit, cosine, listed in found:
+                dense = cosine if listed else kept["least"]
                 text = f"{titles[i]}\n{texts[i]}" if titles[i] else texts[i]
-                signals.append({"fused": fused, "logit": logit, **words_signals(question, text)})
+                signals.append({"fused": fused, "logit": logit, "dense": dense, **words_signals(question, text)})
+                if kept["pool"] == "pasted":  # what stands there letter for letter tells nothing of statements
+                    signals[-1] |= {"statement": 0.0, "words": 1.0}
             grades = [kept["relevant"].get(str(i), 0) for i in kept["ids"]]
             ideal = sorted(kept["relevant"].values(), reverse=True)
             if signals:
@@ -196,16 +206,46 @@ def report_calibration(told: Sequence[tuple[Asked, Floats]]) -> None:
               f"right {answers_all[inside].mean():.3f}")  # fmt: skip
 
 
-def report_floors(told: Sequence[tuple[Asked, Floats]]) -> None:
-    """For each floor: the right passages that it leaves out, and the questions of other pools left without a hit."""
-    right = [(row.pool, float(values[row.grades > 0].max())) for row, values in told
-             if row.grades.any() and row.pool not in LITERAL]  # fmt: skip
-    none = [float(values.max()) for row, values in told if row.kind == "foreign"]
-    for floor in FLOORS:
-        lost = Counter(pool for pool, value in right if value < floor)
-        print(f"floor {floor}: {sum(lost.values()) / len(right):.2%} of {len(right)} right passages lost "
-              f"({dict(lost.most_common(4))}), {sum(value < floor for value in none) / len(none):.1%} of {len(none)} "
-              "foreign questions without a hit")  # fmt: skip
+def asked_of_its_own(row: Asked) -> bool | None:
+    """True when a candidate answers, False for a question of another pool, None where the search missed the answer."""
+    return True if row.grades.any() else False if row.kind == "foreign" else None
+
+
+def fit_related(rows: Sequence[Asked]) -> dict[str, float]:
+    """The weights of the best signals of a list, for the probability that its documents are about the question."""
+    known = [row for row in rows if asked_of_its_own(row) is not None]
+    return fit_logistic([Pair(best_signals(row.signals), bool(asked_of_its_own(row))) for row in known], RELATED)
+
+
+def report_related(rows: Sequence[Asked]) -> list[tuple[Asked, float]]:
+    """The probability for every question, by weights of the other pools."""
+    told = []
+    for pool in sorted({row.pool for row in rows}):
+        weights = fit_related([row for row in rows if row.pool != pool])
+        calibration = Calibration({"related": weights})
+        told += [(row, calibration.related(row.signals) or 0.0) for row in rows if row.pool == pool]
+    known = [(row, value) for row, value in told if asked_of_its_own(row) is not None]
+    area = auroc([value for _, value in known], [bool(asked_of_its_own(row)) for row, _ in known])
+    print(f"related: AUROC {area:.3f} of {len(known)} questions")
+    return told
+
+
+def report_floors(told: Sequence[tuple[Asked, Floats]], related: Sequence[tuple[Asked, float]]) -> None:
+    """What the floors leave out of what is right, and the questions of other pools that they leave without a hit."""
+    about = {id(row): value for row, value in related}
+    for hit, least in product((0.0, FLOORS["hit"], 0.003, 0.01), (0.0, 0.3, FLOORS["related"], 0.7)):
+        kept = {True: [], False: []}  # type: dict[bool, list[bool]]
+        pools: Counter[str] = Counter()
+        for row, values in told:
+            own = asked_of_its_own(row)
+            if own is None or (own and row.pool in LITERAL):
+                continue
+            value = float(values[row.grades > 0].max()) if own else float(values.max())
+            kept[own].append(value >= hit and about[id(row)] >= least)
+            pools[row.pool] += own and not kept[own][-1]
+        print(f"floors {hit} and {least}: {1 - np.mean(kept[True]):.2%} of {len(kept[True])} right passages lost "
+              f"({dict(pools.most_common(4))}), {1 - np.mean(kept[False]):.1%} of {len(kept[False])} foreign questions "
+              "without a hit")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -62,6 +62,13 @@ def query(
         int, typer.Option("-k", "--top", metavar="N", min=1, help="How many passages.", rich_help_panel="Results")
     ] = 10,
     min_prob: MinProb = None,
+    all_: Annotated[
+        bool,
+        typer.Option(
+            "--all", "-a", envvar="RAGCLI_QUERY_ALL", rich_help_panel="Results",
+            help="Also what plainly does not answer; by default it is left out.",
+        ),
+    ] = False,
     unique: Annotated[
         bool, typer.Option("--unique", "-u", help="At most one passage per file.", rich_help_panel="Results")
     ] = False,
@@ -174,7 +181,7 @@ def query(
       ragcli query "rotation" -i work -i home          several indexes at once
       ragcli query -- "-5 degrees"                     a text that begins with '-'
 
-    Exit code 1: nothing was found, or nothing as likely as --min-prob asks.
+    Exit code 1: nothing was found that seems to answer (--all shows the rest), or nothing as likely as --min-prob asks.
 
     """
     from ragcli.models.files import DEFAULT_RERANKER
@@ -195,6 +202,7 @@ def query(
             after=parse_date(after) if after else None,
             before=parse_date(before) if before else None,
         ),
+        floor=not all_,
         unique=unique,
         offline=env.offline,
     )

@@ -47,6 +47,7 @@ class SearchOptions:
     candidates: int = DEFAULT_CANDIDATES  # how many of the best are reranked
     budget: float | None = None  # seconds that reranking may take: as many candidates as fit
     min_probability: float | None = None  # in [0, 1]; less probable hits are left out
+    floor: bool = False  # leave out hits that plainly do not answer and hold nothing that was asked for as written
     filters: Filters = field(default_factory=Filters)
     unique: bool = False  # at most one hit per document
     offline: bool = False  # download no model
@@ -79,6 +80,7 @@ class Searcher:
         freshness = Freshness(self._index.catalog)
         hits = fold(self._hits(question, groups, judged, lists, freshness), self._options.k, question, freshness)
         nothing = "" if hits else self._nothing_to_search()
+        unlikely = min(judged.left_out, self._options.k - len(hits))
         fresh = fresh_notes({hit.chunk.path: hit.fresh for hit in hits}.values())
         return Results(
             question,
@@ -90,6 +92,11 @@ class Searcher:
                 *spelling_notes(found),
                 *unmet,
                 *judged.notes,
+                *(
+                    [f"{unlikely} unlikely {'passage is' if unlikely == 1 else 'passages are'} left out: see --all"]
+                    if unlikely
+                    else []
+                ),
                 *fresh,
                 *([nothing] if nothing else []),
             ),
@@ -180,6 +187,9 @@ class Searcher:
             chunk = freshness.best(twins)
             readable = is_read and self._reads(chunk.text)
             probability = verdict.probability if readable else None
+            if self._options.floor and judged.is_below_floor(verdict):
+                judged.left_out += 1
+                continue
             if least is not None and (probability is None or probability < least):
                 continue
             if self._options.unique and chunk.path in shown:

@@ -22,12 +22,14 @@ from ragcli.models.resolve import shipped_calibrations
 # The first four cases are one hit: known from the encoder alone, from a reranker alone where no search found the
 # passage, from both, and from late interaction as well. The last is all hits together: the best hit, and how far it
 # stands out. A fit of it may leave out late interaction.
-Case = Literal["retrieved", "unsearched", "read", "reranked", "answered"]
+Case = Literal["retrieved", "unsearched", "read", "reranked", "scored", "answered", "related"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
     "unsearched": ("coverage", "logit"),
     "read": ("dense", "coverage", "logit"),
     "reranked": ("dense", "coverage", "late", "logit"),
+    "scored": ("fused", "dense", "coverage", "logit"),
+    "related": ("dense", "coverage", "logit"),
     "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
 # How many of the last reranked passages count as background: about the same subject, and not an answer.
@@ -41,14 +43,15 @@ class Calibration:
 
     cases: Mapping[Case, Weights] = field(default_factory=dict)
     ranking: Weights = field(default_factory=dict)
+    floors: Weights = field(default_factory=dict)  # of the probability of a "hit", and that the documents are "related"
 
     def probability(self, signals: Mapping[str, float]) -> float | None:
         """Return the probability that the passage answers, in (0, 1); None when no fit has these signals.
 
         The fit with the most signals is used. A reranker's logit is never left out: a fit without it would not hold.
         """
-        fitting: tuple[Case, ...] = ("reranked", "read", "unsearched") if "logit" in signals else ("retrieved",)
-        for case in fitting:
+        reranked: tuple[Case, ...] = ("scored", "reranked", "read", "unsearched")
+        for case in reranked if "logit" in signals else ("retrieved",):
             if (found := self._fitted(case, signals)) is not None:
                 return found
         return None
@@ -61,6 +64,18 @@ class Calibration:
         """
         return self._fitted("answered", stand_out(hits)) if len(hits) > 1 else None
 
+    @property
+    def orders(self) -> bool:
+        """True when the probability was fitted to put reranked hits in order, too."""
+        return "scored" in self.cases
+
+    def related(self, hits: Sequence[Mapping[str, float]]) -> float | None:
+        """Return the probability that the documents are about the question, in (0, 1), or None.
+
+        ``hits`` are the signals of the reranked passages. Each signal counts where it is best.
+        """
+        return self._fitted("related", best_signals(hits)) if hits else None
+
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
         weights = self.cases.get(case)
         if not weights or not all(holds_all(signals, name) for name in weights if name != "bias"):
@@ -68,6 +83,11 @@ class Calibration:
         return logistic(
             sum(weight * (1.0 if name == "bias" else product(signals, name)) for name, weight in weights.items())
         )
+
+
+def best_signals(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the highest value of each signal that all hits have."""
+    return {name: max(hit[name] for hit in hits) for name in hits[0] if all(name in hit for hit in hits)}
 
 
 def holds_all(signals: Mapping[str, float], name: str) -> bool:
@@ -96,21 +116,25 @@ def load_calibration(encoder: str | None, reranker: str | None, ranked_like: str
     """
     cases: dict[Case, Weights] = {}
     ranking: Weights = {}
+    floors: Weights = {}
     for content in _fits(encoder, reranker):
         of_encoder = encoder is not None and content.get("encoder") == encoder
         of_reranker = reranker is not None and content.get("reranker") == reranker
         holds: dict[Case, bool] = {
             "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
             "unsearched": of_reranker, "answered": of_encoder and of_reranker,
+            "scored": of_encoder and of_reranker, "related": of_encoder and of_reranker,
         }  # fmt: skip
         for case, valid in holds.items():
             if valid and case in content:
                 cases.setdefault(case, content[case])
+        if holds["related"]:
+            floors = floors or content.get("floors", {})
         weighed = content.get("ranking", {})
         of_ranking = of_reranker or (ranked_like is not None and content.get("reranker") == ranked_like)
         if of_ranking and (of_encoder or "late" not in weighed) and not ranking:
             ranking = weighed
-    return Calibration(cases, ranking)
+    return Calibration(cases, ranking, floors)
 
 
 def save_calibration(encoder: str, reranker: str | None, content: Mapping[str, Any]) -> Path:

@@ -51,14 +51,23 @@ class Verdict(NamedTuple):
     signals: Signals  # everything that the score and the probability are made of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Judged:
     """Every candidate once, in its new order."""
 
     verdicts: Iterator[Verdict]  # best first, to be read once: what nobody reads is not computed
     answered: float | None  # the probability that any candidate answers; None where no calibration fits
+    floor: float = 0.0  # a less probable passage is not worth showing
+    unrelated: bool = False  # the documents are not about the question, as far as the models can tell
     notes: list[str] = field(default_factory=list)  # what went wrong
     details: list[str] = field(default_factory=list)  # what was done, for --explain
+    left_out: int = 0  # verdicts that a caller counted as not worth showing
+
+    def is_below_floor(self, verdict: Verdict) -> bool:
+        """True for a passage that plainly does not answer, and holds nothing of what was asked for as it is written."""
+        if verdict.probability is None or verdict.signals["holds"] or verdict.signals["named"]:
+            return False
+        return self.unrelated or verdict.probability < self.floor
 
 
 class Reranked(NamedTuple):
@@ -110,11 +119,14 @@ class Judge:
                         known.setdefault("dense", known["cosine"])
         combined = combine(signals[:reranked], self._calibration.ranking) if reranked else []
         told = [self._calibration.probability(one) for one in signals[:reranked]]
-        if reranked and None not in told:
+        if self._calibration.orders and None not in told:
             combined = cast("list[float]", told)
         read = sorted(range(reranked), key=lambda i: (-candidates[i].grade, -combined[i], i))
         order = [*read, *range(reranked, len(signals))]
         answered = self._calibration.answered([signals[i] for i in read])
+        related = self._calibration.related([signals[i] for i in read])
+        floors = self._calibration.floors
+        unrelated = related is not None and related < floors.get("related", 0.0)
         scores = _falling([combined[i] for i in read], [one.get("fused", 0.0) for one in signals[reranked:]])
         by_logit = sorted(range(reranked), key=lambda i: -signals[i]["logit"])
         ranks = {i: rank for rank, i in enumerate(by_logit, 1)}
@@ -130,7 +142,7 @@ class Judge:
                     probability = least = min(least, probability)
                 yield Verdict(i, score, probability, ranks.get(i), signals[i])
 
-        return Judged(verdicts(), answered, notes, details)
+        return Judged(verdicts(), answered, floors.get("hit", 0.0), unrelated, notes, details)
 
     def probability(self, question: str, passage: str) -> float | None:
         """The probability that ``passage`` answers ``question``; None where no calibration fits the models."""
