@@ -46,7 +46,7 @@ LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calib
 PENALTY = 1e-3
 SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
 # What is left out: a hit that is less probable, and every hit where the documents are less probably about the question.
-FLOORS = {"hit": 0.001, "related": 0.5}
+FLOORS = {"hit": 0.001, "related": 0.25}
 
 
 @dataclass(frozen=True, slots=True)
