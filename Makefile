@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RAGCLI := $(BIN)/ragcli
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests crash test-serve test-cluster fuzz fix bench samples clean
+.PHONY: help demo test lint types tests crash lives test-serve test-cluster fuzz fix bench samples clean
 
 help:
 	@echo "make demo     install, index sample_docs/ and ask it some questions"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-serve  ask --llm against transformers serve"
 	@echo "make test-cluster  index with and against the servers of the cluster extra, which it starts itself"
 	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
+	@echo "make lives    5,000 random lives of folders: disks that come and go, renames, edits, interrupts"
 	@echo "make fuzz     feed each loader broken files for minutes (FUZZ_SECONDS=300)"
 	@echo "make fix      let ruff format and fix what it can"
 	@echo "make bench    the short benchmarks of speed (minutes), and docs/performance.md from what they find"
@@ -71,6 +72,11 @@ test-cluster: $(CLUSTER)/installed
 # 300 kills and what belongs to them: prints the figures of docs/reliability.md
 crash: $(VENV)/installed-test
 	$(BIN)/python tests/crash/long.py
+
+# Random sequences of edits, renames, unmounted disks and interrupted runs against a model of what must be indexed
+LIVES ?= 5000
+lives: $(VENV)/installed-test
+	$(BIN)/python tests/ingest/sequences.py $(LIVES)
 
 # Minutes of files that are almost right, each loader in its worker; ends with 1 and keeps the file at a fault
 FUZZ_SECONDS ?= 300

@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from enum import IntEnum
 
 from ragcli.types import Reason
@@ -104,3 +106,35 @@ class LoadError(RagcliError):
         super().__init__(f"{reason}: {detail}" if detail else str(reason))
         self.reason = reason
         self.detail = detail
+
+
+_FAULTS = {
+    errno.EACCES: ("permission denied", "ask its owner for access"),
+    errno.EPERM: ("permission denied", "ask its owner for access"),
+    errno.ENOMEM: ("not enough memory", "free some memory, or raise the limit: ulimit -v"),
+    errno.EMFILE: ("too many open files", "raise the limit: ulimit -n"),
+    errno.ENFILE: ("too many open files", "close some programs"),
+}
+_CODE = re.compile(r"\bcode: (\d+)")  # as Rust writes the number of an error
+
+
+def environment_fault(error: BaseException) -> tuple[str, str] | None:
+    """The fact and the next step when this machine refuses to read a file; None when the file itself may be wrong.
+
+    Libraries hand on an error of the system as text.
+    """
+    text = str(error)
+    if isinstance(error, MemoryError) or "bad_alloc" in text or "Cannot allocate memory" in text:
+        return _FAULTS[errno.ENOMEM]
+    if "PermissionDenied" in text or "Permission denied" in text:
+        return _FAULTS[errno.EACCES]
+    code = _CODE.search(text)
+    number = int(code[1]) if code else getattr(error, "errno", None)
+    return _FAULTS.get(number) if number is not None else None
+
+
+def refuse_environment(path: object, error: BaseException) -> None:
+    """Raise RagcliError when this machine refuses to read ``path``: nothing is damaged then."""
+    fault = environment_fault(error)
+    if fault is not None:
+        raise RagcliError(f"cannot read {path}: {fault[0]}", fault[1]) from error

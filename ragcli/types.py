@@ -44,6 +44,8 @@ class Reason(StrEnum):
     TIMED_OUT = "timed out"
     OUT_OF_MEMORY = "out of memory"
     UNREADABLE = "unreadable"
+    SECRET = "secret"  # noqa: S105 (the reason, no password)
+    ABSENT = "not there"  # what was indexed stays: a disk may not be mounted
 
     @property
     def is_failure(self) -> bool:
@@ -58,6 +60,7 @@ _FAILURES = {
     Reason.OUT_OF_MEMORY,
     Reason.UNREADABLE,
     Reason.NO_TEXT,
+    Reason.ABSENT,
 }
 
 

@@ -45,3 +45,8 @@ def human_duration(seconds: float) -> str:
 def _two(value: int, large: int, large_unit: str, small_unit: str) -> str:
     rest = value % large
     return f"{value // large} {large_unit}" + (f" {rest} {small_unit}" if rest else "")
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: ``1 document``, ``0 documents``, ``1,234 documents``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

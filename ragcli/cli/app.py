@@ -1,5 +1,6 @@
 """The command line: which commands there are, how a run begins and ends, and completion in the shell."""
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -94,13 +95,27 @@ def command_tree() -> Root:
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    _open_missing_streams()
     # A file name may be bytes that are not text: they go out as they came in, but not to a terminal, where a single
     # byte may be a control sequence.
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace" if stream.isatty() else "surrogateescape")
     invocation = Invocation()
     return int(_guarded(lambda: _run(invocation), invocation))
+
+
+def _open_missing_streams() -> None:
+    """Put /dev/null where stdin, stdout or stderr is closed, as some daemons start programs.
+
+    Otherwise the next file that is opened, such as the catalog, would be what messages are written to.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # the lowest free number, which is the right one as long as nothing else was opened
+            opened = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(opened, opened == number)
+            setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 def _run(invocation: Invocation) -> int:
@@ -140,6 +155,9 @@ def _guarded(action: Callable[[], Any], invocation: Invocation) -> ExitCode:
     except OSError as error:
         name = f"{os.fspath(error.filename)}: " if error.filename else ""
         _report(f"{name}{error.strerror or error}", invocation)
+        return ExitCode.ERROR
+    except MemoryError:
+        _report("not enough memory; free some, or raise the limit: ulimit -v", invocation)
         return ExitCode.ERROR
     except Exception as error:  # noqa: BLE001 (a bug must not look like "nothing found")
         _report(f"this is a bug in ragcli: {type(error).__name__}: {error}; run again with --debug", invocation)

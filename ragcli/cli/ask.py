@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, MinProb, origin_of
+from ragcli.cli.env import Env, MinProb, check_seconds, origin_of
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def ask(
 
     if llm and local and origin_of(call, "llm") == origin_of(call, "local") == "COMMANDLINE":
         raise UsageError("--llm and --local name two models", "give one of them")
+    check_seconds(timeout)
     options = AskOptions(
         k=k,
         min_probability=min_prob,

@@ -111,6 +111,7 @@ def _tesseract() -> _Check:
 def _indexes(env: Env) -> Iterator[_Check]:
     from ragcli.index.locate import index_names
     from ragcli.index.reader import open_index
+    from ragcli.units import counted
 
     names = index_names(env.home)
     if not names:
@@ -120,11 +121,13 @@ def _indexes(env: Env) -> Iterator[_Check]:
             with open_index(Path(env.home.path / name)) as index:
                 catalog = index.catalog
                 failed = sum(row.files for row in catalog.skipped() if row.reason.is_failure)
-                counts = f"{name}: {catalog.count('documents'):,} documents, {catalog.count('chunks'):,} chunks"
+                documents, chunks = catalog.count("documents"), catalog.count("chunks")
+                counts = f"{name}: {counted(documents, 'document')}, {counted(chunks, 'chunk')}"
         except RagcliError as error:
             yield _Check("index", "bad", f"{name}: {error.message}", error.hint)
             continue
         if failed:
-            yield _Check("index", "note", f"{counts}, {failed} files failed", f"ragcli list --failed -i {name}")
+            fact = f"{counts}, {counted(failed, 'file')} failed"
+            yield _Check("index", "note", fact, f"ragcli list --failed -i {name}")
         else:
             yield _Check("index", "ok", counts)

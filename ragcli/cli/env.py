@@ -55,6 +55,12 @@ Wait = Annotated[
 ]  # fmt: skip
 
 
+def check_seconds(timeout: float) -> None:
+    """Raise UsageError for ``--timeout inf`` and ``nan``: a limit that never ends a thing, or always."""
+    if not 0 < timeout < 1e9:
+        raise UsageError(f"invalid --timeout {timeout}", "write it in seconds, such as 60")
+
+
 @dataclass(frozen=True)
 class Env:
     """The common options of one run; those that the command does not take have their defaults."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, Password, Wait
+from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, Password, Wait, check_seconds
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from ragcli.ingest.changes import Doubt
     from ragcli.ingest.chunk import ChunkOptions
     from ragcli.ingest.progress import Progress
     from ragcli.ingest.sync import Summary, SyncOptions
@@ -58,8 +59,24 @@ def index(
     max_file_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Leave out larger files.", rich_help_panel="Which files")
     ] = "64M",
+    include_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--include-secrets", help="Include files that hold keys or credentials.", rich_help_panel="Which files"
+        ),
+    ] = False,
+    relocate: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="OLD NEW", help="Move the documents of a folder that is at NEW now.", rich_help_panel="Which files"
+        ),
+    ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Allow / and the home folder.", rich_help_panel="Which files")
+        bool,
+        typer.Option(
+            "--yes", "-y", rich_help_panel="Which files",
+            help="Allow / and the home folder; remove all documents whose files are missing.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool,
@@ -139,9 +156,11 @@ def index(
       ragcli index                             bring every indexed folder up to date
       ragcli index docs --include '*.pdf'      only the PDF files
       ragcli index docs --dry-run              what would be indexed, and why the rest would not
+      ragcli index --relocate notes archive    notes is called archive now: its documents move along
       ragcli index docs --engine ray --address 10.0.0.5:6379    on a cluster (docs/ray.md)
 
-    `ragcli list --not-indexed` shows which files were skipped and why. Exit code 3: done, but some files failed.
+    `ragcli list --not-indexed` shows which files were skipped and why. Exit code 3: done, but some files failed, or
+    documents stay although their files are missing: a disk may not be mounted.
 
     """
     from ragcli.formats.blocks import LoadOptions
@@ -152,7 +171,12 @@ def index(
 
     if address is not None and engine != "ray":
         raise UsageError("--address is for a Ray cluster", "add --engine ray")
-    roots = paths or []
+    check_seconds(timeout)
+    roots = list(paths or [])
+    if relocate is not None:
+        if not os.path.lexists(relocate[1]):
+            raise UsageError(f"{relocate[1]} does not exist", "name the folder where the files are now")
+        roots = roots or [relocate[1]]
     for root in roots:
         if not os.path.lexists(root):
             raise UsageError(f"{root} does not exist", "check the path")
@@ -164,6 +188,7 @@ def index(
         hidden=hidden,
         ignore_files=ignore,
         max_file_size=parse_size(max_file_size),
+        include_secrets=include_secrets,
     )
     options = SyncOptions(
         model=model,
@@ -174,6 +199,7 @@ def index(
         workers=workers,
         store=store,
         force=force,
+        remove_missing=yes,
         offline=env.offline,
         engine=engine,
         address=address,
@@ -182,7 +208,7 @@ def index(
         return _dry_run(env, roots, options)
     if plan:
         return _plan(env, roots, options)
-    return _sync(env, roots, options, wait=wait)
+    return _sync(env, roots, options, relocate, wait=wait)
 
 
 def parse_size(text: str) -> int:
@@ -204,7 +230,9 @@ def chunk_options(size: int | None, overlap: int | None) -> "ChunkOptions | None
     return ChunkOptions(chosen, min(defaults.overlap, chosen // 4) if overlap is None else overlap)
 
 
-def _sync(env: Env, roots: Sequence[Path], options: "SyncOptions", *, wait: bool) -> ExitCode:
+def _sync(
+    env: Env, roots: Sequence[Path], options: "SyncOptions", relocated: tuple[Path, Path] | None, *, wait: bool
+) -> ExitCode:
     """Index, with a progress line on a terminal, and say what was done."""
     from ragcli.ingest.sync import sync
     from ragcli.render import write_json
@@ -212,7 +240,9 @@ def _sync(env: Env, roots: Sequence[Path], options: "SyncOptions", *, wait: bool
 
     try:
         with progress_bar(quiet=env.quiet) as bar:
-            summary = sync(env.index_folder(), roots, options, partial(show_progress, bar), env.on_wait(wait))
+            summary = sync(
+                env.index_folder(), roots, options, partial(show_progress, bar), env.on_wait(wait), _confirm, relocated
+            )
     except KeyboardInterrupt:
         env.say("stopped: what is finished is in the index, and the next run goes on from there")
         raise
@@ -221,6 +251,15 @@ def _sync(env: Env, roots: Sequence[Path], options: "SyncOptions", *, wait: bool
     else:
         _say_summary(env, summary)
     return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
+
+
+def _confirm(doubt: "Doubt") -> bool:
+    """Ask on a terminal whether a large loss is meant; elsewhere it is not, without --yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    from ragcli.render.visible import display_path, visible
+
+    return typer.confirm(f"{visible(display_path(doubt.root, Path.cwd()))}: {doubt}; remove them?", err=True)
 
 
 def _dry_run(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
@@ -248,7 +287,7 @@ def _plan(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
 
     from ragcli.ingest.plan import estimate
     from ragcli.render import write_json
-    from ragcli.units import human_duration, human_size
+    from ragcli.units import counted, human_duration, human_size
 
     guess = estimate(env.index_folder(), roots, options)
     if env.json:
@@ -256,7 +295,7 @@ def _plan(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
         return ExitCode.OK
     sys.stdout.write(
         f"files to index    {guess.files:,} ({human_size(guess.bytes)}), {guess.unchanged:,} unchanged\n"
-        f"chunks, about     {guess.chunks:,} (from {guess.sampled} files read)\n"
+        f"chunks, about     {guess.chunks:,} (from {counted(guess.sampled, 'file')} read)\n"
         f"time, about       {human_duration(guess.seconds)} at {guess.chunks_per_second:.0f} chunks per second"
         f" ({guess.rate_source})\n"
         f"disk, about       {human_size(guess.disk_bytes)}\n"
@@ -274,6 +313,7 @@ def _record(env: Env, summary: "Summary") -> dict[str, object]:
         "unchanged": summary.unchanged,
         "chunks": {"embedded": summary.chunks_embedded, "reused": summary.chunks_reused},
         "not_indexed": {str(reason): count for reason, count in sorted(summary.skipped.items())},
+        "moved": [{"old": str(m.old), "new": str(m.new), "documents": m.documents} for m in summary.moved],
         "failures": [{"path": str(f.path), "reason": str(f.reason), "detail": f.detail} for f in summary.failures],
         "warnings": [{"path": str(path), "warning": warning} for path, warning in summary.warnings],
         "approximate": summary.approximate is not None,
@@ -283,29 +323,43 @@ def _record(env: Env, summary: "Summary") -> dict[str, object]:
 
 def _say_summary(env: Env, summary: "Summary") -> None:
     from ragcli.render.visible import display_path
-    from ragcli.units import human_duration
+    from ragcli.types import Reason
+    from ragcli.units import counted, human_duration
 
     base = Path.cwd()
+    for move in summary.moved:
+        places = f"{display_path(move.old, base)} is at {display_path(move.new, base)} now"
+        env.say(f"moved: {places}, with {counted(move.documents, 'document')}")
     for path, warning in summary.warnings:
         env.say(f"note: {display_path(path, base)}: {warning}")
-    for failure in summary.failures[:_FAILURES_SHOWN]:
+    kept = [one for one in summary.failures if one.reason is Reason.ABSENT]
+    failures = [one for one in summary.failures if one.reason is not Reason.ABSENT]
+    for one in kept:
+        env.say(f"kept: {display_path(one.path, base)}: {one.detail}")
+    for failure in failures[:_FAILURES_SHOWN]:
         env.say(f"failed: {display_path(failure.path, base)}: {_why(failure)}")
-    if len(summary.failures) > _FAILURES_SHOWN:
-        env.say(f"failed: {len(summary.failures) - _FAILURES_SHOWN} more; see: ragcli list --not-indexed")
+    if len(failures) > _FAILURES_SHOWN:
+        env.say(f"failed: {len(failures) - _FAILURES_SHOWN} more; see: ragcli list --not-indexed")
+    if summary.secrets:
+        env.say(
+            f"note: {counted(summary.secrets, 'file')} with keys or credentials left out; see: ragcli list"
+            " --not-indexed; take them with --include-secrets"
+        )
     counts = [
         f"{count:,} {name}"
         for name, count in (
             ("added", summary.added), ("changed", summary.changed), ("removed", summary.removed),
-            ("unchanged", summary.unchanged), ("failed", len(summary.failures)),
-            ("skipped", sum(summary.skipped.values()) - len(summary.failures)),
+            ("unchanged", summary.unchanged), ("failed", len(failures)),
+            ("skipped", sum(summary.skipped.values()) - sum(failure.files for failure in failures)),
         )
         if count
     ]  # fmt: skip
-    chunks = f"; {summary.chunks_embedded:,} chunks embedded" if summary.chunks_embedded else ""
+    chunks = f"; {counted(summary.chunks_embedded, 'chunk')} embedded" if summary.chunks_embedded else ""
     reused = f", {summary.chunks_reused:,} reused" if summary.chunks_reused else ""
     if summary.approximate is not None:
         env.say("rebuilt the approximate index; see: ragcli status")
-    env.say(f"{', '.join(counts) or 'nothing to index'}{chunks}{reused} in {human_duration(summary.seconds)}")
+    nothing = "nothing changed" if kept else "nothing to index"
+    env.say(f"{', '.join(counts) or nothing}{chunks}{reused} in {human_duration(summary.seconds)}")
 
 
 def _why(failure: "Skipped") -> str:

@@ -27,20 +27,36 @@ def remove(
     """
     from ragcli.ingest.roots import forget
     from ragcli.render import write_json
+    from ragcli.render.visible import display_path
+    from ragcli.units import counted
 
     folder = env.existing_index()
-    absolute = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (links are not followed)
-    documents, roots = 0, []
+    absolute = _spelled(folder, [Path(os.path.abspath(path)) for path in paths])  # noqa: PTH100 (links stay)
+    documents, roots, kept_out = 0, [], []
     if _is_known(folder, absolute):
         gone = forget(folder, absolute, env.on_wait(wait))
         documents, roots = gone.documents, [str(root) for root in gone.roots]
+        kept_out = [display_path(path, Path.cwd()) for path in gone.kept_out]
     if env.json:
         write_json({"schema": 1, "removed": documents, "roots": roots}, sys.stdout)
     elif documents or roots:
-        env.say(f"removed {documents} documents" + (f" and {len(roots)} folders" if roots else ""))
+        env.say(
+            f"removed {counted(documents, 'document')}" + (f" and {counted(len(roots), 'folder')}" if roots else "")
+        )
+        for path in kept_out:
+            env.say(f"note: {path} stays out of the index until you name it: ragcli index {path}")
     else:
         env.say(f"nothing removed: the index holds nothing at or below {', '.join(map(str, paths))}")
     return ExitCode.OK if documents or roots else ExitCode.NOT_FOUND
+
+
+def _spelled(folder: Path, paths: Sequence[Path]) -> list[Path]:
+    """``paths``, with those in an indexed folder under another name spelled as that folder is."""
+    from ragcli.index.reader import open_index
+    from ragcli.ingest.relocate import as_known
+
+    with open_index(folder, None) as index:
+        return as_known(paths, index.catalog.roots())
 
 
 def _is_known(folder: Path, paths: Sequence[Path]) -> bool:

@@ -57,10 +57,19 @@ def _index_record(index: "Index", folder: Path) -> dict[str, Any]:
     for skipped in catalog.skipped():
         reasons[str(skipped.reason)] += skipped.files
         failed += skipped.files if skipped.reason.is_failure else 0
+    run = catalog.ledger.unfinished_run()
     kinds = Counter(row.loader for row in catalog.documents())
     documents, not_indexed = sum(kinds.values()), sum(reasons.values())
     return {
         "exists": True,
+        "unfinished": None
+        if run is None
+        else {
+            "files_done": run.files_done,
+            "files": run.files_total,
+            "running": run.is_running,
+            "text": str(run),
+        },
         "roots": [str(root) for root in catalog.roots()],
         "files": documents + not_indexed,
         "documents": documents,
@@ -133,6 +142,8 @@ def _write_text(record: dict[str, Any]) -> None:
             ("model", f"{record['model']}, {record['dimension']} dimensions"),
             ("disk", human_size(record["disk_bytes"])),
         ]
+        if record["unfinished"]:
+            lines.append(("incomplete", record["unfinished"]["text"]))
     # A pipe gets one line per value; on a terminal, lines break between words and never within a path.
     width = terminal_width() if sys.stdout.isatty() else sys.maxsize
     for name, value in lines:

@@ -37,6 +37,9 @@ def import_(
     env: Env,
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that ragcli export wrote.", readable=False)],
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add the documents to an index that exists; those it has stay.")
+    ] = False,
 ) -> ExitCode:
     """Make an index from an exported file.
 
@@ -45,24 +48,39 @@ def import_(
 
     Examples:
       ragcli import notes.ragcli --index notes
+      ragcli import theirs.ragcli --index notes --merge    add what notes does not have
 
     """
-    from ragcli.transfer.take_in import import_index
+    from ragcli.index.layout import CATALOG
+    from ragcli.render import write_json
+    from ragcli.transfer.take_in import import_index, merge_index
+    from ragcli.units import counted
 
     if not file.exists():
         raise UsageError(f"{file} does not exist", "name a file that ragcli export wrote")
     folder = env.index_folder()
+    if merge and (folder / CATALOG).exists():
+        merged = merge_index(file, folder)
+        there = f"; {counted(merged.there, 'document')} there already" if merged.there else ""
+        if env.json:
+            record = {"schema": 1, "merged": str(folder), "documents": merged.documents, "chunks": merged.chunks,
+                      "there": merged.there}  # fmt: skip
+            write_json(record, sys.stdout)
+        else:
+            counts = f"{counted(merged.documents, 'document')}, {counted(merged.chunks, 'chunk')}"
+            env.say(f"added {counts}{there}: {folder}")
+        return ExitCode.OK
     manifest = import_index(file, folder)
     return _say(env, manifest.documents, manifest.chunks, manifest.size, "imported", str(folder))
 
 
 def _say(env: Env, documents: int, chunks: int, size: int, done: str, place: str) -> ExitCode:
     from ragcli.render import write_json
-    from ragcli.units import human_size
+    from ragcli.units import counted, human_size
 
     if env.json:
         record = {"schema": 1, done: place, "documents": documents, "chunks": chunks, "bytes": size}
         write_json(record, sys.stdout)
     else:
-        env.say(f"{done} {documents:,} documents, {chunks:,} chunks ({human_size(size)}): {place}")
+        env.say(f"{done} {counted(documents, 'document')}, {counted(chunks, 'chunk')} ({human_size(size)}): {place}")
     return ExitCode.OK

@@ -29,15 +29,16 @@ def verify(
     from ragcli.index.verify import verify as check
     from ragcli.render import write_json
     from ragcli.render.visible import visible
+    from ragcli.units import counted
 
     folder = env.existing_index()
     report = check(folder)
-    faults, outdated = list(report.faults), []
+    faults, outdated, hidden = list(report.faults), [], 0
     if deep and not faults:
         from ragcli.ingest.repair import recheck
 
         again = recheck(folder)
-        faults, outdated = again.faults, again.outdated
+        faults, outdated, hidden = again.faults, again.outdated, again.hidden
     if env.json:
         write_json(
             {"schema": 1, "sound": not faults, "documents": report.documents, "chunks": report.chunks,
@@ -47,14 +48,18 @@ def verify(
     else:
         for line in (*faults, *outdated):
             sys.stdout.write(f"{visible(line)}\n")
-        counted = f"{report.documents} documents, {report.chunks} chunks, {report.segments} segments"
-        env.say(f"{len(faults)} faults in {counted}" if faults else f"sound: {counted}")
+        parts = ((report.documents, "document"), (report.chunks, "chunk"), (report.segments, "segment"))
+        whole = ", ".join(counted(count, noun) for count, noun in parts)
+        env.say(f"{counted(len(faults), 'fault')} in {whole}" if faults else f"sound: {whole}")
         if report.faults:
             env.say("repair it with: ragcli repair")
         elif faults:
             env.say("read the files again with: ragcli index --force")
         if outdated:
-            env.say(f"{len(outdated)} documents differ from their files; bring them up to date with: ragcli index")
+            differ = f"{counted(len(outdated), 'document')} {'differs' if len(outdated) == 1 else 'differ'}"
+            env.say(f"{differ} from what the files hold; bring the index up to date with: ragcli index")
+            if hidden:
+                env.say(f"{counted(hidden, 'file')} changed without a trace in size and times: ragcli index --force")
     if faults:
         return ExitCode.ERROR
     return ExitCode.SOME_FAILED if outdated else ExitCode.OK
@@ -70,6 +75,7 @@ def repair(env: Env, *, wait: Wait = False) -> ExitCode:
     """
     from ragcli.ingest.repair import repair as run
     from ragcli.render import write_json
+    from ragcli.units import counted
 
     done = run(env.existing_index(), on_wait=env.on_wait(wait))
     if env.json:
@@ -86,10 +92,11 @@ def repair(env: Env, *, wait: Wait = False) -> ExitCode:
         if done.approximate:
             env.say("rebuilt the approximate index")
         if done.segments:
-            env.say(f"rebuilt {done.segments} segments: {done.embedded} chunks embedded, {done.reused} reused")
+            segments, chunks = counted(done.segments, "segment"), counted(done.embedded, "chunk")
+            env.say(f"rebuilt {segments}: {chunks} embedded, {done.reused:,} reused")
         elif done.embedded or done.reused or done.removed:
             env.say(
-                f"vectors on the server: {done.embedded} chunks embedded, {done.reused} reused,"
-                f" {done.removed} orphans removed"
+                f"vectors on the server: {counted(done.embedded, 'chunk')} embedded, {done.reused:,} reused,"
+                f" {counted(done.removed, 'orphan')} removed"
             )
     return ExitCode.OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ _PATIENCE_SECONDS = 10.0
 # The keyword index and an approximate index may still hold deleted chunks, and the keyword index chunks of a commit in
 # progress: ask for this many more, and drop those.
 _SPARE = 50
+
+# Ask for this many more hits than wanted, so that those which tie with the last one are seen.
+_TIE_ROOM = 8
 
 
 class Index:
@@ -54,10 +58,12 @@ class Index:
             self._store.close()
 
     def dense(self, query: Vectors, k: int, documents: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The ``k`` chunks nearest to the unit row ``query`` (d,): (chunk id, cosine), best first, ties by id.
+        """The ``k`` chunks nearest to the unit row ``query`` (d,): (chunk id, cosine), best first, ties by place.
 
         With ``documents`` (ids), only their chunks count; the filter acts before the cut to ``k``.
         """
+        if k <= 0:
+            return []
         if self._store is not None:
             return self._store.search(query, k, documents)
         import numpy as np
@@ -71,20 +77,18 @@ class Index:
             if self._allowed is None or self._allowed[0] is not documents:
                 self._allowed = documents, np.array(self.catalog.chunk_ids(documents), np.int64)
             allowed = self._allowed[1]
-        wanted = k if segments.is_exact else k + _SPARE
+        wanted = k + _TIE_ROOM if segments.is_exact else k + _SPARE
         while True:
             hits = segments.search(query, wanted, allowed=allowed, dead=self._dead)
-            if segments.is_exact:
-                return hits
-            live = self._known(hits)
-            if len(live) >= k or len(hits) < wanted:
-                return live[:k]
+            live = hits if segments.is_exact else self._known(hits)
+            if _is_enough(live, k) or len(hits) < wanted:
+                return self._by_place(live)[:k]
             wanted *= 4
 
     def keyword(
         self, terms: Sequence[str], k: int, documents: Sequence[int] | None = None, *, every: bool = False
     ) -> list[tuple[int, float]]:
-        """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by id.
+        """The ``k`` chunks with the best BM25 score for ``terms``: (chunk id, score), best first, ties by place.
 
         With ``every``, only chunks that hold all of them.
         """
@@ -95,8 +99,8 @@ class Index:
         while True:
             hits = self._keywords.search(terms, wanted, documents, every=every)
             live = self._known(hits)
-            if len(live) >= k or len(hits) < wanted:
-                return live[:k]
+            if _is_enough(live, k) or len(hits) < wanted:
+                return self._by_place(live)[:k]
             wanted *= 4
 
     def frequency(self, term: str) -> int:
@@ -109,6 +113,15 @@ class Index:
         assert self._keywords is not None
         return self._keywords.near(term, distance, k)
 
+    def _by_place(self, hits: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        """``hits`` with equal scores in the order of their paths and places there: ids tell which came first."""
+        counts = Counter(score for _, score in hits)
+        tied = [i for i, score in hits if counts[score] > 1]
+        if not tied:
+            return hits
+        places = self.catalog.places_in_files(tied)
+        return sorted(hits, key=lambda hit: (-hit[1], *places.get(hit[0], (b"", 0)), hit[0]))
+
     def _known(self, hits: list[tuple[int, float]]) -> list[tuple[int, float]]:
         known = self.catalog.known_chunks([i for i, _ in hits])
         return [(i, score) for i, score in hits if i in known]
@@ -116,6 +129,11 @@ class Index:
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks among ``ids`` that exist, by id."""
         return self.catalog.chunks(ids)
+
+
+def _is_enough(hits: list[tuple[int, float]], k: int) -> bool:
+    """Whether ``hits`` holds the best ``k``, and all that tie with the last of them."""
+    return len(hits) > k > 0 and hits[k - 1][1] != hits[-1][1]
 
 
 @contextmanager

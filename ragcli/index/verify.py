@@ -16,6 +16,7 @@ from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.reader import open_index
 from ragcli.index.store import VectorStore
 from ragcli.index.stores import open_store
+from ragcli.units import counted
 
 # A commit during the check removes files that the check still expects: check again.
 _TRIES = 5
@@ -115,10 +116,10 @@ def _compare(what: str, wanted: list[int], held: list[int], allowed: set[int]) -
     counts = Counter(held)
     missing = [i for i in wanted if i not in counts]
     if missing:
-        yield f"{len(missing)} chunks have no {what}, the first is {missing[0]}"
+        yield f"{counted(len(missing), 'chunk')} without a {what}, the first is {missing[0]}"
     doubled = [i for i, count in counts.items() if count > 1]
     if doubled:
-        yield f"{len(doubled)} chunks have more than one {what}, the first is {doubled[0]}"
+        yield f"{counted(len(doubled), 'chunk')} with more than one {what}, the first is {doubled[0]}"
     unknown = counts.keys() - set(wanted) - allowed
     if unknown:
-        yield f"{what} of {len(unknown)} unknown chunks, the first is {min(unknown)}"
+        yield f"{what} of {counted(len(unknown), 'unknown chunk')}, the first is {min(unknown)}"

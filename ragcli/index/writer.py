@@ -70,9 +70,10 @@ class Batch:
     forgotten: list[Path] = field(default_factory=list)  # paths to take off the list of what is not indexed
     touched: list[tuple[int, int, int]] = field(default_factory=list)  # (document id, size, mtime_ns)
     runtimes: Collection[str] = ()  # which made the vectors
+    ctimes: dict[Path, int] = field(default_factory=dict)  # of files that are added, or whose document stays as it is
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.deleted or self.not_indexed or self.forgotten or self.touched)
+        return bool(self.added or self.deleted or self.not_indexed or self.forgotten or self.touched or self.ctimes)
 
 
 class Writer:
@@ -250,6 +251,8 @@ class Writer:
             self.catalog.note_runtimes(batch.runtimes)  # first, as it asks whether there are chunks without a record
         for new in documents:
             self.catalog.insert_document(new)
+        for path, ctime_ns in batch.ctimes.items():
+            self.catalog.set_ctime(path, ctime_ns)
 
 
 def _numbered(chunks: Collection[Chunk], first: int) -> Collection[Chunk]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,10 +13,15 @@ from typing import NamedTuple
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
 from ragcli.index.catalog.documents import Catalog
-from ragcli.index.catalog.rows import FileState, FileStates
-from ragcli.ingest.discover import Found, Rules, discover
+from ragcli.index.catalog.rows import CTIME_UNKNOWN, CTIME_UNSETTLED, FileState, FileStates, Place
+from ragcli.ingest.discover import Found, Rules, Seen, discover, stored_time
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.types import Reason, Skipped
+from ragcli.units import counted
+
+# A run asks before it removes so many documents of a root when they are more than half of it: fewer are soon read
+# again, and a small folder changes like that every day.
+MANY = 10
 
 
 class Due(NamedTuple):
@@ -32,6 +39,17 @@ class Due(NamedTuple):
         return state.sha256
 
 
+class Doubt(NamedTuple):
+    """Documents of a root whose files are gone, and so many that they may be gone by mistake."""
+
+    root: Path
+    documents: tuple[int, ...]
+    total: int  # documents of the root
+
+    def __str__(self) -> str:
+        return f"{len(self.documents):,} of its {self.total:,} documents have no file any more"
+
+
 @dataclass(slots=True)
 class Changes:
     """What a run has to do, and what it leaves alone."""
@@ -42,6 +60,15 @@ class Changes:
     newly_skipped: list[Skipped] = field(default_factory=list)  # those that the catalog does not list yet
     gone_documents: list[int] = field(default_factory=list)
     gone_skipped: list[Path] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)  # to be removed only when somebody says so
+    closed: set[Path] = field(default_factory=set)  # nothing was learnt about what is at or below: it stays
+    ctimes: dict[Path, int] = field(default_factory=dict)  # of unchanged documents whose ctime was not known
+    places: dict[Path, Place] = field(default_factory=dict)  # of each root that was read
+
+    def keep(self, doubt: Doubt) -> None:
+        """Keep the documents of ``doubt``, and list the root among what is not there."""
+        advice = "remove them with: ragcli index --yes"
+        self.skipped.append(Skipped(doubt.root, Reason.ABSENT, f"{doubt}; they stay; {advice}", files=0))
 
 
 def compare(
@@ -50,43 +77,188 @@ def compare(
     load: LoadOptions,
     own_folders: Collection[Path],
     limits: Limits | None = None,
+    *,
+    remove_missing: bool = False,
 ) -> Changes:
     """Walk ``roots`` and compare with ``catalog`` (None: an index that does not exist yet).
 
     ``own_folders`` hold indexes, not documents. A file that failed for a limit is due when ``limits`` (None: the
-    defaults) are wider. Documents below a folder that cannot be entered stay as they were, and those of a missing root.
+    defaults) are wider. Documents below a folder that cannot be entered stay as they were. Unless ``remove_missing``,
+    so do those of a root that is gone, holds none of its files or is on another disk, and those below an empty mount
+    point.
     """
     changes = Changes()
     states = catalog.file_states() if catalog else FileStates((), ())
-    stamps = states.stamps(loaders.version_of)
-    listed = {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())}
-    seen: set[str] = set()
-    unchanged: set[str] = set()
-    closed: set[Path] = set()
-    limits = limits or Limits()
+    known = _Known(
+        states,
+        states.stamps(loaders.version_of),
+        {skipped.path: skipped for skipped in (catalog.skipped() if catalog else ())},
+        catalog.places() if catalog else {},
+        load,
+        limits or Limits(),
+    )
+    gone: list[Path] = []
     for root, rules in roots.items():
-        if not os.path.exists(root):  # noqa: PTH110 (Path.exists raises for impossible names)
-            changes.skipped.append(Skipped(root, Reason.UNREADABLE, "it is gone; its documents stay in the index"))
-            closed.add(root)
-            continue
-        for item in discover(root, rules, exclude_paths=own_folders, known=stamps, unchanged=unchanged):
-            seen.add(os.fspath(item.path))
-            state = states.get(item.path)
-            if isinstance(item, Skipped):
-                _add_skipped(changes, item, listed.get(item.path), state)
-                if item.reason is Reason.UNREADABLE:
-                    closed.add(item.path)
-            elif state is None or _is_due(item, state, load) or _has_wider_limit(listed.get(item.path), limits):
-                changes.due.append(Due(item, state))
-            elif state.document is not None:
-                changes.unchanged += 1
-            else:
-                changes.skipped.append(listed[item.path])
-    changes.unchanged += len(unchanged)
-    for path in states.besides(seen | unchanged, roots):
-        if not _is_below(path, closed):
-            _add_gone(changes, states[path])
+        if os.path.exists(root):  # noqa: PTH110 (Path.exists raises for impossible names)
+            gone += _compare_root(changes, root, rules, known, own_folders, remove_missing=remove_missing)
+        else:
+            _keep_missing_root(changes, root, states)
+    doubtful = {document for doubt in changes.doubts for document in doubt.documents}
+    for path in gone:
+        if not _is_below(path, changes.closed):
+            _add_gone(changes, states[path], doubtful)
     return changes
+
+
+class _Known(NamedTuple):
+    """What the catalog says, and which limits a file meets now."""
+
+    states: FileStates
+    stamps: dict[str, tuple[int, int, int]]
+    listed: dict[Path, Skipped]
+    places: dict[Path, Place]
+    load: LoadOptions
+    limits: Limits
+
+    def is_due(self, found: Found, state: FileState, rules: Rules) -> bool:
+        """Whether a known file has to be read."""
+        listed = self.listed.get(found.path)
+        has_wider_limit = listed is not None and self.limits.are_wider_than(listed.reason, listed.detail)
+        return has_wider_limit or _is_due(found, state, self.load, rules)
+
+
+def _compare_root(
+    changes: Changes, root: Path, rules: Rules, known: _Known, own_folders: Collection[Path], *, remove_missing: bool
+) -> list[Path]:
+    """Add what differs below ``root``, and return the known paths that are not there."""
+    seen = Seen()
+    found: set[str] = set()
+    new: list[Found] = []
+    for item in discover(root, rules, exclude_paths=own_folders, known=known.stamps, seen=seen):
+        found.add(os.fspath(item.path))
+        state = known.states.get(item.path)
+        if isinstance(item, Skipped):
+            _add_skipped(changes, item, known.listed.get(item.path), state)
+            if item.reason is Reason.UNREADABLE:
+                changes.closed.add(item.path)
+        elif state is None:
+            changes.due.append(Due(item, None))
+            new.append(item)
+        elif known.is_due(item, state, rules):
+            changes.due.append(Due(item, state))
+        elif state.document is None:
+            changes.skipped.append(known.listed[item.path])
+        else:
+            changes.unchanged += 1
+            if state.ctime_ns == CTIME_UNKNOWN:
+                changes.ctimes[item.path] = item.ctime_ns
+    changes.unchanged += len(seen.unchanged)
+    changes.closed |= seen.vanished  # nobody knows yet whether for good: the next run looks again
+    found |= seen.unchanged
+    place = Place(_file_system(root), tuple(sorted(seen.mounts)))
+    absent = list(known.states.besides(found, [root]))
+    if absent and not remove_missing:
+        walked = _Walked(root, known.states, absent, found, new, _last_place(root, known.places, place))
+        place = _keep_absent(changes, walked, place)
+    changes.places[root] = place
+    return absent
+
+
+class _Walked(NamedTuple):
+    """What one root was found to hold, and what was known about it."""
+
+    root: Path
+    states: FileStates
+    absent: list[Path]  # known, and not there
+    found: set[str]  # every path that is there
+    new: list[Found]
+    last: Place  # of the last run
+
+
+def _last_place(root: Path, places: Mapping[Path, Place], here: Place) -> Place:
+    """Where ``root`` was in the last run; a folder below a known root is on the disk where it is now."""
+    if root in places:
+        return places[root]
+    above = next((place for other, place in places.items() if other in root.parents), None)
+    return here if above is None else Place(here.file_system, above.mounts)
+
+
+def _keep_missing_root(changes: Changes, root: Path, states: FileStates) -> None:
+    documents = len(states.documents_below(os.fspath(root)))
+    changes.closed.add(root)
+    advice = f"did it move? ragcli index --relocate {root} NEW; not needed? ragcli remove {root}"
+    changes.skipped.append(Skipped(root, Reason.ABSENT, f"it is gone; {_staying(documents)}; {advice}", files=0))
+
+
+def _keep_absent(changes: Changes, walked: _Walked, here: Place) -> Place:
+    """Keep the documents of a root that seem to be gone only because a disk is not mounted; doubt a large loss.
+
+    Returns the place to remember.
+    """
+    states, last = walked.states, walked.last
+    lost = [path for path in walked.absent if states[path].document is not None]
+    for mount in map(Path, last.mounts):
+        below = [path for path in lost if _is_below(path, (mount,))]
+        if below and str(mount) not in here.mounts:
+            _keep(changes, mount, len(below), "nothing is mounted there now")
+            here = here._replace(mounts=(*here.mounts, str(mount)))
+            lost = [path for path in lost if not _is_below(path, (mount,))]
+    # a folder that is listed with a reason hides its files, which are not gone
+    hidden = {skipped.path for skipped in changes.skipped} | changes.closed
+    lost = [path for path in lost if not _is_below(path, hidden)]
+    if not lost:
+        return here
+    if not walked.new and not any(Path(name) in states for name in walked.found):
+        _keep(changes, walked.root, len(lost), "it holds none of its files now")
+        return last
+    total = len(states.documents_below(os.fspath(walked.root)))
+    # a disk may get another number without being another one: its files then have the same times as before
+    is_other = last.file_system != here.file_system
+    if is_other and (last.is_away or not _has_survivor(changes, walked, total - len(lost))):
+        _keep(changes, walked.root, len(lost), "it is on another disk than before")
+        return here._replace(file_system=last.file_system, is_away=True)
+    # a file that moved within the root is new under its other name
+    moved = Counter((item.size, item.mtime_ns) for item in walked.new)
+    doubtful = []
+    for state in map(states.__getitem__, lost):
+        if moved[state.size, state.mtime_ns]:
+            moved[state.size, state.mtime_ns] -= 1
+        elif state.document is not None:
+            doubtful.append(state.document)
+    if len(doubtful) >= MANY and 2 * len(doubtful) > total:
+        changes.doubts.append(Doubt(walked.root, tuple(doubtful), total))
+    return here
+
+
+def _has_survivor(changes: Changes, walked: _Walked, left: int) -> bool:
+    """Whether one of the ``left`` documents of a root has a file with the size and the time that it had."""
+    changed = sum(
+        1
+        for found, state in changes.due
+        if state is not None
+        and state.document is not None
+        and (found.size, found.mtime_ns) != (state.size, state.mtime_ns)
+        and _is_below(found.path, (walked.root,))
+    )
+    return left > changed
+
+
+def _file_system(root: Path) -> int:
+    """The number of the file system of ``root``: the one that is stored on it, where the system tells."""
+    with suppress(OSError):
+        if stored := os.statvfs(root).f_fsid:
+            return stored
+    return root.stat().st_dev
+
+
+def _keep(changes: Changes, folder: Path, documents: int, why: str) -> None:
+    changes.closed.add(folder)
+    advice = "is a disk not mounted? remove what is gone with: ragcli index --yes"
+    changes.skipped.append(Skipped(folder, Reason.ABSENT, f"{why}; {_staying(documents)}; {advice}", files=0))
+
+
+def _staying(documents: int) -> str:
+    return f"{counted(documents, 'document')} {'stays' if documents == 1 else 'stay'} in the index"
 
 
 def _add_skipped(changes: Changes, skipped: Skipped, listed: Skipped | None, state: FileState | None) -> None:
@@ -97,28 +269,36 @@ def _add_skipped(changes: Changes, skipped: Skipped, listed: Skipped | None, sta
         changes.gone_documents.append(state.document)
 
 
-def _add_gone(changes: Changes, state: FileState) -> None:
+def _add_gone(changes: Changes, state: FileState, doubtful: Collection[int]) -> None:
     if state.document is None:
         changes.gone_skipped.append(state.path)
-    else:
+    elif state.document not in doubtful:
         changes.gone_documents.append(state.document)
 
 
-def _is_due(found: Found, state: FileState, load: LoadOptions) -> bool:
+def shows_change(path: Path, state: FileState) -> bool:
+    """Whether a run would read the file of a document again, by its size and times."""
+    try:
+        info = path.stat()
+    except OSError:
+        return True
+    stamp = info.st_size, stored_time(info.st_mtime_ns), stored_time(info.st_ctime_ns)
+    return stamp != (state.size, state.mtime_ns, state.ctime_ns)
+
+
+def _is_due(found: Found, state: FileState, load: LoadOptions, rules: Rules) -> bool:
     if (found.size, found.mtime_ns) != (state.size, state.mtime_ns):
         return True
     if state.document is not None:
-        return state.loader_version != loaders.version_of(state.loader)
+        is_touched = state.ctime_ns == CTIME_UNSETTLED or state.ctime_ns not in (CTIME_UNKNOWN, found.ctime_ns)
+        return is_touched or state.loader_version != loaders.version_of(state.loader)
     return (
         state.loader_version != loaders.ALL_VERSIONS
         or state.reason is Reason.UNREADABLE  # permissions change without a trace in size and time
         or (state.reason is Reason.NO_TEXT and load.ocr)
         or (state.reason is Reason.ENCRYPTED and load.password is not None)
+        or (state.reason is Reason.SECRET and rules.include_secrets)
     )
-
-
-def _has_wider_limit(listed: Skipped | None, limits: Limits) -> bool:
-    return listed is not None and limits.are_wider_than(listed.reason, listed.detail)
 
 
 def _is_below(path: Path, folders: Collection[Path]) -> bool:

@@ -10,12 +10,14 @@ import contextlib
 import errno
 import os
 import stat
+import time
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.errors import UsageError
+from ragcli.index.catalog.rows import CTIME_UNSETTLED
 from ragcli.ingest.ignore import (
     IGNORE_FILES,
     Pattern,
@@ -26,6 +28,7 @@ from ragcli.ingest.ignore import (
     outer_scope,
     read_ignore_files,
 )
+from ragcli.ingest.secrets import is_secret_name
 from ragcli.types import Reason, Skipped
 from ragcli.units import human_size
 
@@ -39,10 +42,18 @@ LOCK_FILES = frozenset(
 )
 OWN_INDEX = "ragcli's own index"
 REMOVED = "taken out with ragcli remove"
+_BY_NAME = "by its name; take it with --include-secrets"
 
 _TYPE_BITS = 0o170000  # of a mode; stat.S_IFMT(mode) without the call
 
-Stamps = Mapping[str, tuple[int, int]]  # size and mtime_ns, by path
+Stamps = Mapping[str, tuple[int, int, int]]  # size, mtime_ns and ctime_ns, by path
+
+# A file that was changed so shortly before it was looked at may change again without another time: the clock of a file
+# system ticks every few milliseconds.
+_TICK_NS = 100_000_000
+_LARGEST_NS = 2**63 - 1  # that SQLite stores: in the year 2262
+
+_LINK_SIZE = 4096  # bytes in a .git file, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +66,25 @@ class Rules:
     ignore_files: bool = True  # .gitignore, .ragignore, .git/info/exclude and the built-in rules
     max_file_size: int = 64 * 2**20
     removed: tuple[str, ...] = ()  # absolute paths below the root that ``ragcli remove`` took out
+    include_secrets: bool = False  # files that hold keys or credentials
 
 
 class Found(NamedTuple):
-    """A regular file to index, as ``lstat`` saw it."""
+    """A regular file to index, as ``lstat`` saw it. Times that cannot be stored are the next ones that can."""
 
     path: Path
     size: int
     mtime_ns: int
+    ctime_ns: int  # any change of content, name or rights sets it, and no program can set it back
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a walk met beside the files that it yields."""
+
+    unchanged: set[str] = field(default_factory=set)  # paths of files that are as known
+    mounts: set[str] = field(default_factory=set)  # folders below the root where another file system is mounted
+    vanished: set[Path] = field(default_factory=set)  # what was there when its folder was listed, and then was not
 
 
 class _Folder(NamedTuple):
@@ -73,6 +95,7 @@ class _Folder(NamedTuple):
     is_root: bool = False
     included: bool = False  # --include matches this folder or one around it
     kept: bool = False  # a "!" pattern of an ignore file names it, which overrides the built-in rules
+    device: int | None = None  # of the folder around it
 
 
 class _Walk(NamedTuple):
@@ -83,7 +106,7 @@ class _Walk(NamedTuple):
     real_root: str
     barred: Mapping[str, str]  # path, spelled as the walk spells it, to why it is left out
     known: Stamps
-    unchanged: set[str]  # filled by the walk: the paths that are as known
+    seen: Seen
 
 
 def discover(
@@ -92,7 +115,7 @@ def discover(
     *,
     exclude_paths: Collection[Path] = (),
     known: Stamps | None = None,
-    unchanged: set[str] | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[Found | Skipped]:
     """Account for every file at or below ``root`` exactly once, depth first, in byte order of the names.
 
@@ -100,9 +123,9 @@ def discover(
     by kind and size alone. A folder that is not entered is one Skipped with the number of files below it, and none when
     that is 0; only an unreadable folder is reported with ``files=0``. Version control folders are not reported. Ignore
     files work as in git, and outside a repository too; an ignored root is entered. An ignore file that cannot be
-    applied is a Skipped. ``exclude_paths`` are folders of indexes. A file below a folder whose size and mtime are
-    ``known`` under its path is put into ``unchanged``, as that path, and not yielded: objects for thousands of
-    unchanged files would take most of a run.
+    applied is a Skipped. ``exclude_paths`` are folders of indexes. A file below a folder whose size, mtime and ctime
+    are ``known`` under its path is put into ``seen.unchanged``, as that path, and not yielded: objects for thousands of
+    unchanged files would take most of a run. What vanishes during the walk is in ``seen.vanished`` only.
 
     Raises UsageError at the call, not at the first result, for a root that cannot be reached and for an invalid glob.
     """
@@ -116,12 +139,14 @@ def discover(
     # Links below the root are not followed, so a path below the real root has one spelling only.
     spelled = [os.path.normpath(top / os.path.relpath(path, real_root)) for path in own]
     barred = dict.fromkeys(rules.removed, REMOVED) | dict.fromkeys(spelled, OWN_INDEX)
-    walk = _Walk(rules, str(top), real_root, barred, known or {}, set() if unchanged is None else unchanged)
+    walk = _Walk(rules, str(top), real_root, barred, known or {}, seen or Seen())
     include, exclude = compile_globs("--include", rules.include), compile_globs("--exclude", rules.exclude)
     if any(Path(real_root).is_relative_to(path) for path in own):
         files = _count_files(str(top)) if stat.S_ISDIR(info.st_mode) else 1
         return iter((Skipped(top, Reason.EXCLUDED, OWN_INDEX, files),) if files else ())
     if not stat.S_ISDIR(info.st_mode):
+        if is_secret_name(top.name) and not rules.include_secrets:
+            return iter((Skipped(top, Reason.SECRET, _BY_NAME),))
         return iter((_judge_stat(top, info, rules),))
     return _descend(_Folder(str(top), (), include, exclude, is_root=True, included=not include), walk)
 
@@ -138,8 +163,11 @@ def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped]:
         entry, folder = pending.pop()
         try:
             verdict = _judge(entry, folder, walk)
+        except FileNotFoundError:
+            walk.seen.vanished.add(Path(entry.path))
+            continue
         except OSError as error:
-            verdict = Skipped(Path(entry.path), Reason.UNREADABLE, _why(error))
+            verdict = Skipped(Path(entry.path), Reason.UNREADABLE, str(error.strerror))
         if isinstance(verdict, _Folder):
             yield from _enter(verdict, walk, pending)
         elif verdict is not None:
@@ -151,14 +179,27 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
     try:
         with os.scandir(folder.path) as listing:
             entries = {entry.name: entry for entry in listing}
-    except OSError as error:
-        yield Skipped(Path(folder.path), Reason.UNREADABLE, _why(error), files=0)
+            device = os.stat(folder.path).st_dev  # noqa: PTH116 (a Path for each folder costs more than the call)
+    except FileNotFoundError:
+        walk.seen.vanished.add(Path(folder.path))
         return
+    except OSError as error:
+        yield Skipped(Path(folder.path), Reason.UNREADABLE, str(error.strerror), files=0)
+        return
+    if folder.device not in (None, device):
+        walk.seen.mounts.add(folder.path)
+    folder = folder._replace(device=device)
     if walk.rules.ignore_files:
         if "pyvenv.cfg" in entries and not folder.is_root and not folder.kept:
             files = _count_files(folder.path)
             yield Skipped(Path(folder.path), Reason.IGNORED, "built-in rule: Python virtual environment", files)
             return
+        if ".git" in entries and not folder.is_root and not folder.kept:
+            main = _main_worktree(folder.path)
+            if main is not None and _is_walked(main, walk):
+                detail = f"built-in rule: linked git worktree of {main}"
+                yield Skipped(Path(folder.path), Reason.IGNORED, detail, _count_files(folder.path))
+                return
         names = [name for name in IGNORE_FILES if name.partition("/")[0] in entries]
         if names:
             label = "" if folder.is_root else os.path.relpath(folder.path, walk.top) + os.sep
@@ -180,19 +221,24 @@ def _without_unchanged(entries: dict[str, os.DirEntry[str]], walk: _Walk) -> dic
     """
     rest = {}
     known, hidden, largest, regular = walk.known, walk.rules.hidden, walk.rules.max_file_size, stat.S_IFREG
-    barred, unchanged = walk.barred, walk.unchanged
+    barred, unchanged = walk.barred, walk.seen.unchanged
     lock_files = LOCK_FILES if walk.rules.ignore_files else ()
+    may_be_secret = walk.rules.include_secrets
     for name, entry in entries.items():
         path = entry.path
         stamp = known.get(path)
         if stamp is not None and path not in barred and (hidden or name[0] != ".") and name not in lock_files:
+            if not may_be_secret and is_secret_name(name):
+                rest[name] = entry
+                continue
             try:
                 info = entry.stat(follow_symlinks=False)
             except OSError:  # _judge meets and reports it too
                 info = None
             if info is not None:
                 size = info.st_size
-                if stamp == (size, info.st_mtime_ns) and size <= largest and info.st_mode & _TYPE_BITS == regular:
+                is_known = stamp == (size, info.st_mtime_ns, info.st_ctime_ns)
+                if is_known and size <= largest and info.st_mode & _TYPE_BITS == regular:
                     unchanged.add(path)
                     continue
         rest[name] = entry
@@ -217,12 +263,13 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
     if is_folder:
         ignores, include, exclude = (deeper(s, subject) for s in (folder.ignores, folder.include, folder.exclude))
         kept = ignored is not None  # a match that does not bar is a "!" pattern
-        return _Folder(entry.path, ignores, include, exclude, included=included, kept=kept)
+        return _Folder(entry.path, ignores, include, exclude, included=included, kept=kept, device=folder.device)
     if entry.is_symlink():
         return Skipped(Path(entry.path), Reason.SYMLINK, _describe_link(Path(entry.path), walk.real_root))
     info = entry.stat(follow_symlinks=False)
-    if walk.known.get(entry.path) == (info.st_size, info.st_mtime_ns) and info.st_size <= walk.rules.max_file_size:
-        walk.unchanged.add(entry.path)
+    stamp = info.st_size, info.st_mtime_ns, info.st_ctime_ns
+    if walk.known.get(entry.path) == stamp and info.st_size <= walk.rules.max_file_size:
+        walk.seen.unchanged.add(entry.path)
         return None
     return _judge_stat(Path(entry.path), info, walk.rules)
 
@@ -230,9 +277,14 @@ def _judge(entry: os.DirEntry[str], folder: _Folder, walk: _Walk) -> Found | Ski
 def _barred(
     entry: os.DirEntry[str], subject: str, ignored: Pattern | None, folder: _Folder, walk: _Walk
 ) -> tuple[Reason, str] | None:
-    """The rule that keeps this entry out: the first of own index, removed, hidden, ignored, built in and excluded."""
+    """The rule that keeps this entry out.
+
+    The first of own index, removed, secret, hidden, ignored, built in and excluded.
+    """
     if entry.path in walk.barred:
         return Reason.EXCLUDED, walk.barred[entry.path]
+    if not walk.rules.include_secrets and not subject.endswith("/") and is_secret_name(entry.name):
+        return Reason.SECRET, _BY_NAME
     if entry.name.startswith(".") and not walk.rules.hidden:
         return Reason.HIDDEN, ""
     if ignored is not None and not ignored.negated:
@@ -257,7 +309,49 @@ def _judge_stat(path: Path, info: os.stat_result, rules: Rules) -> Found | Skipp
     if info.st_size > rules.max_file_size:
         detail = f"{human_size(info.st_size)}, the limit is {human_size(rules.max_file_size)}"
         return Skipped(path, Reason.TOO_LARGE, detail)
-    return Found(path, info.st_size, info.st_mtime_ns)
+    is_settled = abs(time.time_ns() - info.st_ctime_ns) > _TICK_NS
+    return Found(
+        path,
+        info.st_size,
+        stored_time(info.st_mtime_ns),
+        stored_time(info.st_ctime_ns) if is_settled else CTIME_UNSETTLED,
+    )
+
+
+def stored_time(time_ns: int) -> int:
+    """A time of a file as the catalog can hold it: the nearest one in 63 bits."""
+    return min(max(time_ns, -_LARGEST_NS), _LARGEST_NS)
+
+
+def _main_worktree(folder: str) -> str | None:
+    """The main worktree of the repository that a linked worktree belongs to; None for any other folder.
+
+    A submodule has such a file too, which names a folder below ``modules``.
+    """
+    link = Path(folder, ".git")
+    try:
+        if link.is_symlink() or not link.is_file():
+            return None
+        with link.open("rb") as file:
+            text = os.fsdecode(file.read(_LINK_SIZE)).strip()
+    except OSError:
+        return None
+    if not text.startswith("gitdir:") or "\n" in text or "\0" in text:
+        return None
+    place = Path(os.path.realpath(os.path.join(folder, text.removeprefix("gitdir:").strip())))  # noqa: PTH118
+    common = place.parent.parent
+    is_linked = place.parent.name == "worktrees" and common.name == ".git" and place.is_dir()
+    return str(common.parent) if is_linked else None
+
+
+def _is_walked(folder: str, walk: _Walk) -> bool:
+    """Whether the walk is inside ``folder``, or enters it as far as names tell."""
+    if Path(walk.real_root).is_relative_to(folder):
+        return True
+    if not Path(folder).is_relative_to(walk.real_root):
+        return False
+    names = Path(folder).relative_to(walk.real_root).parts
+    return walk.rules.hidden or not any(name.startswith(".") for name in names)
 
 
 def _describe_link(link: Path, real_root: str) -> str:
@@ -284,7 +378,3 @@ def _count_files(path: str) -> int:
                 elif entry.name not in VERSION_CONTROL:
                     pending.append(entry.path)
     return total
-
-
-def _why(error: OSError) -> str:
-    return "vanished" if isinstance(error, FileNotFoundError) else str(error.strerror)

@@ -45,6 +45,7 @@ class SyncOptions:
     workers: int = 0  # parser processes, or workers of the engine; 0: one per core
     store: str | None = None  # where vectors go: an address, or "files"
     force: bool = False  # read and embed every file again
+    remove_missing: bool = False  # also what seems to be missing because a disk is not mounted
     offline: bool = False
     engine: Engine = "local"
     address: str | None = None  # HOST:PORT of a Ray cluster; None starts Ray here for this run

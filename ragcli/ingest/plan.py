@@ -16,7 +16,8 @@ from ragcli.index.catalog.documents import Catalog
 from ragcli.index.layout import CATALOG, REBUILD
 from ragcli.ingest.changes import Changes, Due, compare
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild
-from ragcli.ingest.roots import all_roots, choose_roots, known_roots
+from ragcli.ingest.relocate import Move, as_known, find_moves
+from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.worker import open_regular_file
 from ragcli.types import Document, Skipped
@@ -36,7 +37,7 @@ _PART = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """What a run would do with one path. ``action`` is "add", "update", "remove" or "skip"."""
+    """What a run would do with one path. ``action`` is "add", "update", "move", "remove" or "skip"."""
 
     action: str
     path: Path
@@ -66,8 +67,9 @@ def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[P
     loader reads it, and its digest whether more than its time has changed. Only a parser finds a file to be damaged,
     encrypted, over a limit or without text: such a file is "add" or "update" here. Nothing is written.
     """
-    changes, catalog = _expected(folder, roots, options)
+    changes, catalog, moves = _expected(folder, roots, options)
     entries = [PlannedAction("update" if _is_known(due) else "add", due.found.path) for due in changes.due]
+    entries += [PlannedAction("move", move.old, f"to {move.new}", move.documents) for move in moves]
     entries += [PlannedAction("skip", s.path, _why(s), s.files) for s in changes.skipped]
     if catalog is not None:
         gone = set(changes.gone_documents)
@@ -87,7 +89,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_stored
     from ragcli.models.tokenizer import open_tokenizer
 
-    changes, catalog = _expected(folder, roots, options)
+    changes, catalog, _ = _expected(folder, roots, options)
     settings, rate = None, 0.0
     if catalog is not None:
         settings, rate = catalog.settings(), catalog.value("chunks_per_second", float) or 0.0
@@ -129,17 +131,25 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     )
 
 
-def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple[Changes, Catalog | None]:
+def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tuple[Changes, Catalog | None, list[Move]]:
     """What a run would have to do, with the catalog that it would compare with; None: it would begin with nothing."""
     catalog = _open(folder)
     known = known_roots(catalog) if catalog else {}
-    chosen = choose_roots(roots, known, options.rules)
+    named = as_known(absolute(roots), known)
+    moves = find_moves(catalog, named) if catalog else []
+    chosen = choose_roots(named, known, options.rules)
     old = catalog.settings() if catalog else None
     if catalog is not None and old is not None and (options.force or needs_rebuild(old, options)):
         chosen = all_roots(known, chosen)
         catalog.close()
         catalog = _open(folder / REBUILD)  # an unfinished one goes on
-    changes = compare(catalog, chosen, options.load, [folder], options.limits)
+    changes = compare(catalog, chosen, options.load, [folder], options.limits, remove_missing=options.remove_missing)
+    for doubt in changes.doubts:
+        changes.keep(doubt)
+    for move in moves:  # a run notes new paths for the documents, and then finds them unchanged
+        changes.skipped = [skipped for skipped in changes.skipped if skipped.path != move.old]
+        changes.due = [item for item in changes.due if move.new not in item.found.path.parents]
+        changes.unchanged += move.documents
     due, changes.due = changes.due, []
     for item in due:
         refused = _refused(item.found.path)
@@ -151,7 +161,7 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
             changes.unchanged += 1
         else:
             changes.due.append(item)
-    return changes, catalog
+    return changes, catalog, moves
 
 
 def _open(folder: Path) -> Catalog | None:

@@ -29,14 +29,6 @@ class Progress(NamedTuple):
     doing: str  # a file name, or a step that takes long
 
 
-class UnfinishedRun(NamedTuple):
-    """A run that did not reach its end yet: ``files_done`` of ``files_total`` files are in the index."""
-
-    files_done: int
-    files_total: int
-    is_running: bool  # False: it was interrupted
-
-
 def store_run(catalog: Catalog, files_done: int, files_total: int) -> None:
     """Note how far the run of this process has come. Expects a transaction."""
     record = {"done": files_done, "files": files_total, "pid": os.getpid(), "host": os.uname().nodename}
@@ -50,33 +42,8 @@ def clear_run(catalog: Catalog) -> None:
             catalog.set_value("run", None)
 
 
-def unfinished_run(catalog: Catalog) -> UnfinishedRun | None:
-    """The run that is filling the index now, or that was interrupted; None when the last one reached its end.
-
-    A run on another machine counts as running: nothing here can tell.
-    """
-    record: Any = catalog.value("run", _as_read)
-    try:
-        done, total, pid, host = int(record["done"]), int(record["files"]), int(record["pid"]), str(record["host"])
-    except (TypeError, KeyError, ValueError):
-        return None
-    return UnfinishedRun(done, total, host != os.uname().nodename or _is_alive(pid))
-
-
 def _as_read(value: Any) -> Any:  # noqa: ANN401 (what a run noted, or None once it ended)
     return value
-
-
-def _is_alive(pid: int) -> bool:
-    if pid <= 0:  # of a process group, to os.kill
-        return False
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Clock:

@@ -26,12 +26,14 @@ from ragcli.index.vectors.segments import Segments
 from ragcli.index.vectors.store import BrokenSegment, SegmentStore
 from ragcli.index.verify import catalog_faults, keyword_faults
 from ragcli.index.writer import Writer, open_writer
+from ragcli.ingest.changes import shows_change
 from ragcli.ingest.embed import SLICE, model_files
 from ragcli.ingest.optimize import build_approximate_index
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
 from ragcli.models.open import Encoder, open_index_encoder
 from ragcli.types import Chunk, Document
+from ragcli.units import counted
 
 if TYPE_CHECKING:
     from ragcli.index.milvus.store import MilvusStore
@@ -199,6 +201,7 @@ class Recheck:
     documents: int = 0  # read again and equal to what was indexed
     faults: list[str] = field(default_factory=list)  # an equal file with another text: the index is wrong
     outdated: list[str] = field(default_factory=list)  # the file has changed: the next run takes it up
+    hidden: int = 0  # of these, files with the size and the times that they had: the next run would not read them
 
 
 def recheck(folder: Path) -> Recheck:
@@ -209,10 +212,13 @@ def recheck(folder: Path) -> Recheck:
     found = Recheck()
     with open_index(folder, None) as index:
         rows = {row.path: row for row in index.catalog.documents()}
+        states = index.catalog.file_states()
         requests = [Request(path, None) for path in rows]
         with Sandbox(min(len(rows), os.cpu_count() or 1), Limits(), LoadOptions()) as sandbox:
             for loaded in sandbox.load(requests):
                 _recheck_file(index, rows[loaded.path], loaded, found)
+                if loaded.sha256 and loaded.sha256 != rows[loaded.path].sha256:
+                    found.hidden += not shows_change(loaded.path, states[loaded.path])
     found.faults.sort()
     found.outdated.sort()
     return found
@@ -231,7 +237,7 @@ def _recheck_file(index: Index, row: DocumentRow, loaded: Loaded, found: Recheck
         wrong = [chunk.id for chunk in index.catalog.document_chunks(row.id) if not _is_at_its_place(chunk, text)]
         if wrong:
             found.faults.append(
-                f"{row.path}: {len(wrong)} chunks are not the text at their spans, the first is {wrong[0]}"
+                f"{row.path}: {counted(len(wrong), 'chunk')} without the text at its span, the first is {wrong[0]}"
             )
         else:
             found.documents += 1

@@ -43,7 +43,7 @@ def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rule
         raise UsageError("this index has no folders yet", "name one: ragcli index PATH")
     if not named:
         return {path: replace(given or rules, removed=rules.removed) for path, rules in known.items()}
-    paths = _absolute(named)
+    paths = absolute(named)
     removed = [path for path in _removed(known) if not any(_is_in(root, path) for root in paths)]
     chosen: dict[Path, Rules] = {}
     for root in paths:
@@ -61,23 +61,26 @@ def all_roots(known: Mapping[Path, Rules], chosen: Mapping[Path, Rules]) -> dict
 
 def taken_back(named: Sequence[Path], known: Mapping[Path, Rules]) -> list[Path]:
     """Removed folders that are indexed again as a whole, because something in them is named."""
-    paths = _absolute(named)
+    paths = absolute(named)
     return [path for path in _removed(known) if any(path in root.parents for root in paths)]
 
 
 def store_roots(catalog: Catalog, walked: Mapping[Path, Rules]) -> None:
-    """Remember the walked roots: a folder below a known root is part of it, a folder above replaces it."""
+    """Remember the walked roots: a folder below a known root is part of it, a folder above replaces it.
+
+    Expects a transaction.
+    """
     known = known_roots(catalog)
     for root, rules in walked.items():
         above = next((other for other in known if other in root.parents), None)
         if above is not None:
             removed = tuple(path for path in known[above].removed if not _is_in(root, Path(path)))
-            _set_rules(catalog, known, above, replace(known[above], removed=removed))
+            set_rules(catalog, known, above, replace(known[above], removed=removed))
             continue
         for other in known:
             if root in other.parents:
                 catalog.drop_root(other)
-        _set_rules(catalog, known, root, rules)
+        set_rules(catalog, known, root, rules)
 
 
 def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -> Forgotten:
@@ -109,7 +112,7 @@ def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -
             for root, rules in staying.items():
                 below = {path for path in met if root in path.parents and os.path.lexists(path)}
                 removed = sorted(_outermost(below | {Path(path) for path in rules.removed}))
-                _set_rules(writer.catalog, known, root, replace(rules, removed=tuple(map(str, removed))))
+                set_rules(writer.catalog, known, root, replace(rules, removed=tuple(map(str, removed))))
                 kept_out += below
         writer.commit(batch)
         with writer.catalog.transaction():
@@ -133,7 +136,8 @@ def refuse_broad_root(root: Path) -> None:
     raise UsageError(f"{root} is {what}", "name a folder below it, or pass --yes")
 
 
-def _absolute(paths: Sequence[Path]) -> list[Path]:
+def absolute(paths: Sequence[Path]) -> list[Path]:
+    """The paths without ``..``, from the root of the file system on; links stay."""
     return [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 (resolve() would follow a linked root)
 
 
@@ -150,13 +154,14 @@ def _removed(known: Mapping[Path, Rules]) -> list[Path]:
     return sorted(Path(path) for rules in known.values() for path in rules.removed)
 
 
-def _set_rules(catalog: Catalog, known: Mapping[Path, Rules], root: Path, rules: Rules) -> None:
+def set_rules(catalog: Catalog, known: Mapping[Path, Rules], root: Path, rules: Rules) -> None:
     """Store the rules of ``root`` unless ``known`` has them."""
     if known.get(root) == rules:
         return
     record = asdict(rules)
-    if not rules.removed:  # as older versions wrote it
-        del record["removed"]
+    for later in ("removed", "include_secrets"):  # without them as older versions wrote it
+        if not record[later]:
+            del record[later]
     catalog.set_root(root, record)
 
 

@@ -12,10 +12,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ragcli._version import __version__
 from ragcli.errors import IndexDamaged, IndexFormat, ModelMismatch
+from ragcli.ingest.discover import Rules
 from ragcli.ingest.options import SyncOptions
 from ragcli.ingest.progress import Progress
 from ragcli.ingest.sync import Summary, sync
@@ -87,6 +89,8 @@ def _fill(
             roots[-1].parent.mkdir(exist_ok=True)
             roots[-1].write_bytes(text)
     # another process may be asking about the same files
+    # it answers about these files as they are: nothing stays because a disk may be away, and the user named each file
+    options = replace(options, remove_missing=True, rules=replace(options.rules or Rules(), include_secrets=True))
     return folder / _INDEX, sync(folder / _INDEX, roots, options, report, on_wait=lambda _: None)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,15 +20,18 @@ from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import Batch, NewFile, NotIndexed, Writer, open_writer
-from ragcli.ingest.changes import Changes, Due, compare
-from ragcli.ingest.discover import REMOVED, Rules
+from ragcli.ingest.changes import Changes, Doubt, Due, compare
+from ragcli.ingest.discover import REMOVED, Found, Rules, stored_time
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
 from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
 from ragcli.ingest.readers import open_reader, require_engine
-from ragcli.ingest.roots import all_roots, choose_roots, known_roots, store_roots, taken_back
+from ragcli.ingest.relocate import Move, as_known, find_moves, relocate
+from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots, store_roots, taken_back
+from ragcli.ingest.secrets import secret_in
 from ragcli.types import Block, Document, Reason, Skipped
 
 if TYPE_CHECKING:
+    from ragcli.index.catalog.documents import Catalog
     from ragcli.ingest.embed import Chunked, Embedder
     from ragcli.ingest.readers import Reader
     from ragcli.ingest.sandbox.frames import LargeDocument
@@ -43,7 +46,11 @@ _COMMIT_SECONDS = 15.0
 
 @dataclass(slots=True)
 class Summary:
-    """What a run did. ``failures`` names every file that should be in the index and is not, old failures included."""
+    """What a run did.
+
+    ``failures`` names every file that should be in the index and is not, old failures included, and every folder whose
+    files are missing while their documents stay (Reason.ABSENT).
+    """
 
     added: int = 0  # documents, like the three below
     changed: int = 0
@@ -53,6 +60,8 @@ class Summary:
     chunks_reused: int = 0  # took the stored vector of an identical text
     skipped: dict[Reason, int] = field(default_factory=dict)  # files by reason
     failures: list[Skipped] = field(default_factory=list)
+    secrets: int = 0  # files that were left out for the first time, because they hold keys or credentials
+    moved: list[Move] = field(default_factory=list)  # folders whose documents followed them
     warnings: list[tuple[Path, str]] = field(default_factory=list)
     approximate: ApproximateRow | None = None  # built by this run
     seconds: float = 0.0
@@ -65,6 +74,7 @@ class Summary:
 
 
 Report = Callable[[Progress], None]
+Confirm = Callable[[Doubt], bool]
 
 
 def sync(
@@ -73,12 +83,16 @@ def sync(
     options: SyncOptions | None = None,
     report: Report = lambda _: None,
     on_wait: OnWait | None = None,
+    confirm: Confirm = lambda _: False,
+    relocated: tuple[str | Path, str | Path] | None = None,
 ) -> Summary:
     """Make the index in the folder ``index`` match ``roots`` and return what was done. A missing index is made.
 
     ``roots`` are files or folders, one or several; with none, every root that the index knows is read. ``report`` is
     called with the progress of the run. ``on_wait`` is told who else writes to the index, and then this call waits;
-    without it, IndexBusy is raised.
+    without it, IndexBusy is raised. ``confirm`` is asked before more than half of a root's documents, and at least
+    MANY, are removed; without ``options.remove_missing`` and without its consent they stay. ``relocated`` is a folder
+    that moved, as (old, new): its documents follow it. A root that moved as a whole is noticed without that.
 
     A file that cannot be read costs itself, never the run: ``Summary.failures`` names it. Raises UsageError for a root
     that does not exist and for invalid options, IndexBusy, IndexFormat, IndexDamaged, ModelUnavailable, ModelMismatch,
@@ -90,13 +104,18 @@ def sync(
         options = replace(options, store=trusted_store(options.store))
     require_engine(options)
     with open_writer(folder, on_wait=on_wait) as writer:
-        known = known_roots(writer.catalog)
+        catalog = writer.catalog
+        moves = [relocate(catalog, *absolute([Path(path) for path in relocated]))] if relocated is not None else []
+        named = as_known(absolute(named), known_roots(catalog))
+        moves += [relocate(catalog, move.old, move.new) for move in find_moves(catalog, named)]
+        known = known_roots(catalog)
         chosen = choose_roots(named, known, options.rules)
         old = writer.settings()
         if old is not None and (options.force or needs_rebuild(old, options)):
-            summary = _rebuild(writer, old, all_roots(known, chosen), options, report)
+            summary = _rebuild(writer, old, all_roots(known, chosen), options, report, confirm)
         else:
-            summary = _Pass(writer, options, report).run(chosen, reuse_from=[writer])
+            summary = _Pass(writer, options, report, confirm).run(chosen, reuse_from=[writer])
+        summary.moved = moves
     summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(named, known)]
     summary.seconds = time.monotonic() - started
     return summary
@@ -107,11 +126,17 @@ def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:
 
 
 def _rebuild(
-    writer: Writer, old: Settings, roots: Mapping[Path, Rules], options: SyncOptions, report: Report
+    writer: Writer,
+    old: Settings,
+    roots: Mapping[Path, Rules],
+    options: SyncOptions,
+    report: Report,
+    confirm: Confirm,
 ) -> Summary:
     """Build a whole new index beside the old one, which keeps answering, and switch at the end.
 
-    A stopped rebuild goes on, provided that it was asked for the same settings.
+    A stopped rebuild goes on, provided that it was asked for the same settings. Documents whose files cannot be read
+    now, or seem to be gone by mistake, are taken over with the text that they had.
     """
     from ragcli.models.resolve import resolve_stored
 
@@ -134,27 +159,57 @@ def _rebuild(
             )
         # --force promises vectors that nothing old has touched
         reuse_from = [rebuilt] if options.force else [rebuilt, writer]
-        summary = _Pass(rebuilt, wanted, report).run(roots, reuse_from, own_folder=writer.folder)
+        # what stays must be told from the old index: the new one does not know yet what there was
+        before = compare(
+            writer.catalog, roots, wanted.load, [writer.folder], wanted.limits, remove_missing=wanted.remove_missing
+        )
+        doubted = {number for doubt in _unconfirmed(before, confirm) for number in doubt.documents}
+        run = _Pass(rebuilt, wanted, report)
+        summary = run.run(roots, reuse_from, own_folder=writer.folder)
+        run.note_absent(before)
+        run.take_over(writer.catalog, before.closed, doubted, reuse_from)
         writer.adopt(rebuilt)
     return summary
+
+
+def _unconfirmed(changes: Changes, confirm: Confirm) -> list[Doubt]:
+    """Ask about each doubt; return those whose documents stay, which are then listed in ``changes``."""
+    kept = []
+    for doubt in changes.doubts:
+        if confirm(doubt):
+            changes.gone_documents += doubt.documents
+        else:
+            changes.keep(doubt)
+            kept.append(doubt)
+    return kept
 
 
 class _Pass:
     """One pass over the roots with one writer."""
 
-    def __init__(self, writer: Writer, options: SyncOptions, report: Report) -> None:
+    def __init__(
+        self, writer: Writer, options: SyncOptions, report: Report, confirm: Confirm = lambda _: False
+    ) -> None:
         self._writer = writer
         self._options = options
         self._report = report
+        self._confirm = confirm
         self._summary = Summary()
         self._batch = Batch()
-        self._replaced: dict[Path, int | None] = {}  # by path of a queued file, the document that it replaces
+        self._queued: dict[Path, Due] = {}  # files whose chunks wait for vectors
+        self._roots: Mapping[Path, Rules] = {}
+        self.kept: set[Path] = set()  # nothing was learnt about what is at or below: what was indexed of it stays
 
     def run(self, roots: Mapping[Path, Rules], reuse_from: Sequence[Writer], own_folder: Path | None = None) -> Summary:
         """Bring the writer's index up to date. Chunks take their vectors from ``reuse_from`` where they can."""
         own = own_folder or self._writer.folder
         catalog = self._writer.catalog
-        changes = compare(catalog, roots, self._options.load, [own], self._options.limits)
+        self._roots = roots
+        changes = compare(
+            catalog, roots, self._options.load, [own], self._options.limits,
+            remove_missing=self._options.remove_missing,
+        )  # fmt: skip
+        _unconfirmed(changes, self._confirm)
         self._note_changes(changes)
         settings = self._writer.settings() or new_settings(self._options)
         if changes.due:
@@ -165,6 +220,10 @@ class _Pass:
             with catalog.transaction():
                 # first, so that a stopped run can go on without naming them
                 store_roots(catalog, roots)
+                kept = {root: place for root, place in catalog.places().items() if root in catalog.roots()}
+                found = {root: place for root, place in changes.places.items() if root in catalog.roots()}
+                if {**kept, **found} != catalog.places():
+                    catalog.set_places({**kept, **found})
                 if changes.due:
                     store_run(catalog, 0, len(changes.due))
             if changes.due:
@@ -180,6 +239,48 @@ class _Pass:
             self._build_approximate_index()
         return self._summary
 
+    def note_absent(self, before: Changes) -> None:
+        """List what is not there as ``before``, which knew the documents, has it."""
+        failures = [failure for failure in self._summary.failures if failure.reason is not Reason.ABSENT]
+        self._summary.failures = failures
+        self._summary.skipped.pop(Reason.ABSENT, None)
+        for skipped in before.skipped:
+            if skipped.reason is Reason.ABSENT:
+                self._summary.note(skipped)
+
+    def take_over(
+        self, old: Catalog, closed: Collection[Path], doubted: Collection[int], reuse_from: Sequence[Writer]
+    ) -> None:
+        """Store the documents of ``old`` that this pass could not read, with the text and the chunks that they had."""
+        from ragcli.ingest.embed import SLICE, Chunked, Embedder
+
+        kept = self.kept | set(closed)
+        catalog = self._writer.catalog
+        rows = [
+            row for row in old.documents() if row.id in doubted or not kept.isdisjoint((row.path, *row.path.parents))
+        ]
+        rows = [row for row in rows if catalog.document(row.path) is None]
+        settings = self._writer.settings()
+        if not rows or settings is None:
+            return
+        ctimes = {path: state.ctime_ns for path, state in old.file_states().items()}
+        embedder = Embedder(settings, reuse_from)
+        for row in rows:
+            pages = tuple(Block(start, start, "paragraph", page) for page, start in row.pages)
+            document = Document(row.path, row.title, "", pages, row.loader, row.warnings)
+            chunks = Chunked(tuple(old.document_chunks(row.id)), {})
+            embedder.add(document, row.sha256, row.size, row.mtime_ns, row.loader_version, chunks)
+            self._queued[row.path] = Due(Found(row.path, row.size, row.mtime_ns, ctimes[row.path]), None)
+            self._batch.forgotten.append(row.path)
+            while embedder.waiting >= SLICE:
+                embedder.embed_slice(embedder.waiting)
+            if embedder.finished() >= _COMMIT_CHUNKS:
+                self._commit(embedder)
+        while embedder.waiting:
+            embedder.embed_slice(embedder.waiting)
+        self._commit(embedder)
+        self._summary.unchanged += len(rows)
+
     def _build_approximate_index(self) -> None:
         from ragcli.ingest.optimize import build_approximate_index
 
@@ -192,12 +293,15 @@ class _Pass:
 
     def _note_changes(self, changes: Changes) -> None:
         self._summary.unchanged = changes.unchanged
+        self.kept |= changes.closed
+        self._batch.ctimes.update(changes.ctimes)
         for skipped in changes.skipped:
             self._summary.note(skipped)
         for skipped in changes.newly_skipped:
             if skipped.detail == REMOVED:
                 hint = "it was removed; to index it again: ragcli index PATH"
                 self._summary.warnings.append((skipped.path, hint))
+        self._summary.secrets += sum(1 for skipped in changes.newly_skipped if skipped.reason is Reason.SECRET)
         self._batch.not_indexed += [NotIndexed(skipped) for skipped in changes.newly_skipped]
 
     def _load_and_embed(
@@ -247,18 +351,21 @@ class _Pass:
             clock.committed()
 
     def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder, chunked: Chunked | None) -> None:
-        outcome, state = loaded.outcome, due.state
+        outcome, state, found = loaded.outcome, due.state, due.found
         old = state.document if state is not None else None
         if outcome is None:
             assert old is not None
-            self._batch.touched.append((old, loaded.size, loaded.mtime_ns))
+            self._batch.touched.append((old, loaded.size, stored_time(loaded.mtime_ns)))
+            self._batch.ctimes[found.path] = found.ctime_ns
             self._summary.unchanged += 1
             return
+        if isinstance(outcome, Document) and (secret := self._secret_in(outcome, chunked)) is not None:
+            outcome = Skipped(outcome.path, Reason.SECRET, secret)
         if isinstance(outcome, Document):
             version = loaders.version_of(outcome.loader)
-            if embedder.add(outcome, loaded.sha256, loaded.size, loaded.mtime_ns, version, chunked):
+            if embedder.add(outcome, loaded.sha256, loaded.size, stored_time(loaded.mtime_ns), version, chunked):
                 self._note_indexed(outcome, old)
-                self._replaced[outcome.path] = old
+                self._queued[outcome.path] = due
                 return
             outcome = Skipped(outcome.path, Reason.EMPTY, "no letters or digits in it")
         self._take_skipped(outcome, due)
@@ -276,6 +383,9 @@ class _Pass:
         ):
             try:
                 for part in document.parts():
+                    if (secret := self._secret_in(part.document, None)) is not None:
+                        # without the line, which counts from the beginning of the part
+                        raise LoadError(Reason.SECRET, secret.partition(",")[0])  # noqa: TRY301 (as a loader does)
                     embedder.add_part(part, spool)
                     for block in part.document.blocks:
                         if block.page is not None and block.page not in pages:
@@ -293,18 +403,21 @@ class _Pass:
                 self._take_skipped(Skipped(document.path, Reason.EMPTY, "no letters or digits in it"), due)
                 return
             new = NewFile(
-                replace(document, blocks=tuple(pages.values())), loaded.sha256, loaded.size, loaded.mtime_ns,
+                replace(document, blocks=tuple(pages.values())),
+                loaded.sha256, loaded.size, stored_time(loaded.mtime_ns),
                 loaders.version_of(document.loader), spool.chunks(), spool.keys_of_chunks(),
             )  # fmt: skip
             old = due.state.document if due.state is not None else None
             gone = [] if old is None else [old]
-            self._writer.commit(Batch(added=[new], vectors=spool, deleted=gone, runtimes=embedder.runtimes))
+            batch = Batch(added=[new], vectors=spool, deleted=gone, runtimes=embedder.runtimes)
+            batch.ctimes[document.path] = due.found.ctime_ns
+            self._writer.commit(batch)
             self._store_run(clock, 1)
             self._note_indexed(document, old)
 
     def _store_run(self, clock: Clock, more: int = 0) -> None:
         with self._writer.catalog.transaction():
-            store_run(self._writer.catalog, clock.files_read + more - len(self._replaced), clock.files_total)
+            store_run(self._writer.catalog, clock.files_read + more - len(self._queued), clock.files_total)
 
     def _note_indexed(self, document: Document, old: int | None) -> None:
         self._summary.warnings += [(document.path, warning) for warning in document.warnings]
@@ -314,24 +427,47 @@ class _Pass:
             self._summary.changed += 1
 
     def _take_skipped(self, outcome: Skipped, due: Due) -> None:
-        old = due.state.document if due.state is not None else None
-        self._summary.note(outcome)
-        # in the state in which it was found, also when it could not be read: it is tried again when that changes
         found = due.found
+        old = due.state.document if due.state is not None else None
+        if outcome.reason is Reason.ABSENT:  # it vanished during the run; the next one learns whether for good
+            self.kept.add(found.path)
+            return
+        if outcome.reason is Reason.SECRET:
+            self._summary.secrets += 1
+        self._summary.note(outcome)
+        if outcome.reason is Reason.UNREADABLE:  # as below a folder that cannot be entered
+            self.kept.add(found.path)
+            if old is not None:
+                return
+        # in the state in which it was found, also when it could not be read: it is tried again when that changes
         self._batch.not_indexed.append(NotIndexed(outcome, found.size, found.mtime_ns, loaders.ALL_VERSIONS))
         if old is not None:
             self._batch.deleted.append(old)
             self._summary.removed += 1
 
+    def _secret_in(self, document: Document, chunked: Chunked | None) -> str | None:
+        """What kind of secret stands in a document whose root takes none; None when there is none."""
+        around = next((r for p, r in self._roots.items() if p == document.path or p in document.path.parents), None)
+        if around is None or around.include_secrets:
+            return None
+        texts = [document.text] if chunked is None else [chunk.text for chunk in chunked.chunks]
+        return next((secret for text in texts if (secret := secret_in(text)) is not None), None)
+
     def _commit_finished(self, embedder: Embedder, clock: Clock) -> None:
+        if self._commit(embedder):
+            self._store_run(clock)
+
+    def _commit(self, embedder: Embedder) -> bool:
+        """Commit every document that has all its vectors; whether there was anything to commit."""
         self._batch.added, self._batch.vectors = embedder.take()
         self._batch.runtimes = embedder.runtimes
         for new in self._batch.added:
-            old = self._replaced.pop(new.document.path)
-            if old is not None:
-                self._batch.deleted.append(old)
+            due = self._queued.pop(new.document.path)
+            self._batch.ctimes[new.document.path] = due.found.ctime_ns
+            if due.state is not None and due.state.document is not None:
+                self._batch.deleted.append(due.state.document)
         # taken out first: after a failed commit, a later one must not bring its deletions without its additions
         batch, self._batch = self._batch, Batch()
         if batch:
             self._writer.commit(batch)
-            self._store_run(clock)
+        return bool(batch)

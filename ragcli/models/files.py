@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ragcli.errors import ModelUnavailable
+from ragcli.errors import ModelUnavailable, refuse_environment
 
 Kind = Literal["query", "passage"]
 
@@ -160,5 +160,6 @@ def _parse(path: Path) -> object:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
+        refuse_environment(path, error)
         raise ModelUnavailable(f"{path} cannot be read: {error}", "fetch the model again") from error
     return value

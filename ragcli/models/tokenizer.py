@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.errors import ModelUnavailable
+from ragcli.errors import ModelUnavailable, refuse_environment
 from ragcli.models.files import ModelFiles, transformer_folder
 from ragcli.models.wordpiece import Vocabulary, cached, remember
 
@@ -143,10 +143,12 @@ def _read(path: Path) -> tokenizers.Tokenizer:
     try:
         data = path.read_bytes()
     except OSError as error:
+        refuse_environment(path, error)
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror}", "fetch the model again") from error
     try:
         return _parse(data)
     except Exception as error:  # the library raises bare Exception for every parse error
+        refuse_environment(path, error)
         raise ModelUnavailable(f"{path} cannot be read: {error}", "fetch the model again") from error
 
 

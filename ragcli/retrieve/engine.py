@@ -92,11 +92,8 @@ class Searcher:
                 *spelling_notes(found),
                 *unmet,
                 *judged.notes,
-                *(
-                    [f"{unlikely} unlikely {'passage is' if unlikely == 1 else 'passages are'} left out: see --all"]
-                    if unlikely
-                    else []
-                ),
+                *([f"unlikely passages left out: {unlikely}; --all shows them"] if unlikely else []),
+                *self._unfinished(),
                 *fresh,
                 *([nothing] if nothing else []),
             ),
@@ -260,6 +257,11 @@ class Searcher:
         if used <= window:
             return ()
         return (f"the query has {used} tokens: the model reads the first {window}, the keyword search all words",)
+
+    def _unfinished(self) -> tuple[str, ...]:
+        """Say that a run has not reached its end yet, so that documents may be missing."""
+        run = self._index.catalog.ledger.unfinished_run()
+        return () if run is None else (str(run),)
 
     def _nothing_to_search(self) -> str:
         """Say why there is no document to search; "" when there is one."""

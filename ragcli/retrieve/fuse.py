@@ -12,7 +12,9 @@ DENSE_WEIGHT = 0.5
 
 
 def fuse(dense: Ranked, keyword: Ranked, weight: float = DENSE_WEIGHT) -> list[tuple[int, float]]:
-    """Compute the convex combination of min-max scaled scores: (id, score in [0, 1]), best first, ties by id.
+    """Compute the convex combination of min-max scaled scores: (id, score in [0, 1]), best first.
+
+    Ties are in the order of ``dense``, then of ``keyword``.
 
     ``weight`` is the share of ``dense``, in [0, 1]. Each list is scaled by its own best and worst score; an id that a
     list lacks counts 0 there. A list with a single score scales to 1.
@@ -25,7 +27,7 @@ def fuse(dense: Ranked, keyword: Ranked, weight: float = DENSE_WEIGHT) -> list[t
     for ranked, share in ((dense, weight), (keyword, 1.0 - weight)):
         for i, score in scaled(ranked):
             scores[i] = scores.get(i, 0.0) + share * score
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return sorted(scores.items(), key=lambda item: -item[1])  # stable
 
 
 def scaled(ranked: Ranked) -> list[tuple[int, float]]:

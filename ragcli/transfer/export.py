@@ -7,50 +7,111 @@ import io
 import os
 import tarfile
 import tempfile
-from contextlib import suppress
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from io import BufferedReader
 from pathlib import Path
+from typing import NamedTuple
 
-from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError, UsageError
+from ragcli.errors import IndexBusy, IndexDamaged, RagcliError, UsageError
 from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
 from ragcli.index.layout import CATALOG, VECTORS
-from ragcli.index.writer import open_writer
+from ragcli.index.reader import open_index
 from ragcli.transfer import manifest as manifests
 from ragcli.transfer.manifest import Manifest, Member
+
+# A commit takes a second or two, and there is a pause after each.
+_PATIENCE_SECONDS = 60.0
 
 
 def export_index(folder: Path, file: Path) -> Manifest:
     """Write the index in ``folder`` to ``file``, which must not exist yet, and return the list of its content.
 
-    Holds the lock of the writer, so that the index does not change meanwhile; the file appears when it is complete.
-    Raises IndexBusy, IndexNotFound for an empty index, IndexDamaged when a segment does not match its checksum.
+    Reads one state of the index, as a question does: a run may go on writing, and the folder may be read-only. The
+    file appears when it is complete. Raises IndexNotFound for an empty index, IndexDamaged when a segment does not
+    match its checksum, IndexBusy when commits follow one another too quickly.
     """
     if os.path.lexists(file):
         raise UsageError(f"{file} exists", "name a new file, or remove it first")
     if not file.parent.is_dir():
         raise UsageError(f"there is no folder {file.parent}", "make it first")
-    with open_writer(folder) as writer, tempfile.TemporaryDirectory(prefix=".ragcli-export-", dir=file.parent) as draft:
-        settings = writer.settings()
-        if settings is None:
-            raise IndexNotFound(f"nothing has been indexed in {folder} yet", "fill it with: ragcli index PATH")
-        if settings.store:
-            raise UsageError(
-                f"the vectors of this index are at {settings.store}, not in its files",
-                "take them into files first: ragcli index --store files",
-            )
-        # a copy, because the file lacks the commits that are still in the log of SQLite
-        writer.catalog.copy_to(Path(draft) / CATALOG)
-        sources = {CATALOG: Path(draft) / CATALOG} | _derived(folder, writer.catalog)
+    try:
+        draft = tempfile.TemporaryDirectory(prefix=".ragcli-export-", dir=file.parent)
+    except OSError as error:
+        raise RagcliError(f"cannot write {file}: {error.strerror}", "choose another place") from error
+    with draft as name, ExitStack() as stack:
+        frozen = _freeze(folder, Path(name), stack)
         manifest = Manifest(
-            settings.model, writer.catalog.count("documents"), writer.catalog.count("chunks"),
-            tuple(_member(name, source) for name, source in sources.items()),
+            frozen.model, frozen.documents, frozen.chunks,
+            tuple(_member(name, source) for name, source in frozen.files.items()),
         )  # fmt: skip
-        _check_segments(manifest, writer.catalog)
+        found = {member.name: member.sha256 for member in manifest.files}
+        for row in frozen.vectors:
+            if found[f"{VECTORS}/{row.name}"] != row.sha256:
+                raise IndexDamaged(f"the segment {row.name} does not match its checksum", "see: ragcli verify")
         try:
-            _write(Path(draft) / "archive", manifest, sources)
-            Path(draft, "archive").rename(file)
+            _write(Path(name) / "archive", manifest, frozen.files)
+            Path(name, "archive").rename(file)
         except OSError as error:
             raise RagcliError(f"cannot write {file}: {error.strerror}", "is the disk full?") from error
     return manifest
+
+
+class _Frozen(NamedTuple):
+    """One state of an index: its files are open, so that they stay when a writer removes them."""
+
+    model: str
+    documents: int
+    chunks: int
+    vectors: list[SegmentRow | ApproximateRow]
+    files: dict[str, BufferedReader]  # by their names in the archive
+
+
+def _freeze(folder: Path, draft: Path, stack: ExitStack) -> _Frozen:
+    """Open the files of one state of the index; the catalog, whose log holds commits, is copied to ``draft``."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with open_index(folder, None) as index, ExitStack() as opened:
+            settings, catalog = index.settings, index.catalog
+            if settings.store:
+                raise UsageError(
+                    f"the vectors of this index are at {settings.store}, not in its files",
+                    "take them into files first: ragcli index --store files",
+                )
+            # ids are reserved before derived files change, and commits are counted after
+            if not catalog.ledger.pending():
+                state = catalog.commits(), catalog.ledger.next_id()
+                counts = catalog.count("documents"), catalog.count("chunks")
+                copy = draft / CATALOG
+                copy.unlink(missing_ok=True)
+                catalog.copy_to(copy)
+                sources = {CATALOG: copy} | _derived(folder, catalog)
+                rows = catalog.ledger.vector_files()
+                files = {name: opened.enter_context(path.open("rb")) for name, path in _there(sources)}
+                if state == _state_now(folder) == _state_now(draft):
+                    missing = next((path for name, path in sources.items() if name not in files), None)
+                    if missing is not None:
+                        raise IndexDamaged(f"cannot read {missing}", "see: ragcli verify")
+                    stack.push(opened.pop_all())
+                    return _Frozen(settings.model, *counts, rows, files)
+        time.sleep(0.1)
+    raise IndexBusy(f"{folder} changes faster than it can be read", "export it again when the run is over")
+
+
+def _state_now(folder: Path) -> tuple[int, int]:
+    catalog = Catalog.open(folder)
+    try:
+        return catalog.commits(), catalog.ledger.next_id()
+    finally:
+        catalog.close()
+
+
+def _there(sources: dict[str, Path]) -> Iterator[tuple[str, Path]]:
+    for name, path in sources.items():
+        if path.exists():  # or a writer has removed it, and the state is another one by now
+            yield name, path
 
 
 def _derived(folder: Path, catalog: Catalog) -> dict[str, Path]:
@@ -62,30 +123,19 @@ def _derived(folder: Path, catalog: Catalog) -> dict[str, Path]:
     return {name: folder / name for name in (*segments, *names)}
 
 
-def _member(name: str, source: Path) -> Member:
-    try:
-        with source.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return Member(name, os.fstat(file.fileno()).st_size, sha256)
-    except OSError as error:
-        raise IndexDamaged(f"cannot read {source}: {error.strerror}", "see: ragcli verify") from error
+def _member(name: str, source: BufferedReader) -> Member:
+    sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    return Member(name, os.fstat(source.fileno()).st_size, sha256)
 
 
-def _check_segments(manifest: Manifest, catalog: Catalog) -> None:
-    found = {member.name: member.sha256 for member in manifest.files}
-    for row in catalog.ledger.vector_files():
-        if found[f"{VECTORS}/{row.name}"] != row.sha256:
-            raise IndexDamaged(f"the segment {row.name} does not match its checksum", "see: ragcli verify")
-
-
-def _write(path: Path, manifest: Manifest, sources: dict[str, Path]) -> None:
+def _write(path: Path, manifest: Manifest, sources: dict[str, BufferedReader]) -> None:
     data = manifests.pack(manifest)
     with path.open("xb") as out:
         with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
             archive.addfile(_entry(manifests.NAME, len(data)), io.BytesIO(data))
             for member in manifest.files:
-                with sources[member.name].open("rb") as source:
-                    archive.addfile(_entry(member.name, member.size), source)
+                sources[member.name].seek(0)
+                archive.addfile(_entry(member.name, member.size), sources[member.name])
         out.flush()
         with suppress(OSError):  # some files cannot be synced: pipes, and files in some network folders
             os.fsync(out.fileno())

@@ -7,18 +7,27 @@ import os
 import shutil
 import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import IndexDamaged, RagcliError, UsageError
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.layout import sync_folder
 from ragcli.index.lock import LOCK_FILES, writer_lock
+from ragcli.index.reader import Index, open_index
+from ragcli.index.stores import open_store
 from ragcli.index.verify import verify
+from ragcli.index.writer import Batch, NewFile, Writer, open_writer
 from ragcli.transfer import manifest as manifests
 from ragcli.transfer.manifest import Manifest, Member
+from ragcli.types import Block, Document
+
+if TYPE_CHECKING:
+    from ragcli.index.vectors.faiss_files import Vectors
 
 _PIECE = 1 << 20
+_DOCUMENTS_PER_COMMIT = 200
 _AGAIN = "export it again, or get the file again"
 
 
@@ -45,6 +54,62 @@ def import_index(file: Path, folder: Path) -> Manifest:
             shutil.rmtree(staging, ignore_errors=True)
             raise
     return manifest
+
+
+class Merged(NamedTuple):
+    """What a merge brought into an index."""
+
+    documents: int
+    chunks: int
+    there: int  # documents of the file whose paths the index had already: those of the index stay
+
+
+def merge_index(file: Path, folder: Path) -> Merged:
+    """Add the documents in ``file``, which ``export_index`` wrote, to the index in ``folder``.
+
+    The file is checked as :func:`import_index` does, before anything is added; nothing is embedded. Raises what that
+    raises, UsageError for an index that was built with another model, and IndexBusy.
+    """
+    staging = folder.parent / f".importing-{folder.name}"
+    with _opened(file) as archive, writer_lock(staging):
+        _clear(staging)
+        try:
+            _check(staging, _unpack(archive, staging))
+            with open_writer(folder) as writer, open_index(staging, None) as other:
+                return _merge(writer, other, staging)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _merge(writer: Writer, other: Index, staging: Path) -> Merged:
+    mine = writer.settings()
+    if mine is None or (mine.sha256, mine.dimension) != (other.settings.sha256, other.settings.dimension):
+        raise UsageError(
+            f"the file was built with {other.settings.model}, the index with {mine.model if mine else 'nothing yet'}",
+            "import it under another name: --index NAME",
+        )
+    known = {row.path for row in writer.catalog.documents()}
+    rows = list(other.catalog.documents())
+    new = [row for row in rows if row.path not in known]
+    with closing(open_store(staging, other.catalog, other.settings)) as store:
+        for start in range(0, len(new), _DOCUMENTS_PER_COMMIT):
+            vectors: dict[bytes, Vectors] = {}
+            added = []
+            for row in new[start : start + _DOCUMENTS_PER_COMMIT]:
+                chunks = tuple(other.catalog.document_chunks(row.id))
+                keys = other.catalog.chunk_keys(row.id)
+                vectors |= {keys[i]: vector for i, vector in store.stored([chunk.id for chunk in chunks]).items()}
+                pages = tuple(Block(first, first, "paragraph", page) for page, first in row.pages)
+                document = Document(row.path, row.title, "", pages, row.loader, row.warnings)
+                added.append(
+                    NewFile(
+                        document, row.sha256, row.size, row.mtime_ns, row.loader_version, chunks,
+                        tuple(keys[chunk.id] for chunk in chunks),
+                    )
+                )  # fmt: skip
+            writer.commit(Batch(added=added, vectors=vectors))
+    writer.tidy()
+    return Merged(len(new), sum(row.chunks for row in new), len(rows) - len(new))
 
 
 @contextmanager

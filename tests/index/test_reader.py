@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -248,3 +249,25 @@ def test_settings_come_back(tmp_path):
         assert writer.settings() == SETTINGS
     with open_index(tmp_path / "i", None) as index:
         assert index.settings == SETTINGS
+
+
+def test_equal_scores_go_by_path_and_place_whatever_came_first(tmp_path):
+    texts = ["apple pie", "apple pie", "apple cake"]
+    paths = [f"/{name}" for name in "hdbfaceg"]
+    orders = []
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        for path in random.Random(seed).sample(paths, len(paths)):
+            change(folder, {path: texts})
+        with open_index(folder) as index:
+            for k in (3, 5, 9, 40):
+                found = []
+                for hits in (index.dense(vector_of("apple pie"), k), index.keyword(["appl", "pie"], k)):
+                    chunks = index.chunks([i for i, _ in hits])
+                    found.append([(round(score, 5), str(chunks[i].path), chunks[i].start) for i, score in hits])
+                    assert found[-1] == sorted(found[-1], key=lambda hit: (-hit[0], *hit[1:]))
+                    assert len(hits) == min(k, 24)
+                orders.append((k, found))
+    for k in (3, 5, 9, 40):
+        one, *others = [found for asked, found in orders if asked == k]
+        assert all(other == one for other in others)

@@ -71,7 +71,7 @@ def test_text_that_is_not_what_was_stored(folder, change_of, table, fault):
 
 def test_chunks_without_their_document(folder):
     in_sql(folder, "DELETE FROM documents WHERE id = 1")
-    assert only_fault(folder) == "4 chunks belong to no document"
+    assert only_fault(folder) == "4 chunks without a document"
 
 
 @pytest.mark.parametrize(
@@ -94,8 +94,8 @@ def test_chunks_without_vector_or_entry_and_the_other_way_round(folder):
     changed, *faults = verify(folder).faults
     assert changed == values_changed("chunks")
     assert [fault.split(",")[0] for fault in faults] == [
-        "1 chunks have no vector", "vector of 1 unknown chunks",
-        "1 chunks have no keyword entry", "keyword entry of 1 unknown chunks",
+        "1 chunk without a vector", "vector of 1 unknown chunk",
+        "1 chunk without a keyword entry", "keyword entry of 1 unknown chunk",
     ]  # fmt: skip
     assert [fault.split()[-1] for fault in faults] == ["1000", "2", "1000", "2"]
 
@@ -105,7 +105,7 @@ def test_an_entry_twice(folder):
     assert only_fault(folder) == f"{folder / 'keywords'}: its files are not those of the last commit"
     with open_writer(folder) as writer, writer.catalog.transaction():
         writer.catalog.set_value("keywords_sha256", fingerprint(folder / "keywords"))
-    assert only_fault(folder) == "1 chunks have more than one keyword entry, the first is 2"
+    assert only_fault(folder) == "1 chunk with more than one keyword entry, the first is 2"
 
 
 def test_a_flipped_bit_in_any_derived_file_is_found(folder, tmp_path):

@@ -103,11 +103,11 @@ class IndexMachine(RuleBasedStateMachine):
             rows = {i: vector_of(chunk.embedded) for i, chunk in chunks.items()}
             query = vector_of("a question")
             for k in (1, 3, 100):
-                self.same(index.dense(query, k), nearest(rows, query, k))
+                self.same(index.dense(query, k), nearest(rows, query, k), nearest(rows, query, k + 1))
             some = sorted({row.id for row in index.catalog.documents() if row.id % 2})
             paths = {row.path for row in index.catalog.documents() if row.id in some}
             within = {i: row for i, row in rows.items() if chunks[i].path in paths}
-            self.same(index.dense(query, 3, some), nearest(within, query, 3))
+            self.same(index.dense(query, 3, some), nearest(within, query, 3), nearest(within, query, 4))
             with_pear = {i for i, chunk in chunks.items() if "pear" in chunk.text}
             assert {i for i, _ in index.keyword(["pear"], 100)} == with_pear
             assert {i for i, _ in index.keyword(["pear"], 100, some)} == with_pear & within.keys()
@@ -116,10 +116,10 @@ class IndexMachine(RuleBasedStateMachine):
             assert all(a.last < b.first for a, b in pairwise(segments))
 
     @staticmethod
-    def same(hits, expected):
+    def same(hits, expected, one_more):
         assert [score for _, score in hits] == pytest.approx([score for _, score in expected], abs=1e-5)
-        # the model adds up in another order: scores that it cannot tell apart may change places with their ids
-        if len({round(score, 5) for _, score in expected}) == len(expected):
+        # the model adds up in another order, and it breaks ties by id: tests/index/test_reader.py has those
+        if len({round(score, 5) for _, score in one_more}) == len(one_more):
             assert [i for i, _ in hits] == [i for i, _ in expected]
 
     @invariant()

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import UsageError
-from ragcli.ingest.discover import VERSION_CONTROL, Found, Rules, discover
+from ragcli.ingest.discover import VERSION_CONTROL, Found, Rules, Seen, discover
 from ragcli.ingest.roots import refuse_broad_root
 from ragcli.types import Reason, Skipped
 
@@ -431,7 +431,7 @@ def test_a_single_file_is_judged_by_kind_and_size_alone(tmp_path):
     rules = Rules(include=("*.pdf",), exclude=("*",))
     for name in (".secret.log", "link", "sub/../link"):
         path = tmp_path / os.path.normpath(name)
-        assert list(discover(tmp_path / name, rules)) == [Found(path, 4, info.st_mtime_ns)]
+        assert [one[:3] for one in discover(tmp_path / name, rules)] == [(path, 4, info.st_mtime_ns)]
     (small,) = discover(tmp_path / "link", Rules(max_file_size=3))
     assert small == Skipped(tmp_path / "link", Reason.TOO_LARGE, "4 B, the limit is 3 B")
 
@@ -454,7 +454,7 @@ def test_order_is_by_the_bytes_of_the_names_and_any_byte_is_a_name(tmp_path):
 def test_size_and_time_are_those_of_the_file(tmp_path):
     write(tmp_path, "a", text="seven b")
     os.utime(tmp_path / "a", ns=(1, 1_700_000_000_123_456_789))
-    assert list(discover(tmp_path, Rules())) == [Found(tmp_path / "a", 7, 1_700_000_000_123_456_789)]
+    assert [one[:3] for one in discover(tmp_path, Rules())] == [(tmp_path / "a", 7, 1_700_000_000_123_456_789)]
 
 
 def test_folders_nested_deeper_than_python_recurses(tmp_path):
@@ -541,14 +541,13 @@ def test_a_linked_ignore_file_is_not_read(tmp_path):
 
 def test_a_file_that_vanishes_while_the_walk_goes_on(tmp_path):
     write(tmp_path, "a", "b", "c/d", "e")
-    walk = discover(tmp_path, Rules())
+    seen = Seen()
+    walk = discover(tmp_path, Rules(), seen=seen)
     assert next(walk).path.name == "a"
     (tmp_path / "b").unlink()
     shutil.rmtree(tmp_path / "c")
-    rest = [(item.path.name, item) for item in walk]
-    assert rest[0][1] == Skipped(tmp_path / "b", Reason.UNREADABLE, "vanished")
-    assert rest[1][1] == Skipped(tmp_path / "c", Reason.UNREADABLE, "vanished", files=0)
-    assert isinstance(rest[2][1], Found)
+    assert [item.path.name for item in walk] == ["e"]
+    assert seen.vanished == {tmp_path / "b", tmp_path / "c"}
 
 
 def test_broad_roots_are_refused(tmp_path, monkeypatch):
@@ -572,11 +571,11 @@ def test_a_known_file_is_unchanged_until_it_changes_or_is_barred(tmp_path):
     (tmp_path / ".gitignore").write_text("*.log\n")
     (tmp_path / "large.txt").write_text("x" * 500)
     infos = {path: path.stat() for path in tmp_path.iterdir() if path.name != "new.txt"}
-    known = {str(path): (info.st_size, info.st_mtime_ns) for path, info in infos.items()}
+    known = {str(path): (info.st_size, info.st_mtime_ns, info.st_ctime_ns) for path, info in infos.items()}
     os.utime(tmp_path / "edited.txt", ns=(1, 1))
-    unchanged: set[str] = set()
-    found = list(discover(tmp_path, Rules(max_file_size=400), known=known, unchanged=unchanged))
-    assert unchanged == {str(tmp_path / "kept.txt")}
+    seen = Seen()
+    found = list(discover(tmp_path, Rules(max_file_size=400), known=known, seen=seen))
+    assert seen.unchanged == {str(tmp_path / "kept.txt")}
     assert [item.path.name for item in found if isinstance(item, Found)] == ["edited.txt", "new.txt"]
     reasons = {item.path.name: item.reason for item in found if isinstance(item, Skipped)}
     assert reasons == {
@@ -590,14 +589,50 @@ def test_what_is_known_is_barred_by_the_rules_of_now(tmp_path, pattern):
         (tmp_path / "t" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "t" / name).write_text("text")
     (tmp_path / "t" / ".ragignore").write_text(pattern)
-    known = {str(p): (p.stat().st_size, p.stat().st_mtime_ns) for p in (tmp_path / "t").rglob("*") if p.is_file()}
+    known = {
+        str(p): (p.stat().st_size, p.stat().st_mtime_ns, p.stat().st_ctime_ns)
+        for p in (tmp_path / "t").rglob("*")
+        if p.is_file()
+    }
     (tmp_path / "t" / "c.txt").rename(tmp_path / "t" / "e.txt")
     (tmp_path / "t" / "c.txt").symlink_to("e.txt")
     link = (tmp_path / "t" / "c.txt").lstat()
-    known[str(tmp_path / "t" / "c.txt")] = link.st_size, link.st_mtime_ns
-    unchanged: set[str] = set()
+    known[str(tmp_path / "t" / "c.txt")] = link.st_size, link.st_mtime_ns, link.st_ctime_ns
+    seen = Seen()
     own = [tmp_path / "t" / "own"]
-    found = list(discover(tmp_path / "t", Rules(), exclude_paths=own, known=known, unchanged=unchanged))
-    assert unchanged == {str(tmp_path / "t" / name) for name in ("a.txt", "d.txt")}
+    found = list(discover(tmp_path / "t", Rules(), exclude_paths=own, known=known, seen=seen))
+    assert seen.unchanged == {str(tmp_path / "t" / name) for name in ("a.txt", "d.txt")}
     plain = list(discover(tmp_path / "t", Rules(), exclude_paths=own))
     assert {item.path for item in found} == {item.path for item in plain if item.path.name not in {"a.txt", "d.txt"}}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    settings = ("-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always")
+    subprocess.run(["git", *settings, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_a_linked_worktree_of_a_repository_at_hand_is_a_copy_and_a_submodule_is_none(tmp_path):
+    for name in ("main", "other"):
+        (tmp_path / name).mkdir()
+        git(tmp_path / name, "init", "-q")
+        write(tmp_path / name, "a.md")
+        git(tmp_path / name, "add", "a.md")
+        git(tmp_path / name, "commit", "-qm", "a")
+    main = tmp_path / "main"
+    git(main, "worktree", "add", "-q", "wt-feature")
+    git(main, "submodule", "add", "-q", str(tmp_path / "other"), "sub")
+    git(tmp_path / "other", "worktree", "add", "-q", str(main / "of-another"))
+    assert found(main) == ["a.md", "of-another/a.md", "sub/a.md"]
+    reasons = listing(main)
+    assert reasons["wt-feature"][0] is Reason.IGNORED
+    assert "linked git worktree" in str(reasons["wt-feature"][1])
+    assert found(main / "wt-feature") == ["a.md"]  # named itself, it is no copy of anything else
+    assert "wt-feature/a.md" in found(main, Rules(ignore_files=False))
+    write(main, ".ragignore", text="!wt-feature/\n")
+    assert "wt-feature/a.md" in found(main)
+    # of a main worktree that a walk does not enter, this is the only copy
+    hidden = tmp_path / "root"
+    hidden.mkdir()
+    (tmp_path / "other").rename(hidden / ".other")
+    git(hidden / ".other", "worktree", "add", "-q", str(hidden / "only"), "-b", "only")
+    assert found(hidden) == ["only/a.md"]

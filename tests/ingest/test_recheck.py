@@ -51,4 +51,4 @@ def test_spans_that_are_not_those_of_the_file(place, change):
     db.commit()
     db.close()
     (fault,) = recheck(place / "i").faults
-    assert fault.startswith(f"{place / 'docs' / '1.md'}: 1 chunks are not the text at their spans")
+    assert fault.startswith(f"{place / 'docs' / '1.md'}: 1 chunk without the text at its span")

@@ -104,7 +104,7 @@ def test_what_is_no_readable_file_is_named_and_nothing_waits(tmp_path):
         "folder.txt": (Reason.NOT_A_FILE, ""),
         "loop.txt": (Reason.UNREADABLE, "too many levels of symbolic links"),
         "socket.txt": (Reason.NOT_A_FILE, ""),
-        "gone.txt": (Reason.UNREADABLE, "vanished while it was read"),
+        "gone.txt": (Reason.ABSENT, "vanished while it was read"),
     }
     assert {(loaded.sha256, loaded.size, loaded.mtime_ns) for loaded in results.values()} == {("", 0, 0)}
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ragcli.errors import RagcliError
+from ragcli.index.catalog.bookkeeping import UnfinishedRun
 from ragcli.index.reader import open_index
 from ragcli.index.writer import Writer
-from ragcli.ingest.progress import UnfinishedRun, unfinished_run
 from ragcli.ingest.sync import SyncOptions, sync
 
 OPTIONS = SyncOptions(workers=1, offline=True)
@@ -63,7 +63,7 @@ def test_a_python_user_names_paths_as_text_one_or_several(tmp_path, monkeypatch)
 
 def unfinished(index: Path) -> UnfinishedRun | None:
     with open_index(index) as opened:
-        return unfinished_run(opened.catalog)
+        return opened.catalog.ledger.unfinished_run()
 
 
 def test_a_reader_learns_of_a_run_that_goes_on_or_was_interrupted(tmp_path, monkeypatch):

@@ -33,8 +33,8 @@ def test_nothing_found_is_nothing():
     assert fuse([], []) == []
 
 
-def test_ties_go_to_the_lower_id():
-    assert [i for i, _ in fuse([(9, 1.0), (2, 1.0)], [(5, 3.0)], weight=0.5)] == [2, 5, 9]
+def test_ties_go_by_the_order_of_the_lists():
+    assert [i for i, _ in fuse([(9, 1.0), (2, 1.0)], [(5, 3.0)], weight=0.5)] == [9, 2, 5]
 
 
 @given(
@@ -47,4 +47,4 @@ def test_every_candidate_appears_once_with_a_score_between_0_and_1(dense, keywor
     fused = fuse(*lists, weight=weight)
     assert sorted(i for i, _ in fused) == sorted(dense.keys() | keyword.keys())
     assert all(0 <= score <= 1 + 1e-9 for _, score in fused)
-    assert fused == sorted(fused, key=lambda item: (-item[1], item[0]))
+    assert [score for _, score in fused] == sorted((score for _, score in fused), reverse=True)

@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +25,10 @@ from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
 from ragcli.transfer.export import export_index
 from ragcli.transfer.manifest import NAME, is_member_name
-from ragcli.transfer.take_in import import_index
+from ragcli.transfer.take_in import Merged, import_index, merge_index
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "index"))
+from small_index import change, contents, vector_of
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -327,3 +331,73 @@ def test_a_damaged_index_is_not_exported(sample_home, tmp_path):
 def members_of_name(tmp_path: Path, sample_home: Path) -> str:
     export_index(sample_home / "samples", tmp_path / "whole")
     return members_of(tmp_path / "whole")[0][0].name
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a mount of its own")
+def test_an_index_on_a_read_only_disk_is_exported(sample_home, tmp_path):
+    folder = sample_home / "samples"
+    script = f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder} && exec {sys.executable} -m ragcli "
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", f"{script} export {tmp_path / 'x'} -i {folder}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "mount:" in done.stderr:
+        pytest.skip("mounting takes rights that this user lacks")
+    assert done.returncode == 0, done.stderr
+    import_index(tmp_path / "x", tmp_path / "home" / "i")
+    assert verify(tmp_path / "home" / "i").faults == ()
+
+
+def test_an_index_in_use_is_exported_whole(tmp_path):
+    folder, stop = tmp_path / "index", threading.Event()
+    change(folder, {"/0": ["apple 0"]})
+
+    def write() -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            change(folder, {f"/{n}": [f"apple {n}", "pear"]}, [f"/{n - 1}"])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for n in range(5):
+            export_index(folder, tmp_path / f"{n}.ragcli")
+            import_index(tmp_path / f"{n}.ragcli", tmp_path / "home" / str(n))  # verifies it
+            with open_index(tmp_path / "home" / str(n)) as index:
+                assert index.catalog.count("documents") == 1
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_an_import_adds_to_an_index_what_it_does_not_have(tmp_path):
+    mine, theirs = tmp_path / "home" / "mine", tmp_path / "theirs"
+    change(mine, {"/a": ["apple one"], "/b": ["apple of mine"]})
+    change(theirs, {"/b": ["apple of theirs"], "/c": ["apple three", "pear three"], "/d": ["apple one"]})
+    export_index(theirs, tmp_path / "x")
+    for expected in (Merged(2, 3, 1), Merged(0, 0, 3)):
+        assert merge_index(tmp_path / "x", mine) == expected
+        assert contents(mine) == {
+            "/a": ["apple one"], "/b": ["apple of mine"], "/c": ["apple three", "pear three"], "/d": ["apple one"],
+        }  # fmt: skip
+        assert verify(mine).faults == ()
+    assert [path.name for path in mine.parent.iterdir()] == ["mine"]
+    with open_index(theirs) as index, open_index(mine) as merged:
+        for query in ("apple three", "pear"):
+            (best, score), *_ = index.dense(vector_of(query), 1)
+            found = dict(merged.dense(vector_of(query), 9))
+            same = [i for i, c in merged.chunks(list(found)).items() if c.text == index.chunks([best])[best].text]
+            assert [found[i] for i in same] == [score] * len(same)
+
+
+def test_a_merge_with_another_model_or_of_a_broken_file_changes_nothing(exported, tmp_path):
+    mine = tmp_path / "home" / "mine"
+    change(mine, {"/a": ["apple one"]})
+    with pytest.raises(UsageError, match="all-MiniLM-L6-v2"):
+        merge_index(exported, mine)
+    (tmp_path / "broken").write_bytes(exported.read_bytes()[: 1 << 17])
+    with pytest.raises(IndexDamaged):
+        merge_index(tmp_path / "broken", mine)
+    assert contents(mine) == {"/a": ["apple one"]}
+    assert [path.name for path in mine.parent.iterdir()] == ["mine"]

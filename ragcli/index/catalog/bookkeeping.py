@@ -5,13 +5,15 @@ Call the methods that write within a transaction of the catalog.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from ragcli.index.catalog.database import Database
 from ragcli.index.catalog.rows import ApproximateRow, SegmentRow, StoreState, approximate_of, owner_of, segment_of
 from ragcli.types import Span
+from ragcli.units import counted
 
 Holder = Literal["in_vectors", "in_keywords"]
 
@@ -26,11 +28,32 @@ _BURY: dict[Holder, str] = {
 }
 
 
+class UnfinishedRun(NamedTuple):
+    """A run that did not reach its end yet: ``files_done`` of ``files_total`` files are in the index."""
+
+    files_done: int
+    files_total: int
+    is_running: bool  # False: it was interrupted
+
+    def __str__(self) -> str:
+        files = f"{self.files_done:,} of {counted(self.files_total, 'file')}"
+        if self.is_running:
+            return f"a run is filling the index: {files} so far"
+        return f"the last run was interrupted after {files}; go on with: ragcli index"
+
+
 class Ledger:
     """The bookkeeping tables of one catalog, and its settings that belong to them."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+
+    def unfinished_run(self) -> UnfinishedRun | None:
+        """The run that is filling the index now, or that was interrupted; None when the last one reached its end.
+
+        A run on another machine counts as running: nothing here can tell.
+        """
+        return self._db.value("run", _run_of)
 
     def segments(self) -> list[SegmentRow]:
         """Every segment, oldest first."""
@@ -115,3 +138,23 @@ class Ledger:
     def forget_stores(self) -> None:
         """Forget every server that this index was on, and its name there."""
         self._db.run("DELETE FROM settings WHERE key IN ('store', 'store_owner', 'left_over')")
+
+
+def _run_of(record: Any) -> UnfinishedRun | None:  # noqa: ANN401 (what a run noted, or None once it ended)
+    try:
+        done, total, pid, host = int(record["done"]), int(record["files"]), int(record["pid"]), str(record["host"])
+    except (TypeError, KeyError, ValueError):
+        return None
+    return UnfinishedRun(done, total, host != os.uname().nodename or _is_alive(pid))
+
+
+def _is_alive(pid: int) -> bool:
+    if pid <= 0:  # of a process group, to os.kill
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

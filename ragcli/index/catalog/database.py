@@ -51,7 +51,13 @@ CREATE TABLE dead (chunk INTEGER PRIMARY KEY, in_vectors INTEGER NOT NULL, in_ke
 CREATE TABLE pending (first INTEGER NOT NULL, last INTEGER NOT NULL);
 """
 
-TABLES = ("settings", "roots", "documents", "chunks", "skipped", "segments", "dead", "pending")
+# Tables that a writer adds to an index that an older version made. A reader does without them.
+_LATER_TABLES = {
+    # when the state of a document's file last changed; a table of its own, which older versions leave alone
+    "changed": "CREATE TABLE IF NOT EXISTS changed (document INTEGER PRIMARY KEY, ctime_ns INTEGER NOT NULL)",
+}
+
+TABLES = ("settings", "roots", "documents", "chunks", "skipped", "segments", "dead", "pending", *_LATER_TABLES)
 
 # The keys of the table settings, all of them; every value is JSON.
 Key = Literal[
@@ -69,6 +75,7 @@ Key = Literal[
     "runtimes",  # which made its vectors: names of ragcli.models.open.Runtime, and UNRECORDED
     "chunks_per_second",  # in the last run, for estimates
     "run",  # how far the run that is filling the index has come; null once it ended
+    "places",  # the disk of each root and the mount points below it: rows.Place by path
     "checksums",  # of each table, written by transaction() below
 ]
 
@@ -156,6 +163,10 @@ class Database:
         finally:
             self._roll_back()
 
+    def has_table(self, table: str) -> bool:
+        """Whether this index has a table that older versions did not make."""
+        return bool(self.rows("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?", (table,)))
+
     def keep_checksums(self) -> None:
         """From now on update the checksums of the tables with every change."""
         self._checksums = Checksums()
@@ -185,7 +196,7 @@ class Database:
         return [
             f"the table {table} of the catalog does not hold what was written"
             for table in tables
-            if checksums.sum_of(self.stream(checksums.select(table))) != wanted.get(table, 0)
+            if self._sum_of(table) != wanted.get(table, 0)
         ]
 
     def require_checksums(self, *tables: str) -> None:
@@ -193,6 +204,11 @@ class Database:
         faults = self.checksum_faults(tables)
         if faults:
             raise damaged(self.path, faults[0])
+
+    def _sum_of(self, table: str) -> int:
+        if table in _LATER_TABLES and not self.has_table(table):
+            return 0  # as of an empty one
+        return checksums.sum_of(self.stream(checksums.select(table)))
 
     def _load_checksums(self, kept: Checksums) -> None:
         stored = self._stored_checksums()
@@ -229,6 +245,9 @@ def create(folder: Path) -> Database:
     try:
         # a writer removes the files that these two do not name
         database.require_checksums("settings", "segments")
+        for table, statement in _LATER_TABLES.items():
+            if not database.has_table(table):
+                database.run(statement)
         database.keep_checksums()
     except BaseException:
         database.close()

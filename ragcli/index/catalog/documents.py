@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -24,6 +24,7 @@ from ragcli.index.catalog.rows import (
     DocumentRow,
     FileStates,
     NewDocument,
+    Place,
     Settings,
     chunk_of,
     context_text,
@@ -34,6 +35,7 @@ from ragcli.index.catalog.rows import (
     storable,
 )
 from ragcli.types import Chunk, Skipped
+from ragcli.units import counted
 
 _Value = TypeVar("_Value")
 
@@ -77,7 +79,7 @@ class Catalog:
         """A sentence for each fault that SQLite's own integrity check finds, and for chunks without a document."""
         faults = [str(row[0]) for row in self._db.rows("PRAGMA integrity_check") if row[0] != "ok"]
         orphans = self._db.number("SELECT count(*) FROM chunks WHERE document NOT IN (SELECT id FROM documents)")
-        return faults + ([f"{orphans} chunks belong to no document"] if orphans else [])
+        return faults + ([f"{counted(orphans, 'chunk')} without a document"] if orphans else [])
 
     def check_values(self) -> list[str]:
         """A sentence for each table that does not match its checksum."""
@@ -173,7 +175,10 @@ class Catalog:
 
     def file_states(self) -> FileStates:
         """Every file that the catalog knows, indexed or not, by path; also the folders that were not entered."""
-        documents = self._db.rows(f"SELECT {INDEXED_STATE_COLUMNS} FROM documents")
+        has_ctime = self._db.has_table("changed")
+        columns = INDEXED_STATE_COLUMNS.format(ctime_ns="coalesce(ctime_ns, 0)" if has_ctime else "0")
+        joined = "LEFT JOIN changed ON document = id" if has_ctime else ""
+        documents = self._db.rows(f"SELECT {columns} FROM documents {joined}")
         skipped = self._db.records(skipped_state_of, f"SELECT {SKIPPED_STATE_COLUMNS} FROM skipped")
         try:
             return FileStates(documents, skipped)
@@ -208,6 +213,24 @@ class Catalog:
     def touch(self, document: int, size: int, mtime_ns: int) -> None:
         self._db.run("UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document))
 
+    def set_ctime(self, path: Path, ctime_ns: int) -> None:
+        """Note when the state of the file at ``path`` last changed, if it is a document."""
+        self._db.run(
+            "INSERT OR REPLACE INTO changed SELECT id, ? FROM documents WHERE path = ?", (ctime_ns, os.fsencode(path))
+        )
+
+    def move(self, document: int, path: Path) -> None:
+        """Note that the file of a document is at ``path`` now, under the same name; no document has that path."""
+        self._db.run("UPDATE documents SET path = ? WHERE id = ?", (os.fsencode(path), document))
+
+    def places(self) -> dict[Path, Place]:
+        """On which disk each root was when it was last read."""
+        read = self._db.value("places", lambda found: {Path(k): Place.from_record(v) for k, v in found.items()})
+        return read or {}
+
+    def set_places(self, places: Mapping[Path, Place]) -> None:
+        self._db.set_value("places", {str(path): place._asdict() for path, place in places.items()})
+
     def insert_document(self, new: NewDocument) -> None:
         """Store a document and its chunks. Delete a document with the same path first.
 
@@ -231,6 +254,7 @@ class Catalog:
         """Delete a document and its chunks; the ids of the chunks become dead."""
         self._db.run("INSERT INTO dead SELECT id, 1, 1 FROM chunks WHERE document = ?", (document,))
         self._db.run("DELETE FROM chunks WHERE document = ?", (document,))
+        self._db.run("DELETE FROM changed WHERE document = ?", (document,))
         self._db.run("DELETE FROM documents WHERE id = ?", (document,))
 
     # -- chunks ---------------------------------------------------------------------------------------------------
@@ -277,6 +301,11 @@ class Catalog:
         for key, i in self._among("SELECT key, id FROM chunks WHERE key IN ()", keys):
             found.setdefault(key, []).append(i)
         return found
+
+    def places_in_files(self, ids: Sequence[int]) -> dict[int, tuple[bytes, int]]:
+        """The path and the first offset of each chunk among ``ids`` that exists."""
+        sql = 'SELECT c.id, d.path, c."start" FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id IN ()'
+        return {i: (path, start) for i, path, start in self._among(sql, ids)}
 
     def documents_of(self, ids: Sequence[int]) -> dict[int, int]:
         """The document of each chunk among ``ids`` that exists."""

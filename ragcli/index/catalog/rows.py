@@ -26,12 +26,17 @@ DOCUMENT_COLUMNS = (
     "d.id, d.path, d.title, d.loader, d.loader_version, d.sha256, d.size, d.mtime_ns, "
     "(SELECT count(*) FROM chunks WHERE document = d.id), d.warnings, d.pages"
 )
-INDEXED_STATE_COLUMNS = "path, id, size, mtime_ns, sha256, loader, loader_version"
-INDEXED_STATE_TYPES = (bytes, int, int, int, str, str, int)
+INDEXED_STATE_COLUMNS = "path, id, size, mtime_ns, {ctime_ns}, sha256, loader, loader_version"
+INDEXED_STATE_TYPES = (bytes, int, int, int, int, str, str, int)
 SKIPPED_STATE_COLUMNS = "path, size, mtime_ns, loader_version, reason"
 SKIPPED_COLUMNS = "path, reason, detail, files"
 
 KEY_BYTES = 16  # of the digest of an embedded text
+
+# In place of a ctime: none is known, as of a document that an older version indexed; or the file may have changed again
+# within the same tick of the clock, so that it must be read once more.
+CTIME_UNKNOWN = 0
+CTIME_UNSETTLED = -1
 
 _LARGEST = 1 << 40  # an offset, a line or a page
 _LARGEST_SIZE = 1 << 20  # a dimension, a window or a passage
@@ -90,6 +95,7 @@ class FileState(NamedTuple):
     loader: str
     loader_version: int
     reason: Reason | None
+    ctime_ns: int = CTIME_UNKNOWN
 
 
 class FileStates(Mapping[Path, FileState]):
@@ -126,10 +132,15 @@ class FileStates(Mapping[Path, FileState]):
         for known in (self._documents, self._skipped):
             yield from (Path(name) for name in known if name not in names and (name.startswith(inside) or name in tops))
 
-    def stamps(self, version_of: Callable[[str], int]) -> dict[str, tuple[int, int]]:
-        """Size and mtime, by name, of each document that the present version of its loader read."""
-        versions = {loader: version_of(loader) for loader in {row[5] for row in self._documents.values()}}
-        return {name: row[2:4] for name, row in self._documents.items() if row[6] == versions[row[5]]}
+    def stamps(self, version_of: Callable[[str], int]) -> dict[str, tuple[int, int, int]]:
+        """Size, mtime and ctime, by name, of each document that the present version of its loader read."""
+        versions = {loader: version_of(loader) for loader in {row[6] for row in self._documents.values()}}
+        return {name: row[2:5] for name, row in self._documents.items() if row[7] == versions[row[6]]}
+
+    def documents_below(self, folder: str) -> list[str]:
+        """The names of the documents at or below a folder."""
+        inside = os.path.join(folder, "")  # noqa: PTH118 (with a separator at the end)
+        return [name for name in self._documents if name == folder or name.startswith(inside)]
 
 
 class DocumentRow(NamedTuple):
@@ -216,6 +227,20 @@ class StoreState(NamedTuple):
         return state
 
 
+class Place(NamedTuple):
+    """Where the content of a root was when it was last read."""
+
+    file_system: int  # its number
+    mounts: tuple[str, ...] = ()  # paths below the root where another file system was mounted
+    is_away: bool = False  # the last run found another file system there, and kept the documents of this one
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Place:
+        """Raises KeyError, TypeError or ValueError when ``_asdict`` did not make ``record``."""
+        mounts = tuple(str(mount) for mount in record["mounts"])
+        return cls(int(record["file_system"]), mounts, bool(record["is_away"]))
+
+
 def owner_of(stored: object) -> str:
     """``stored``; raises ValueError unless it is a name that an index gives itself on servers."""
     if not isinstance(stored, str) or not _OWNER.fullmatch(stored):
@@ -259,8 +284,8 @@ def document_of(row: tuple[Any, ...]) -> DocumentRow:
 
 def indexed_state_of(row: tuple[Any, ...]) -> FileState:
     """A row of INDEXED_STATE_COLUMNS whose values have INDEXED_STATE_TYPES."""
-    path, i, size, mtime_ns, sha256, loader, version = row
-    return FileState(path_of(path), i, size, mtime_ns, sha256, loader, version, None)
+    path, i, size, mtime_ns, ctime_ns, sha256, loader, version = row
+    return FileState(path_of(path), i, size, mtime_ns, sha256, loader, version, None, ctime_ns)
 
 
 def skipped_state_of(row: tuple[Any, ...]) -> FileState:

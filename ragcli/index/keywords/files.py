@@ -13,8 +13,10 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from ragcli.errors import refuse_environment
 from ragcli.index.catalog.documents import Catalog
 
 # The statistics of BM25 count a deleted entry until its file is rewritten. At this share the scores hardly move, and a
@@ -36,6 +38,7 @@ def check_files(folder: Path) -> list[str]:
     try:
         names = _segment_files(folder)
     except OSError as error:
+        refuse_environment(error.filename or folder, error)
         return [f"{error.filename or folder}: {error.strerror}"]
     except ValueError:
         return [f"{folder / _META}: the content is not what was written"]
@@ -69,14 +72,25 @@ def committed_faults(folder: Path, catalog: Catalog) -> list[str]:
     try:
         found = fingerprint(folder)
     except OSError as error:
+        refuse_environment(error.filename or folder, error)
         return [f"{error.filename}: {error.strerror}"]
     except ValueError as error:
         return [str(error)]
     return [] if found == wanted else [f"{folder}: its files are not those of the last commit"]
 
 
+def share(folder: Path) -> None:
+    """Let those read the lists of tantivy who may read the folder: tantivy gives them to their owner alone."""
+    mode = folder.stat().st_mode & 0o666
+    for name in (_META, _MANAGED):
+        with suppress(OSError):  # it is not there, or another user made it
+            if (folder / name).stat().st_mode & 0o666 != mode:
+                (folder / name).chmod(mode)
+
+
 def sweep_files(folder: Path) -> None:
     """Remove the files that a killed tantivy left behind; it would not do so itself. Touches only names of tantivy."""
+    share(folder)
     try:
         wanted = set(_segment_files(folder))
     except (OSError, ValueError):
@@ -126,6 +140,7 @@ def _fault(path: Path) -> str | None:
     try:
         data = path.read_bytes()
     except OSError as error:
+        refuse_environment(path, error)
         return f"{path}: {error.strerror}"
     return None if _has_its_checksum(data) else f"{path}: the content does not match its checksum"
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import tantivy
 
-from ragcli.errors import IndexDamaged, RagcliError
+from ragcli.errors import IndexDamaged, RagcliError, refuse_environment
 from ragcli.index.catalog.documents import Catalog
+from ragcli.index.keywords.files import share
 from ragcli.index.layout import sync_folder
 from ragcli.text.terms import terms as terms_of
 from ragcli.types import Chunk
@@ -51,6 +52,7 @@ class Keywords:
             if create:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._index = tantivy.Index(_schema(), path=str(folder))
+                share(folder)
             else:
                 self._index = _open(folder)
             self._index.register_tokenizer(
@@ -132,6 +134,7 @@ class Keywords:
                 writer.commit()
             finally:
                 writer.wait_merging_threads()  # this frees tantivy's own lock, too
+            share(self._folder)
             # tantivy syncs the folder before it renames meta.json into place, and not after
             sync_folder(self._folder)
             self._index.reload()
@@ -175,6 +178,7 @@ def _reading(folder: Path) -> Iterator[None]:
         try:
             yield
         except (ValueError, OSError, OverflowError) as error:
+            refuse_environment(f"the keyword index {folder}", error)
             raise _damaged(folder, str(error)) from error
 
 

@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from ragcli.errors import IndexDamaged, RagcliError
+from ragcli.errors import IndexDamaged, RagcliError, refuse_environment
 from ragcli.index.layout import sync_folder
 
 # A search for one query is work for one thread: several threads wait for one another (for 1,000 rows 38 ms instead of
@@ -77,8 +77,10 @@ def read_file(path: Path, check: Callable[[int], object], *, ahead: bool = True)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
     except OSError as error:
+        refuse_environment(path, error)
         raise _damaged(path, error.strerror or "it cannot be read") from error
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        refuse_environment(path, error)
         raise _damaged(path, "faiss cannot read it") from error
 
 
@@ -87,13 +89,17 @@ def _damaged(path: Path, fact: str) -> IndexDamaged:
 
 
 def check_digest(path: Path, sha256: str) -> str | None:
-    """A sentence when the file is missing or its bytes do not have the digest ``sha256``, else None."""
+    """A sentence when the file is missing or its bytes do not have the digest ``sha256``, else None.
+
+    Raises RagcliError where this process may not read it.
+    """
     import hashlib
 
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
+        refuse_environment(path, error)
         return f"{path}: {error.strerror}"
     return None if digest == sha256 else f"{path}: the content does not match its checksum"
 

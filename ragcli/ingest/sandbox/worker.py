@@ -31,6 +31,7 @@ from ragcli.types import Document, Reason
 Loader = Callable[[Path, bytes, LoadOptions], Document]
 _MEBIBYTE = 1 << 20
 _DETAIL = 200  # characters kept of a parser's own message
+_TRIES = 3  # to read a file that changes while it is read, such as a log
 
 
 def main(load: Loader = loaders.load) -> None:
@@ -60,8 +61,7 @@ def main(load: Loader = loaders.load) -> None:
 def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> Iterator[bytes]:
     path = Path(request["path"])
     try:
-        with open_regular_file(path) as (file, state):
-            data = file.read()
+        data, state = _read_settled(path)
         sha256 = hashlib.sha256(data).hexdigest()
         write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
         if sha256 == request["known_sha256"]:
@@ -80,6 +80,21 @@ def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes
         yield _failed(Reason.OUT_OF_MEMORY, "")
     except Exception as error:  # noqa: BLE001 (parsers raise anything on a damaged file, and none may stop the run)
         yield _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
+
+
+def _read_settled(path: Path) -> tuple[bytes, os.stat_result]:
+    """The content of a file and its state before it was read, again when it changed meanwhile, but not without end."""
+    for _ in range(_TRIES):
+        with open_regular_file(path) as (file, before):
+            data = file.read()
+            after = os.fstat(file.fileno())
+        if _stamp(before) == _stamp(after):
+            break
+    return data, before
+
+
+def _stamp(state: os.stat_result) -> tuple[int, int, int]:
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def _pack_reply(document: Document) -> list[bytes]:
@@ -121,7 +136,7 @@ def open_regular_file(path: Path) -> Iterator[tuple[IO[bytes], os.stat_result]]:
                 raise LoadError(Reason.NOT_A_FILE)
             yield file, state
     except FileNotFoundError as error:
-        raise LoadError(Reason.UNREADABLE, "vanished while it was read") from error
+        raise LoadError(Reason.ABSENT, "vanished while it was read") from error
     except IsADirectoryError as error:  # os.fdopen refuses folders before they can be looked at
         raise LoadError(Reason.NOT_A_FILE) from error
     except OSError as error:

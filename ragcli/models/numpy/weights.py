@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ragcli.errors import ModelUnavailable
+from ragcli.errors import ModelUnavailable, refuse_environment
 
 Array = npt.NDArray[np.float32]
 
@@ -42,6 +42,7 @@ class Weights:
             header.pop("__metadata__", None)
             self._tensors = {name: _view(data, entry) for name, entry in header.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            refuse_environment(path, error)
             raise ModelUnavailable(f"{path} is damaged: {error}", "fetch the model again") from error
         # a model saved with its training head names its encoder "bert." or "roberta."
         self._prefix = next(

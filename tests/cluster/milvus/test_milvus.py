@@ -210,7 +210,7 @@ def test_verify_finds_and_repair_mends(server, ragcli, tmp_path, trusted):
     client.upsert(name, [changed, unknown])
     found = ragcli("verify", "-i", "m")
     assert found.returncode == 2
-    assert "1 chunks have no vector" in found.stdout
+    assert "1 chunk without a vector" in found.stdout
     assert "1 vectors do not match their checksum" in found.stdout
     assert "vector of 1 unknown chunks" in found.stdout
     repaired = ragcli("repair", "-i", "m")
@@ -295,5 +295,5 @@ def test_what_is_held_is_read_piece_by_piece(server, twins, monkeypatch):
     client.delete(name, filter=f"id in {ids[3:6]}")
     client.close()
     missing, unknown = verify(twins[1]).faults
-    assert missing == f"3 chunks have no vector, the first is {ids[3]}"
+    assert missing == f"3 chunks without a vector, the first is {ids[3]}"
     assert unknown == "vector of 2 unknown chunks, the first is -5"
