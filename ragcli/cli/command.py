@@ -55,7 +55,7 @@ class Command(TyperCommand):
         """Parse the arguments; an option whose value may be left out gets "" where it is."""
         ctx.ensure_object(Invocation).context = ctx
         given: list[str] = []
-        for word, following in zip(args, [*args[1:], "-"], strict=True):
+        for word, following in zip(args, [*args, "-"][1:], strict=True):
             given += [word, ""] if word in self.optional and following.startswith("-") else [word]
         if self.several:
             given, self.more = _indexes(given)
