@@ -6,9 +6,10 @@ None of them is loaded before a model is opened.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from ragcli.errors import ModelUnavailable
 from ragcli.models.files import Kind, ModelFiles, onnx_file, weights
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ragcli.models.tokenizer import Tokenizer
 
+Model = TypeVar("Model")
 Runtime = Literal["numpy", "torch-bfloat16", "onnxruntime", "sentence-transformers"]
 
 # Their rows of one text have a cosine of at least 0.999 (tests/models/test_runtimes.py), so an index may hold rows of
@@ -33,6 +35,8 @@ _PAYS_FROM_ON_GPU = 200
 _BFLOAT16_PAYS_FROM = 300
 # A float32 copy of the weights is made; half precision on disk doubles, and so does what the layers hold meanwhile.
 _MEMORY_FACTOR = 3
+# Logits that a process remembers which stays: those of the last 1,000 questions with 10 candidates each.
+_REMEMBERED = 10_000
 
 
 class _Model(Protocol):
@@ -76,6 +80,94 @@ class Reranker(_Model, Protocol):
         """Float32 (len(passages),): one logit per passage, higher is better; not finite where the model fails."""
 
 
+class Kept:
+    """The open models of this process, each opened once, whichever thread asks first."""
+
+    def __init__(self) -> None:
+        import threading  # 1 ms of a cold query
+
+        self._models: dict[tuple[str, ModelFiles], Any] = {}
+        self._lock = threading.Lock()
+
+    def get(self, role: str, files: ModelFiles, make: Callable[[ModelFiles], Model]) -> Model:
+        """Return the open model of ``files``; the second one who asks meanwhile waits."""
+        with self._lock:
+            key = role, files
+            if key not in self._models:
+                self._models[key] = make(files)
+            found: Model = self._models[key]
+            return found
+
+    def opened(self) -> list[tuple[str, Any]]:
+        """Return each open model with its role."""
+        with self._lock:
+            return [(role, model) for (role, _), model in self._models.items()]
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def clear(self) -> None:
+        """Close all models; who uses one keeps it until then."""
+        with self._lock:
+            self._models.clear()
+
+
+class Remembering:
+    """A reranker that remembers its logits: the same question again, or with other filters, needs no second reading.
+
+    This needs a runtime in which a logit does not depend on the passages beside it, as the one of ``models/onnx``.
+    """
+
+    def __init__(self, reranker: Reranker) -> None:
+        import threading
+
+        self._reranker = reranker
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def files(self) -> ModelFiles:
+        """The model."""
+        return self._reranker.files
+
+    @property
+    def window(self) -> int:
+        """Tokens that are read of the input."""
+        return self._reranker.window
+
+    @property
+    def runtime(self) -> Runtime:
+        """The library that computes."""
+        return self._reranker.runtime
+
+    def scores(self, query: str, passages: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Float32 (len(passages),): as the reranker gives them."""
+        import numpy as np
+
+        with self._lock:
+            known = [self._known.get((query, passage)) for passage in passages]
+        missing = [i for i, logit in enumerate(known) if logit is None]
+        if missing:
+            found = self._reranker.scores(query, [passages[i] for i in missing])
+            with self._lock:
+                for i, logit in zip(missing, found.tolist(), strict=True):
+                    known[i] = self._known[query, passages[i]] = logit
+                while len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        return np.array(known, np.float32)
+
+
+_kept: Kept | None = None
+
+
+def keep_open() -> Kept:
+    """From now on open each query encoder and each reranker once, for all threads of this process."""
+    global _kept  # callers open models deep inside a search; a process either answers many questions or one
+    if _kept is None:
+        _kept = Kept()
+    return _kept
+
+
 def are_interchangeable(runtimes: Collection[str]) -> bool:
     """Whether one index may hold rows of all of these runtimes."""
     return len(named := set(runtimes)) <= 1 or named <= _INTERCHANGEABLE
@@ -86,6 +178,10 @@ def open_query_encoder(files: ModelFiles) -> Encoder:
 
     sentence-transformers opens every other model (said at INFO).
     """
+    return _query_encoder(files) if _kept is None else _kept.get("encoder", files, _query_encoder)
+
+
+def _query_encoder(files: ModelFiles) -> Encoder:
     if onnx_file(files.folder):
         return _onnx_encoder(files)
     from ragcli.models.numpy.encoder import NumpyEncoder, supports
@@ -120,10 +216,17 @@ def open_reranker(files: ModelFiles) -> Reranker:
 
     ModelUnavailable when the weights are damaged or would not fit into the free memory.
     """
+    return _reranker(files) if _kept is None else _kept.get("reranker", files, _reranker)
+
+
+def _reranker(files: ModelFiles) -> Reranker:
     if onnx_file(files.folder):
         from ragcli.models.onnx.cross_encoder import OnnxCrossEncoder
 
-        return OnnxCrossEncoder(files)
+        reranker = OnnxCrossEncoder(files)
+        if _kept is None:
+            return reranker
+        return Remembering(reranker)
     from ragcli.models.numpy.cross_encoder import NumpyCrossEncoder, supports
 
     _check_memory(files)

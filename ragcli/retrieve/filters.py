@@ -37,6 +37,7 @@ class Filters:
     types: tuple[str, ...] = ()  # suffixes without the dot, or loader names
     after: datetime | None = None  # modified at or after this moment
     before: datetime | None = None  # modified before this moment
+    base: Path | None = None  # the folder that a relative glob is below; None: the current folder
 
     def __bool__(self) -> bool:
         return bool(self.paths or self.types or self.after or self.before)
@@ -46,10 +47,10 @@ def select(documents: Iterable[DocumentRow], filters: Filters) -> list[int]:
     """Return the ids of the documents that pass.
 
     Globs may have alternatives, ``*.{md,txt}``, and one that begins with ``!`` leaves files out. A relative glob with a
-    separator that matches nothing below the current folder is tried anywhere.
+    separator that matches nothing below ``filters.base`` is tried anywhere.
     """
     rows = list(documents)
-    accepts = _path_test(rows, filters.paths)
+    accepts = _path_test(rows, filters.paths, filters.base or Path())
     types = _types(filters.types)
     return [row.id for row in rows if accepts(row.path) and _passes(row, types, filters)]
 
@@ -62,7 +63,7 @@ def why_nothing(documents: Iterable[DocumentRow], filters: Filters) -> str:
             there = Counter(row.path.suffix.removeprefix(".").lower() or row.loader for row in rows)
             return f"no document is of type {kind!r}{_guess(kind, there)}; {_kinds(there)}"
     for pattern in filters.paths:
-        if not pattern.startswith("!") and not select(rows, Filters(paths=(pattern,))):
+        if not pattern.startswith("!") and not select(rows, Filters(paths=(pattern,), base=filters.base)):
             return f"no path matches {pattern!r}; see the paths: ragcli list"
     times = [row.mtime_ns / 1e9 for row in rows]
     if filters.after and times and max(times) < filters.after.timestamp():
@@ -131,19 +132,21 @@ def _is_of_type(row: DocumentRow, types: set[str]) -> bool:
     return row.loader in types or row.path.suffix.removeprefix(".").lower() in types
 
 
-def _path_test(rows: Sequence[DocumentRow], given: Sequence[str]) -> Callable[[Path], bool]:
-    wanted = [one for pattern in given if not pattern.startswith("!") for one in _placed(rows, _braces(pattern))]
-    unwanted = [one for pattern in given if pattern.startswith("!") for one in _placed(rows, _braces(pattern[1:]))]
+def _path_test(rows: Sequence[DocumentRow], given: Sequence[str], base: Path) -> Callable[[Path], bool]:
+    wanted = [one for pattern in given if not pattern.startswith("!") for one in _placed(rows, _braces(pattern), base)]
+    unwanted = [
+        one for pattern in given if pattern.startswith("!") for one in _placed(rows, _braces(pattern[1:]), base)
+    ]
     return lambda path: (
         (not wanted or any(_matches(path, pattern) for pattern in wanted))
         and not any(_matches(path, pattern) for pattern in unwanted)
     )
 
 
-def _placed(rows: Sequence[DocumentRow], patterns: Iterable[str]) -> Iterator[str]:
-    """Yield the patterns as they are compared; one that matches nothing from the current folder on, for any folder."""
+def _placed(rows: Sequence[DocumentRow], patterns: Iterable[str], base: Path) -> Iterator[str]:
+    """Yield the patterns as they are compared; one that matches nothing from ``base`` on, for any folder."""
     for pattern in patterns:
-        placed = _absolute(pattern)
+        placed = _absolute(pattern, base)
         anywhere = os.path.join("*", pattern.removeprefix(f".{os.sep}"))  # noqa: PTH118 (a pattern, not a path)
         is_relative = os.sep in pattern and not pattern.startswith((os.sep, "~", "..", f".{os.sep}"))
         if is_relative and not any(_matches(row.path, placed) for row in rows):
@@ -170,11 +173,11 @@ def _passes(row: DocumentRow, types: set[str], filters: Filters) -> bool:
     )
 
 
-def _absolute(pattern: str) -> str:
-    """Read ``docs/*.md`` as below the current folder, ``*.md`` as any file of that name, a folder as all below it."""
-    if os.sep not in pattern and not Path(pattern).is_dir():
+def _absolute(pattern: str, base: Path) -> str:
+    """Read ``docs/*.md`` as below ``base``, ``*.md`` as any file of that name, a folder as all below it."""
+    if os.sep not in pattern and not (base / pattern).is_dir():
         return pattern
-    return os.path.abspath(Path(pattern).expanduser())  # noqa: PTH100 (resolve() would follow links out of the index)
+    return os.path.abspath(base / Path(pattern).expanduser())  # noqa: PTH100 (resolve() would follow links out of the index)
 
 
 def _matches(path: Path, pattern: str) -> bool:

@@ -24,8 +24,11 @@ class Place:
     page: int | None
 
 
-def find_reference(index: Index, reference: str) -> Place:
-    """Return the chunk behind ``reference``. Raises UsageError when there is none."""
+def find_reference(index: Index, reference: str, base: Path | None = None) -> Place:
+    """Return the chunk behind ``reference``, whose path is relative to ``base`` (None: the current folder).
+
+    Raises UsageError when there is none.
+    """
     if reference.isdecimal() and len(reference) <= 18:
         found = index.chunks([int(reference)]).get(int(reference))
         if found is None:
@@ -33,7 +36,7 @@ def find_reference(index: Index, reference: str) -> Place:
         return Place(found, found.lines[0], found.pages[0] if found.pages else None)
     match = _PLACE.fullmatch(reference)
     assert match is not None  # the path part matches anything
-    path = Path(os.path.abspath(match["path"]))  # noqa: PTH100 (as indexed: links are not followed)
+    path = Path(os.path.abspath((base or Path()) / match["path"]))  # noqa: PTH100 (as indexed: links are not followed)
     row = index.catalog.document(path)
     if row is None:
         raise UsageError(f"{match['path']} is not in the index", "see what is: ragcli list")

@@ -140,6 +140,10 @@ class Catalog:
         """How many commits there have been: two equal readings mean that nothing changed in between."""
         return self._db.value("commits", int) or 0
 
+    def version(self) -> int:
+        """A number that changes with every commit of another connection; outside of a snapshot."""
+        return self._db.number("PRAGMA data_version")
+
     def count_commit(self) -> None:
         self._db.set_value("commits", self.commits() + 1)
 
