@@ -51,7 +51,7 @@ HOMES = {
 
 # A step never imports its neighbour; what several steps need stands at the top of the package or is named here.
 NEIGHBOURS = {
-    "formats": {"formats"},
+    "formats": {"formats", "text/source"},
     "models": {"models"},
     "render": {"render"},
     "transfer": {"transfer", "index"},

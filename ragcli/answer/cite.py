@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +20,8 @@ from ragcli.text.sentences import sentences
 if TYPE_CHECKING:
     from ragcli.types import Document
 
+# The document of each path as it is now, or why there is none.
+Load = Callable[[Collection[Path]], "Mapping[Path, Document | str]"]
 State = Literal["holds", "moved", "changed", "gone"]
 
 _PLACE = re.compile(
@@ -65,32 +67,12 @@ def read_citations(text: str, base: Path) -> list[Cited]:
     return found
 
 
-def check_citations(cited: Sequence[Cited]) -> Iterator[Finding]:
-    """Yield a finding for each citation, in order. Each file is read once, in the sandbox that ragcli index uses."""
-    documents = _load({one.path for one in cited})
+def check_citations(cited: Sequence[Cited], load: Load) -> Iterator[Finding]:
+    """Yield a finding for each citation, in order. ``load`` is called once, with the paths of all."""
+    documents = load({one.path for one in cited})
     for one in cited:
         document = documents[one.path]
         yield Finding(one, "gone", now=document) if isinstance(document, str) else _find(one, document)
-
-
-def _load(paths: Iterable[Path]) -> dict[Path, Document | str]:
-    """Return the document of each path, or why there is none."""
-    from ragcli.formats.blocks import LoadOptions
-    from ragcli.ingest.sandbox.limits import Limits
-    from ragcli.ingest.sandbox.pool import Request, Sandbox
-    from ragcli.types import Document
-
-    found: dict[Path, Document | str] = dict.fromkeys(paths, "the file no longer exists")
-    there = [path for path in found if path.is_file()]
-    if there:
-        with Sandbox(1, Limits(), LoadOptions()) as sandbox:
-            for loaded in sandbox.load(Request(path, None) for path in there):
-                outcome = loaded.outcome
-                if isinstance(outcome, Document):
-                    found[loaded.path] = outcome
-                elif outcome is not None:
-                    found[loaded.path] = f"it cannot be read: {outcome.reason}"
-    return found
 
 
 def _find(cited: Cited, document: Document) -> Finding:

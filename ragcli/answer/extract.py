@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ragcli.formats.registry import is_source
 from ragcli.retrieve.engine import Searcher
 from ragcli.text.sentences import sentences
+from ragcli.text.source import is_source
 from ragcli.text.terms import terms
 from ragcli.types import Answer, Chunk, Citation, Hit, Question, Results, Span
 

@@ -36,10 +36,11 @@ def cite(
 
     """
     from ragcli.answer.cite import check_citations, read_citations
+    from ragcli.ingest.readers import read_documents
     from ragcli.render import write_json
 
     base = Path.cwd()
-    findings = list(check_citations(read_citations(_text(file), base)))
+    findings = list(check_citations(read_citations(_text(file), base), read_documents))
     if env.json:
         write_json({"schema": 1, "citations": [_record(one) for one in findings]}, sys.stdout)
     else:

@@ -14,16 +14,9 @@ from typing import NamedTuple
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.decode import declared_encoding
+from ragcli.text.source import SOURCE_NAMES, SOURCE_SUFFIXES
 from ragcli.types import Document, Reason
 
-_SOURCE = """
-    py pyi pyx pxd go rs js mjs cjs jsx ts mts cts tsx vue svelte java kt kts scala sc groovy gradle clj cljs cljc edn
-    c h cc cpp cxx c++ hh hpp hxx inl ino m mm cs fs fsx vb d zig nim v sv vhd vhdl odin swift dart
-    rb rake php pl pm t lua tcl r jl ex exs erl hrl elm hs lhs ml mli sml f f90 f95 f03 for pas pp adb ads
-    lisp lsp el scm rkt asm s sh bash zsh fish ksh ps1 psm1 bat cmd awk sed vim sql
-    css scss sass less styl proto thrift graphql gql tf tfvars hcl nix bzl cmake mk mak dockerfile patch diff
-    glsl hlsl vert frag comp wgsl cu cuh cl sol move cairo tla coq lean agda idr prql
-"""
 _BINARY = """
     png jpg jpeg jpe gif bmp tif tiff webp heic heif avif ico icns psd ai xcf raw cr2 nef arw dng jp2 svgz
     mp3 wav flac ogg oga opus m4a aac wma aiff mid midi mp4 m4v mkv mov avi wmv webm flv mpg mpeg 3gp
@@ -49,12 +42,8 @@ _NAMES = {
     "XPS document": "xps oxps", "Windows help file": "chm hlp", "WordStar document": "ws",
 }  # fmt: skip
 
+
 # Whole names of files of source code, in lower case.
-_SOURCE_NAMES = frozenset(
-    ("makefile", "gnumakefile", "dockerfile", "containerfile", "jenkinsfile", "vagrantfile", "rakefile", "gemfile")
-) | frozenset(("justfile", "cmakelists.txt", "build", "workspace", "procfile", "brewfile", "snakefile", ".bashrc"))
-
-
 class _Loader(NamedTuple):
     module: str  # below ragcli.formats; it exports load(path, data, options)
     version: int  # goes up when the same file gives other text or blocks: such files are read again
@@ -69,7 +58,7 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 # By the names that indexes keep of them.
 _LOADERS = {
     "text": _Loader("text", 2, _dotted("txt text log org tex lines")),
-    "source": _Loader("source_code", 1, _dotted(_SOURCE)),
+    "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),
     "subtitles": _Loader("subtitles", 1, _dotted("srt vtt")),
@@ -158,11 +147,6 @@ def loader_for(path: Path, head: bytes) -> str | None:
     return name or _by_content(path, head)
 
 
-def is_source(path: Path) -> bool:
-    """Whether the name of a file says that it holds source code."""
-    return path.name.lower() in _SOURCE_NAMES or path.suffix.lower() in _dotted(_SOURCE)
-
-
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read the content ``data`` of the file at ``path``.
 
@@ -228,6 +212,6 @@ def _is_mail(head: bytes) -> bool:
 def _by_content(path: Path, head: bytes) -> str:
     if _is_mail(head):
         return "mail"
-    if path.name.lower() in _SOURCE_NAMES or head.startswith(b"#!"):
+    if path.name.lower() in SOURCE_NAMES or head.startswith(b"#!"):
         return "source"
     return "text"

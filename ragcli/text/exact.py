@@ -188,7 +188,8 @@ def _name_pattern(name: str) -> re.Pattern[str]:
     signs = re.search(r"[^\w]", name) is not None
     before = r"(?<![\w])" if re.match(r"[\w]", name) else r"(?<!\w)"
     after = r"(?!\w)" if re.search(r"\w\Z", name) else ""
-    plain = name.isalpha() or (signs and name == name.lower())  # a plain word at the start of a sentence is the word
+    # a plain word that begins a sentence is the word, and a name with a sign in small letters is typed in haste
+    plain = (name.isalpha() and name[1:] == name[1:].lower()) or (signs and name == name.lower())
     return re.compile(before + re.escape(name) + after, re.IGNORECASE if plain else 0)
 
 

@@ -62,8 +62,17 @@ def test_the_first_are_put_in_order_and_the_others_stay_behind_them():
     assert places(judged) == [1, 2, 0, 3, 4]
     # the logits 1, 3, 2 are 0, 1, 0.5 of what lies above 0.5, the best of the others
     assert [verdict.score for verdict in judged.verdicts] == pytest.approx([1.0, 0.75, 0.5, 0.5, 0.1])
-    assert judged.verdicts[0].signals == {"fused": 0.8, "logit": 3.0, "coverage": 0.0}
-    assert judged.verdicts[3].signals == {"fused": 0.5, "coverage": 0.0}
+    words = {
+        "question": 0.0,
+        "statement": 0.0,
+        "words": 1.0,
+        "coverage": 0.0,
+        "named": 0.0,
+        "holds": 0.0,
+        "defines": 0.0,
+    }
+    assert judged.verdicts[0].signals == {"fused": 0.8, "logit": 3.0, **words}
+    assert judged.verdicts[3].signals == {"fused": 0.5, **words}
     # among the logits 1, 3, 2
     assert [verdict.rank for verdict in judged.verdicts] == [1, 2, 3, None, None]
     assert judged.notes == []

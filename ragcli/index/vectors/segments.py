@@ -20,7 +20,6 @@ import numpy as np
 
 from ragcli.errors import IndexDamaged
 from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
-from ragcli.index.store import batched
 from ragcli.index.vectors.faiss_files import (
     Ids,
     Vectors,
@@ -89,6 +88,8 @@ def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tup
 
 
 def _new_blocks(added: Iterable[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
+    from ragcli.index.store import batched  # what a question does not load
+
     for part in batched(added, _BLOCK):
         yield np.array([i for i, _ in part], np.int64), np.stack([row for _, row in part])
 

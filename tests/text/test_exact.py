@@ -1,0 +1,149 @@
+"""What a query asks for letter for letter, and which passages hold it; beside ast and plain substring search."""
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragcli.text import exact
+from ragcli.text.exact import DEFINES, HOLDS, NEITHER, defines, grade, holds_name, holds_phrase, named, read_exact
+
+
+@pytest.mark.parametrize(
+    ("query", "text", "phrases"),
+    [
+        ('"litter box"', "litter box", ("litter box",)),
+        ('where is the "litter box" kept', "where is the litter box kept", ("litter box",)),
+        ("“litter box” and «chat noir»", "litter box and chat noir", ("litter box", "chat noir")),
+        ('a 5" disk and a 3" disk', 'a 5" disk and a 3" disk', ()),
+        ('say ""', 'say ""', ()),
+        ("it's 'quoted'", "it's 'quoted'", ()),
+    ],
+)
+def test_quotation_marks_name_a_phrase_and_do_not_reach_the_models(query, text, phrases):
+    found = read_exact(query)
+    assert found.text == text
+    assert found.phrases == phrases
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("grokking", "grokking"), (".NET", ".NET"), ("#include", "#include"), ("$PATH", "$PATH"), ("@media", "@media"),
+        ("C++", "C++"), ("--dry-run", "--dry-run"), ("open()", "open"), ("def _wakeup_next", "_wakeup_next"),
+        ("class Retry", "Retry"), ("fn main()", "main"), ("func Foo", "Foo"), ("where is get_cat defined?", "get_cat"),
+        ("where is get_cat?", "get_cat"), ("where is the class Retry defined", "Retry"),
+        ("definition of os.path", "os.path"),
+        ("where is the cat?", None), ("what is ownership", None), ("two words", None), ('"one phrase"', None),
+    ],
+)  # fmt: skip
+def test_a_query_may_be_about_one_name(query, name):
+    assert read_exact(query).name == name
+
+
+def test_names_are_words_with_signs_or_capitals_inside():
+    found = read_exact("does std::vector or IndexFlatIP need .env or snake_case for HTTP 2.10.1 (sha256)?")
+    assert found.names == ("std::vector", "IndexFlatIP", ".env", "snake_case", "HTTP", "2.10.1", "sha256")
+    assert read_exact("Why do cats purr at night?").names == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "passage", "expected"),
+    [
+        (".NET", "We use ASP.NET here", False), (".NET", "On .NET 8 this works", True), (".net", "On .NET 8", True),
+        (".NET", "the net price", False), ("_get", "self._get()", True), ("_get", "self.get()", False),
+        ("get", "_get()", False), ("Retry", "retry later", True), ("maxRetries", "maxretries", False),
+        ("C++", "in C++, a", True), ("C", "in C++, a", True), ("$PATH", "echo $PATH", True),
+        ("$PATH", "the path", False),
+    ],
+)  # fmt: skip
+def test_a_name_is_held_as_it_is_written(name, passage, expected):
+    assert holds_name(passage, name) is expected
+
+
+DEFINITIONS = {
+    "python": ("async def foo(self):", "x = foo()"), "class": ("class foo(Base):", "isinstance(x, foo)"),
+    "rust": ("pub(crate) fn foo<T>(x: T) {", "foo(1);"), "go": ("func (r *Reader) foo(x int) error {", "r.foo(1)"),
+    "c": ("static int\nfoo(int a)\n{", "    foo(3);"), "define": ("#define foo 3", "#ifdef foo"),
+    "script": ("export const foo = () => 1", "foo();"), "function": ("export default function foo() {", "return foo"),
+    "shell": ("foo() {", "  foo | sort"), "yaml": ("foo: 3", "bar: foo"), "sql": ("CREATE TABLE foo (", "SELECT foo"),
+    "markdown": ("## foo\n\ntext", "see foo"), "asciidoc": ("== foo", "the foo"), "ini": ("[foo]", "a = foo"),
+    "constant": ("foo: int = 3", "bar = foo"), "struct": ("struct foo {", "struct bar { foo x; };"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", DEFINITIONS)
+def test_the_line_that_defines_a_name_is_told_from_one_that_uses_it(kind):
+    definition, use = DEFINITIONS[kind]
+    query = read_exact("foo")
+    assert grade(query, f"first\n{definition}\nlast") == DEFINES
+    assert grade(query, f"first\n{use}\nlast") == HOLDS
+    assert grade(query, "neither") == NEITHER
+
+
+@pytest.mark.parametrize("module", [ast, re, textwrap], ids=lambda module: module.__name__)
+def test_definitions_of_python_are_those_that_ast_finds(module):
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert len(found) > 5
+    lines = source.splitlines()
+    for name in found:
+        assert defines(source, name), name
+        without = "\n".join(line for line in lines if not re.search(rf"(?:def|class) {name}\b|^{name}\b.*=", line))
+        assert not defines(without, name), name
+
+
+words = st.lists(st.from_regex(r"[a-z]{1,6}", fullmatch=True), min_size=4, max_size=8)
+
+
+@given(words, st.lists(words, max_size=3), st.sampled_from([" ", "\n  ", ", ", "-", " **", "_"]))
+def test_pasted_words_are_held_where_they_stand_one_after_the_other(asked, others, gap):
+    query = read_exact(" ".join(asked))
+    passage = "\n".join([*(" ".join(line) for line in others), gap.join(asked)])
+    assert holds_phrase(passage, query.text)
+    if not query.name:  # "def foo bar baz" asks for a definition
+        assert grade(query, passage) == HOLDS
+
+
+@given(words, words)
+def test_a_phrase_is_found_exactly_where_a_search_for_whole_words_finds_it(phrase, passage):
+    expected = f" {' '.join(phrase[:2])} " in f" {' '.join(passage)} "
+    assert holds_phrase(" ".join(passage), " ".join(phrase[:2])) is expected
+
+
+def test_few_words_are_not_taken_for_pasted_text():
+    assert grade(read_exact("litter box here"), "the litter box here") == NEITHER
+    assert grade(read_exact("the litter box is here"), "now the litter-box is here.") == HOLDS
+    assert grade(read_exact("the litter box is here"), "here is the litter box") == NEITHER
+
+
+def test_the_share_of_the_names_that_a_passage_holds():
+    query = read_exact("how does FooBar call baz_qux?")
+    assert named(query, "FooBar calls it") == 0.5
+    assert named(query, "FooBar calls baz_qux") == 1.0
+    assert named(read_exact("plain words"), "plain words") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        ("how are logs rotated", "question"), ("logs rotated?", "question"), ("log rotation", "words"),
+        ("vitamin d lowers the risk of falls in old people", "statement"), ("epoch", "words"),
+    ],
+)  # fmt: skip
+def test_questions_statements_and_words_are_told_apart(query, form):
+    assert read_exact(query).form == form
+
+
+@given(st.text(max_size=60), st.text(max_size=200))
+def test_any_text_can_be_asked_and_looked_through(query, passage):
+    found = read_exact(query)
+    assert grade(found, passage) in {DEFINES, HOLDS, NEITHER}
+    assert 0 <= named(found, passage) <= 1
+    for start, end in exact.places(found, passage):
+        assert 0 <= start < end <= len(passage)
