@@ -37,6 +37,8 @@ from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sync import SyncOptions, sync
 
 class FixedEncoder:
+    runtime = "numpy"
+
     def encode(self, texts):
         return np.full((len(texts), 384), 384 ** -0.5, np.float32)
 
