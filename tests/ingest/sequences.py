@@ -34,7 +34,7 @@ NAMES = ("a.md", "b.md", "c.txt", "sub/d.md", "sub/e.md", "usb/f.md", "usb/deep/
 class Encoder:
     """Vectors that cost nothing."""
 
-    dimension, window = 384, 256
+    dimension, window, runtime = 384, 256, "numpy"
 
     def encode(self, texts, **_):
         import numpy as np
@@ -187,6 +187,7 @@ class Life:
                 assert text in (before.get(path), files.get(path)), (path, text)
             for path in before:
                 assert path in held, path
+            self.must = held  # what it finished stays, also when the disk goes before the next run
             self.told.append("  interrupted")
             self.is_settled = False
         else:
