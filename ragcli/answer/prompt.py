@@ -75,6 +75,10 @@ _ADDRESSED = re.compile(
         (?:ai|llms?|(?:ai\ )?assistants?|chat\s?bots?|(?:large\ )?language\ models?)\b
     | \bdo\ not\ (?:tell|inform|warn|alert)\ (?:the\ )?user\b
     | <\|\s*(?:im_start|im_end|system|user|assistant|endoftext|eot_id|begin_of_text|start_header_id|end_header_id)\s*\|>
+    | <\|?/?(?:tool_calls?|tool_response|tool_use|function_calls?)\|?> | <important>
+    | "method"\s*:\s*"(?:tools/call|sampling/createMessage|elicitation/create)"
+    | \b(?:before|when|after)\ (?:using|calling|you\ use|you\ call)\ (?:this|any|another|every)\ tool\b[^.\n]{0,60}?
+        \b(?:read|send|pass|include|call|open|first)\b
     | \[/?INST\] | <</?SYS>> | <(?:start|end)_of_turn> | ^\#{2,3}\s*(?:system|instruction|human|assistant)\s*:
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
