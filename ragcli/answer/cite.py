@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,8 +20,6 @@ from ragcli.text.sentences import sentences
 if TYPE_CHECKING:
     from ragcli.types import Document
 
-# The document of each path as it is now, or why there is none.
-Load = Callable[[Collection[Path]], "Mapping[Path, Document | str]"]
 State = Literal["holds", "moved", "changed", "gone"]
 
 _PLACE = re.compile(
@@ -67,9 +65,8 @@ def read_citations(text: str, base: Path) -> list[Cited]:
     return found
 
 
-def check_citations(cited: Sequence[Cited], load: Load) -> Iterator[Finding]:
-    """Yield a finding for each citation, in order. ``load`` is called once, with the paths of all."""
-    documents = load({one.path for one in cited})
+def check_citations(cited: Sequence[Cited], documents: Mapping[Path, Document | str]) -> Iterator[Finding]:
+    """Yield a finding for each citation, in order. ``documents`` has each file as it is now, or why there is none."""
     for one in cited:
         document = documents[one.path]
         yield Finding(one, "gone", now=document) if isinstance(document, str) else _find(one, document)

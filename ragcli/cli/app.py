@@ -27,7 +27,7 @@ GROUPS = {
 }
 COMMANDS = tuple(chain.from_iterable(GROUPS.values()))
 # where the module has another name than the command
-_MODULES = {"export": "transfer", "import": "transfer", "repair": "verify"}
+_MODULES = {"cite": "ask", "export": "transfer", "import": "transfer", "repair": "verify"}
 
 _COMPLETE = "_RAGCLI_COMPLETE"  # the variable by which the shell asks for completions
 _SHELLS = ("bash", "zsh", "fish")

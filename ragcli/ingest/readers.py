@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from ragcli.ingest.discover import Rules
 from ragcli.ingest.options import SyncOptions
 from ragcli.ingest.progress import Clock, Progress
 from ragcli.ingest.sandbox.limits import Limits
-from ragcli.types import Document
 
 if TYPE_CHECKING:
     from ragcli.ingest.embed import Chunked, Embedder
@@ -27,24 +26,6 @@ if TYPE_CHECKING:
 
 _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]/]+)\]|(?P<host>[^:/@\s]+)):(?P<port>\d{1,5})")
 _CONNECT_SECONDS = 5.0
-
-
-def read_documents(paths: Collection[Path]) -> dict[Path, Document | str]:
-    """Return the document of each path as it is now, or why there is none; read in the sandbox that a run uses."""
-    from ragcli.formats.blocks import LoadOptions
-    from ragcli.ingest.sandbox.pool import Request, Sandbox
-
-    found: dict[Path, Document | str] = dict.fromkeys(paths, "the file no longer exists")
-    there = [path for path in found if path.is_file()]
-    if there:
-        with Sandbox(1, Limits(), LoadOptions()) as sandbox:
-            for loaded in sandbox.load(Request(path, None) for path in there):
-                outcome = loaded.outcome
-                if isinstance(outcome, Document):
-                    found[loaded.path] = outcome
-                elif outcome is not None:
-                    found[loaded.path] = f"it cannot be read: {outcome.reason}"
-    return found
 
 
 def require_engine(options: SyncOptions) -> None:
