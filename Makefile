@@ -7,12 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RAGCLI := $(BIN)/ragcli
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types tests crash lives test-serve test-cluster fuzz fix bench samples clean
+.PHONY: help demo test lint types tests crash lives test-serve test-mcp test-cluster fuzz fix bench samples clean
 
 help:
 	@echo "make demo     install, index sample_docs/ and ask it some questions"
 	@echo "make test     install the test tools, then lint, types and tests"
 	@echo "make test-serve  ask --llm against transformers serve"
+	@echo "make test-mcp    ask ragcli mcp with both lines of the official SDK's clients"
 	@echo "make test-cluster  index with and against the servers of the cluster extra, which it starts itself"
 	@echo "make crash    kill, starve and damage indexes (half an hour); see docs/reliability.md"
 	@echo "make lives    5,000 random lives of folders: disks that come and go, renames, edits, interrupts"
@@ -58,6 +59,16 @@ test-serve: $(VENV)/installed-test
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[test,serving-test]'
 	$(BIN)/python -m pytest tests/answer/test_served.py
 
+# The official clients, each line in an environment of its own, against ragcli mcp and serve
+MCP := .venv-mcp
+$(MCP)/%/installed:
+	$(PYTHON) -m venv $(MCP)/$*
+	$(MCP)/$*/bin/python -m pip --disable-pip-version-check install --quiet 'mcp==$*.*'
+	@touch $@
+
+test-mcp: $(VENV)/installed-test $(MCP)/1/installed $(MCP)/2/installed
+	RAGCLI_TEST_MCP=$(MCP)/1/bin/python:$(MCP)/2/bin/python $(BIN)/python -m pytest tests/serve/test_mcp.py
+
 # Milvus and Ray, in an environment of their own: servers are started by the tests that need them, and stopped
 CLUSTER := .venv-cluster
 $(CLUSTER)/installed: pyproject.toml constraints.txt
@@ -98,4 +109,4 @@ samples: $(VENV)/installed-test
 	$(BIN)/python docs/make_samples.py
 
 clean:
-	rm -rf $(VENV) $(CLUSTER) indexes/*/
+	rm -rf $(VENV) $(CLUSTER) $(MCP) indexes/*/

@@ -22,6 +22,7 @@ from ragcli.errors import ExitCode, RagcliError, UsageError
 GROUPS = {
     "Find": ("query", "ask", "cite", "rerank", "show", "open"),
     "Index": ("index", "list", "status", "remove"),
+    "Stay": ("serve", "mcp", "watch"),
     "Care": ("verify", "repair", "optimize", "export", "import", "doctor"),
     "More": ("parse", "eval", "models", "config"),
 }

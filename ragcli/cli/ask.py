@@ -4,12 +4,12 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, MinProb, check_seconds, origin_of
+from ragcli.cli.env import Env, MinProb, Server, check_seconds, origin_of
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def ask(
     chat: Annotated[
         bool, typer.Option("--chat", help="Ask more questions; /help lists the commands.", rich_help_panel="Output")
     ] = False,
+    server: Server = "auto",
 ) -> ExitCode:  # fmt: skip
     """Answer a question from the documents, with citations.
 
@@ -119,11 +120,15 @@ def ask(
     fails, the passages are shown), 4 --strict left something out.
 
     """
-    from ragcli.answer.ask import AskOptions
-
     if llm and local and origin_of(call, "llm") == origin_of(call, "local") == "COMMANDLINE":
         raise UsageError("--llm and --local name two models", "give one of them")
     check_seconds(timeout)
+    if question is not None and llm is None and not (local or base_url or chat or dry_run or stream or env.more):
+        code = _served(env, question, {"k": k, "min_prob": min_prob}, server)
+        if code is not None:
+            return code
+    from ragcli.answer.ask import AskOptions
+
     options = AskOptions(
         k=k,
         min_probability=min_prob,
@@ -238,6 +243,21 @@ def _answer(env: Env, question: str, options: "AskOptions", stream: bool | None,
     return _exit_code(outcome.answer, strict=options.strict)
 
 
+def _served(env: Env, question: str, fields: "dict[str, Any]", choice: str) -> ExitCode | None:
+    """Print the quotes that the server answers with; None when this process is to answer."""
+    from ragcli.serve.client import Choice
+
+    asked = {"text": question, "ask": fields, "offline": env.offline}
+    found = Choice(choice).ask("ask", asked, env.index_folder())
+    if found is None:
+        return None
+    answer, notes, searched = found
+    for note in notes:
+        env.say(f"note: {note}")
+    _show_answer(env, answer, searched=searched)
+    return _exit_code(answer, strict=False)
+
+
 def _dry_run(env: Env, question: str, options: "AskOptions") -> ExitCode:
     """Print what a language model would be sent."""
     from dataclasses import asdict
@@ -271,32 +291,49 @@ def _show(env: Env, outcome: "Outcome", results: "Results", screen: _Screen | No
 
     When the language model failed, the passages are printed, and the failure is raised.
     """
-    from ragcli.render import write_json, write_results
-    from ragcli.render.answer import answer_record, write_answer, write_sources
+    from ragcli.render import write_results
+    from ragcli.render.answer import write_sources
     from ragcli.render.terminal import color_wanted, terminal_width
 
     answer, failure = outcome
     is_shown = screen is not None and screen.shown
     if screen is not None:
         screen.shown = False  # for the next answer of a chat
-    color = color_wanted(sys.stdout)
+    if failure is not None:
+        if env.json:
+            _show_answer(env, answer, searched=results.searched)
+        else:
+            kind = "text" if sys.stdout.isatty() else "plain"
+            color = color_wanted(sys.stdout)
+            write_results(results, kind, sys.stdout, base=Path.cwd(), color=color, width=terminal_width())
+        raise failure
+    if is_shown and not env.json:
+        write_sources(answer, sys.stdout, Path.cwd(), color=color_wanted(sys.stdout))
+        _say_why_not(env, answer, searched=results.searched)
+    else:
+        _show_answer(env, answer, searched=results.searched)
+
+
+def _show_answer(env: Env, answer: "Answer", *, searched: bool) -> None:
+    """Print a finished answer, and say when there is none."""
+    from ragcli.render import write_json
+    from ragcli.render.answer import answer_record, write_answer
+    from ragcli.render.terminal import color_wanted, terminal_width
+
     if env.json:
         write_json(answer_record(answer), sys.stdout)
-    elif failure is not None:
-        kind = "text" if sys.stdout.isatty() else "plain"
-        write_results(results, kind, sys.stdout, base=Path.cwd(), color=color, width=terminal_width())
-    elif is_shown:
-        write_sources(answer, sys.stdout, Path.cwd(), color=color)
-    else:
-        width = terminal_width() if sys.stdout.isatty() else None
-        write_answer(answer, sys.stdout, Path.cwd(), color=color, width=width)
-    if failure is not None:
-        raise failure
-    if answer.text or env.json:
+        return
+    width = terminal_width() if sys.stdout.isatty() else None
+    write_answer(answer, sys.stdout, Path.cwd(), color=color_wanted(sys.stdout), width=width)
+    _say_why_not(env, answer, searched=searched)
+
+
+def _say_why_not(env: Env, answer: "Answer", *, searched: bool) -> None:
+    if answer.text:
         return
     if answer.claims:
         env.say("no sentence of the answer is supported by the passages")
-    elif results.searched:
+    elif searched:
         env.say("the documents do not hold the answer")
 
 

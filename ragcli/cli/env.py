@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,6 +44,13 @@ ChunkOverlap = Annotated[
     typer.Option(
         metavar="N", help="Tokens that neighbouring passages share (default 30).",
         rich_help_panel="Passages and vectors",
+    ),
+]  # fmt: skip
+Server = Annotated[
+    Literal["auto", "never", "always"],
+    typer.Option(
+        metavar="WHEN", rich_help_panel="Running",
+        help="Ask the process of `ragcli serve`: auto (when it runs), always or never.",
     ),
 ]  # fmt: skip
 Wait = Annotated[

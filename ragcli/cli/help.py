@@ -20,6 +20,7 @@ _WIDEST_NAME = 26  # columns for the names of options and commands; a longer one
 _TRIED = {
     "search": "query", "find": "query", "grep": "query", "add": "index", "update": "index", "sync": "index",
     "chat": "ask --chat", "version": "--version", "ls": "list", "rm": "remove", "delete": "remove",
+    "server": "serve", "daemon": "serve",
 }  # fmt: skip
 _TEXTS = {"TEXT", "QUESTION", "QUERY"}  # arguments that may begin with "-"
 

@@ -247,9 +247,9 @@ def _sync(
         env.say("stopped: what is finished is in the index, and the next run goes on from there")
         raise
     if env.json:
-        write_json(_record(env, summary), sys.stdout)
+        write_json(record_of(env, summary), sys.stdout)
     else:
-        _say_summary(env, summary)
+        say_summary(env, summary)
     return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
 
 
@@ -303,7 +303,8 @@ def _plan(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
     return ExitCode.OK
 
 
-def _record(env: Env, summary: "Summary") -> dict[str, object]:
+def record_of(env: Env, summary: "Summary") -> dict[str, object]:
+    """Return the record of a run, as ``--json`` prints it."""
     return {
         "schema": 1,
         "index": str(env.index_folder()),
@@ -321,7 +322,8 @@ def _record(env: Env, summary: "Summary") -> dict[str, object]:
     }
 
 
-def _say_summary(env: Env, summary: "Summary") -> None:
+def say_summary(env: Env, summary: "Summary") -> None:
+    """Say what a run did."""
     from ragcli.render.visible import display_path
     from ragcli.types import Reason
     from ragcli.units import counted, human_duration

@@ -1,18 +1,17 @@
 """``ragcli query``: search by meaning and by words."""
 
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, MinProb, Reranker
+from ragcli.cli.env import Env, MinProb, Reranker, Server
 from ragcli.config import find_config
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.locate import DEFAULT_NAME, find_home, require_index
@@ -21,9 +20,9 @@ from ragcli.retrieve import DEFAULT_CANDIDATES
 
 if TYPE_CHECKING:
     from ragcli.retrieve.engine import Searcher, SearchOptions
-    from ragcli.types import Mode, Results
+    from ragcli.types import Results
 
-_MODES: "tuple[Mode, ...]" = ("hybrid", "dense", "keyword")
+_MODES = ("hybrid", "dense", "keyword")
 _STDIN_NAME = "(stdin)"
 
 
@@ -167,6 +166,7 @@ def query(
     null: Annotated[
         bool, typer.Option("--null", "-0", help="End paths with NUL, for xargs -0.", rich_help_panel="Output")
     ] = False,
+    server: Server = "auto",
 ) -> ExitCode:  # fmt: skip
     """Print the best passages for a question.
 
@@ -184,32 +184,63 @@ def query(
     Exit code 1: nothing was found that seems to answer (--all shows the rest), or nothing as likely as --min-prob asks.
 
     """
-    from ragcli.models.files import DEFAULT_RERANKER
-    from ragcli.retrieve.engine import SearchOptions
-    from ragcli.retrieve.filters import Filters, parse_date
-
     look = _Look(_format(env, format_, jsonl=jsonl, paths=paths, null=null), null, explain, context)
-    options = SearchOptions(
-        k=k,
-        mode=_mode(mode),
-        reranker=(reranker or DEFAULT_RERANKER) if rerank else None,
-        candidates=candidates,
-        budget=_seconds(budget) if budget else None,
-        min_probability=min_prob,
-        filters=Filters(
-            paths=tuple(path or ()),
-            types=tuple(type_ or ()),
-            after=parse_date(after) if after else None,
-            before=parse_date(before) if before else None,
-        ),
-        floor=not all_,
-        unique=unique,
-        offline=env.offline,
-    )
+    fields = {
+        "k": k, "min_prob": min_prob, "all": all_, "unique": unique, "path": path, "type": type_, "after": after,
+        "before": before, "mode": mode, "rerank": rerank, "candidates": candidates, "budget": budget,
+    }  # fmt: skip
     if files and not in_:
         raise UsageError(f"unexpected argument {str(files[0])!r}", "put the question in quotes, or files after --in")
     sources = _Sources((*(in_ or ()), *(files or ())), cache, cut)
-    return _answer(env, text, sources, options, look)
+    if text == "-" and Path("-") in sources.files:
+        raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
+    with ExitStack() as stack:
+        here = _Here(env, stack, fields, reranker, sources)
+        # the server knows neither those files nor the folder that a reranker's name may mean, and asks one index
+        search = here.search if sources.files or reranker or env.more else _Served(env, here, fields, server).search
+        if text != "-":
+            return _answer(env, search(text), look)
+        if not sources.files:
+            env.existing_indexes()  # also when no question comes
+        return _answer_lines(env, search, look)
+
+
+class _Here:
+    """Searches in this process, with an index and models that are opened for the first question."""
+
+    def __init__(
+        self, env: Env, stack: ExitStack, fields: dict[str, Any], reranker: str | None, sources: "_Sources"
+    ) -> None:
+        self._env, self._stack, self._fields, self._reranker = env, stack, fields, reranker
+        self._sources = sources
+        self._searcher: Searcher | None = None
+
+    def search(self, text: str) -> "Results":
+        """Return the best passages."""
+        if self._searcher is None:
+            self._searcher = self._opened()
+        return _search(self._searcher, text, self._sources)
+
+    def _opened(self) -> "Searcher":
+        from ragcli.serve.questions import search_options
+
+        options = search_options(self._fields, reranker=self._reranker, offline=self._env.offline)
+        return self._stack.enter_context(_opened(self._env, self._sources, options))
+
+
+class _Served:
+    """Asks the server, and searches here once it gives no answer."""
+
+    def __init__(self, env: Env, here: _Here, fields: dict[str, Any], choice: str) -> None:
+        from ragcli.serve.client import Choice
+
+        self._env, self._here, self._fields, self._server = env, here, fields, Choice(choice)
+
+    def search(self, text: str) -> "Results":
+        """Return the best passages."""
+        asked = {"text": text, "search": self._fields, "base": str(Path.cwd()), "offline": self._env.offline}
+        found: Results | None = self._server.ask("query", asked, self._env.index_folder())
+        return self._here.search(text) if found is None else found
 
 
 class _Sources(NamedTuple):
@@ -251,33 +282,11 @@ def _format(env: Env, given: str | None, *, jsonl: bool, paths: bool, null: bool
     return chosen
 
 
-def _mode(given: str) -> "Mode":
-    """Return the mode of that name; UsageError for an unknown one."""
-    for mode in _MODES:
-        if given == mode:
-            return mode
-    raise UsageError(f"unknown mode {given!r}", f"modes: {', '.join(_MODES)}")
-
-
-def _seconds(text: str) -> float:
-    """Return the seconds of ``300ms``, ``1.5s`` or ``2`` (seconds); UsageError for another form."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|)", text.strip())
-    if not found:
-        raise UsageError(f"invalid time {text!r}", "write it as 300ms or 1.5s")
-    return float(found[1]) / (1000 if found[2] == "ms" else 1)
-
-
-def _answer(env: Env, text: str, sources: _Sources, options: "SearchOptions", look: _Look) -> ExitCode:
-    """Answer one question, or each line of stdin."""
+def _answer(env: Env, results: "Results", look: _Look) -> ExitCode:
+    """Print the passages for one question."""
     from ragcli.render import write_results
     from ragcli.render.terminal import color_wanted, terminal_width
 
-    if text == "-" and Path("-") in sources.files:
-        raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
-    with _opened(env, sources, options) as searcher:
-        if text == "-":
-            return _answer_lines(env, searcher, sources, look)
-        results = _search(searcher, text, sources)
     for note in results.notes:
         env.say(f"note: {note}")
     if look.explain:
@@ -292,7 +301,7 @@ def _answer(env: Env, text: str, sources: _Sources, options: "SearchOptions", lo
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
 
 
-def _answer_lines(env: Env, searcher: "Searcher", sources: _Sources, look: _Look) -> ExitCode:
+def _answer_lines(env: Env, search: "Callable[[str], Results]", look: _Look) -> ExitCode:
     """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
     from ragcli.render import results_record, write_json_line
 
@@ -301,7 +310,7 @@ def _answer_lines(env: Env, searcher: "Searcher", sources: _Sources, look: _Look
     found = told = False
     for line in sys.stdin:
         if line.strip():
-            results = _search(searcher, line.strip(), sources)
+            results = search(line.strip())
             if not results.searched and not told:
                 told = True
                 env.say(f"note: {results.notes[-1]}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, MinProb, Reranker
+from ragcli.cli.env import Env, MinProb, Reranker, Server
 from ragcli.errors import ExitCode, UsageError
 
 
@@ -26,6 +26,7 @@ def rerank(
         str, typer.Option(metavar="NAME", help="Which field of a JSON record is read.", rich_help_panel="Ranking")
     ] = "text",
     reranker: Reranker = None,
+    server: Server = "auto",
 ) -> ExitCode:
     """Sort lines or JSON records from stdin, the best answer first.
 
@@ -44,41 +45,41 @@ def rerank(
         raise UsageError("the query is empty", 'ask something: ... | ragcli rerank "why does it fail"')
     if sys.stdin.isatty():
         raise UsageError("rerank reads lines from a pipe", f'rg -n word | ragcli rerank "{query}"')
-    from ragcli.models.files import DEFAULT_RERANKER
-    from ragcli.models.resolve import DEFAULT_MODEL, resolve
-    from ragcli.models.tokenizer import open_tokenizer
-    from ragcli.retrieve.rerank import rerank_texts
-    from ragcli.text.language import is_unreadable
-    from ragcli.text.terms import make_question
-
     # As bytes: what is not UTF-8 goes out as it came in, and so does a Windows line end.
     text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     items = _items(text.split("\n"), field)
     if not items:
         return ExitCode.NOT_FOUND
-    judged = rerank_texts(
-        make_question(query),
-        [item.text for item in items],
-        reranker=reranker or DEFAULT_RERANKER,
-        offline=env.offline,
-        probability_needed=min_prob is not None,
-    )
-    for note in judged.notes:
+    verdicts, notes = _judged(env, query, items, reranker, server, probability=min_prob is not None)
+    for note in notes:
         env.say(f"note: {note}")
-    unknown_share = open_tokenizer(resolve(DEFAULT_MODEL)).unknown_share
-    is_read = not is_unreadable(query, unknown_share)
     rank = 0
-    for verdict in judged.verdicts:
-        readable = is_read and not is_unreadable(items[verdict.position].text, unknown_share)
-        probability = verdict.probability if readable else None
+    for position, score, probability in verdicts:
         if min_prob is not None and (probability is None or probability < min_prob):
             continue
         rank += 1
-        record = {"rank": rank, "score": verdict.score, "probability": probability}
-        _write(items[verdict.position], record, as_json=env.json)
+        record = {"rank": rank, "score": score, "probability": probability}
+        _write(items[position], record, as_json=env.json)
         if rank == k:
             break
     return ExitCode.OK if rank else ExitCode.NOT_FOUND
+
+
+def _judged(
+    env: Env, query: str, items: "Sequence[_Item]", reranker: str | None, choice: str, *, probability: bool
+) -> "tuple[Sequence[tuple[int, float, float | None]], Sequence[str]]":
+    """Return position, score and probability of each item, the best first, and notes."""
+    from ragcli.serve.client import Choice
+
+    texts = [item.text for item in items]
+    if reranker is None:  # the server does not know the folder that the name of a reranker may mean
+        asked = {"text": query, "texts": texts, "probability": probability, "offline": env.offline}
+        found = Choice(choice).ask("rerank", asked)
+        if found is not None:
+            return found[0], found[1]
+    from ragcli.serve.questions import rerank
+
+    return rerank(query, texts, reranker=reranker, offline=env.offline, probability=probability)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,16 @@
 """``ragcli show``: the text behind a hit."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env
+from ragcli.cli.env import Env, Server
 from ragcli.errors import ExitCode
+
+if TYPE_CHECKING:
+    from ragcli.serve.questions import Shown
 
 
 @command()
@@ -21,6 +24,7 @@ def show(
             "--context", "-C", metavar="N", min=0, show_default=False, help="Lines to show before and after."
         ),
     ] = 0,
+    server: Server = "auto",
 ) -> ExitCode:  # fmt: skip
     """Show the whole passage behind a hit, as it was indexed.
 
@@ -32,32 +36,35 @@ def show(
     """
     from pathlib import Path
 
-    from ragcli.index.reader import open_index
     from ragcli.render import write_json
-    from ragcli.render.record import chunk_record
     from ragcli.render.visible import display_path, fresh_mark, visible, visible_lines
-    from ragcli.retrieve.freshness import Freshness
-    from ragcli.retrieve.reference import find_reference, text_around
 
-    with open_index(env.existing_index(), None) as index:
-        place = find_reference(index, reference)
-        text, first_line = text_around(index, place, context)
-        fresh = Freshness(index.catalog).of(place.chunk.path)
+    shown = _shown(env, reference, context, server)
     if env.json:
-        record = {
-            "schema": 1,
-            **chunk_record(place.chunk),
-            "fresh": fresh,
-            "context": {"text": text, "line": first_line},
-        }
-        write_json(record, sys.stdout)
+        write_json(shown.record(), sys.stdout)
         return ExitCode.OK
-    chunk = place.chunk
+    chunk = shown.chunk
     where = f"lines {chunk.lines[0]}-{chunk.lines[1]}"
     if chunk.pages:
         where = f"page {chunk.pages[0]}" if chunk.pages[0] == chunk.pages[1] else "pages {}-{}".format(*chunk.pages)
     headings = " > ".join(chunk.headings)
-    mark = f" {fresh_mark(fresh)}" if fresh_mark(fresh) else ""
+    mark = f" {fresh_mark(shown.fresh)}" if fresh_mark(shown.fresh) else ""
     env.say(visible(f"{display_path(chunk.path, Path.cwd())}{mark}, {where}" + (f", {headings}" if headings else "")))
-    sys.stdout.write(visible_lines(text) + "\n")
+    sys.stdout.write(visible_lines(shown.text) + "\n")
     return ExitCode.OK
+
+
+def _shown(env: Env, reference: str, context: int, choice: str) -> "Shown":
+    from pathlib import Path
+
+    from ragcli.serve.client import Choice
+    from ragcli.serve.questions import Shown, show
+
+    asked = {"ref": reference, "context": context, "base": str(Path.cwd()), "offline": env.offline}
+    found = Choice(choice).ask("show", asked, env.index_folder())
+    if found is not None:
+        return Shown(*found)
+    from ragcli.index.reader import open_index
+
+    with open_index(env.existing_index(), None) as index:
+        return show(index, reference, context)

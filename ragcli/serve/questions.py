@@ -17,6 +17,7 @@ from ragcli.retrieve import DEFAULT_CANDIDATES
 if TYPE_CHECKING:
     from ragcli.index.reader import Index
     from ragcli.retrieve.engine import SearchOptions
+    from ragcli.retrieve.rerank import Verdict
     from ragcli.types import Answer, Chunk, Fresh, Mode, Results
 
 # Searches, models and catalogs are imported in functions: the command line asks a server without loading them.
@@ -40,6 +41,7 @@ class Field(NamedTuple):
 SEARCH: dict[str, Field] = {
     "k": Field("integer", "How many passages.", 10, least=1),
     "min_prob": Field("number", "Only what answers with at least this probability, 0 to 1.", most=1),
+    "all": Field("boolean", "Also what does not seem to answer.", False),
     "unique": Field("boolean", "At most one passage per file.", False),
     "path": Field("strings", "Only files that match one of these globs: *.md, docs/*, a folder.", ()),
     "type": Field("strings", "Only files of these kinds: pdf, md, docx.", ()),
@@ -135,6 +137,7 @@ def search_options(
             before=parse_date(before) if before else None,
             base=base,
         ),
+        floor=not fields["all"],
         unique=fields["unique"],
         offline=offline,
     )
@@ -190,14 +193,24 @@ def rerank(
 ) -> Reranked:
     """Rerank ``texts``; with ``probability`` raise CalibrationMissing where none is known."""
     from ragcli.models.files import DEFAULT_RERANKER
+    from ragcli.models.resolve import DEFAULT_MODEL, resolve
+    from ragcli.models.tokenizer import open_tokenizer
     from ragcli.retrieve.rerank import rerank_texts
+    from ragcli.text.language import is_unreadable
     from ragcli.text.terms import make_question
+
+    unknown_share = open_tokenizer(resolve(DEFAULT_MODEL)).unknown_share
+    is_read = not is_unreadable(query, unknown_share)
+
+    def probability_of(verdict: Verdict) -> float | None:
+        readable = is_read and not is_unreadable(texts[verdict.position], unknown_share)
+        return verdict.probability if readable else None
 
     judged = rerank_texts(
         make_question(query), texts, reranker=reranker or DEFAULT_RERANKER, offline=offline,
         probability_needed=probability,
     )  # fmt: skip
-    verdicts = [(verdict.position, verdict.score, verdict.probability) for verdict in judged.verdicts]
+    verdicts = [(verdict.position, verdict.score, probability_of(verdict)) for verdict in judged.verdicts]
     return Reranked(verdicts, judged.notes)
 
 

@@ -1,0 +1,61 @@
+"""What an index holds and how old it is, in a few lines."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ragcli.index.catalog.documents import Catalog
+from ragcli.index.layout import CATALOG
+from ragcli.serve.engine import Desk
+
+_COUNT_SECONDS = 5.0
+_counted: dict[tuple[Path, int], tuple[float, int]] = {}  # when, and how many, by folder and commit
+
+
+def index_summary(desk: Desk, name: str, folder: Path) -> dict[str, Any]:
+    """Return the record of an index for ``GET /v1/indexes``."""
+    catalog = desk.index(folder).catalog
+    reasons: Counter[str] = Counter()
+    for skipped in catalog.skipped():
+        reasons[str(skipped.reason)] += skipped.files
+    kinds = Counter(row.loader for row in catalog.documents())
+    return {
+        "name": name,
+        "folder": str(folder),
+        "roots": [str(root) for root in catalog.roots()],
+        "documents": sum(kinds.values()),
+        "kinds": dict(sorted(kinds.items())),
+        "chunks": catalog.count("chunks"),
+        "not_indexed": dict(sorted(reasons.items())),
+        "model": desk.index(folder).settings.model,
+        "commits": catalog.commits(),
+        "age_seconds": round(age_seconds(folder), 1),
+    }
+
+
+def age_seconds(folder: Path) -> float:
+    """Return the seconds since the last commit."""
+    places = [folder / CATALOG, folder / f"{CATALOG}-wal"]
+    return max(0.0, time.time() - max(place.stat().st_mtime for place in places if place.exists()))
+
+
+def stale_files(catalog: Catalog, folder: Path) -> int:
+    """Count the files below the folders of the index that changed since it was brought up to date.
+
+    Names, sizes and times decide; no file is opened. A count holds for some seconds, as each takes a look at all files.
+    """
+    from ragcli.formats.blocks import LoadOptions
+    from ragcli.ingest.changes import compare
+    from ragcli.ingest.roots import known_roots
+
+    key = folder, catalog.commits()
+    seen, count = _counted.get(key, (-_COUNT_SECONDS, 0))
+    if time.monotonic() - seen > _COUNT_SECONDS:
+        changes = compare(catalog, known_roots(catalog), LoadOptions(), [folder])
+        count = len(changes.due) + len(changes.gone_documents)
+        _counted.clear()
+        _counted[key] = time.monotonic(), count
+    return count
