@@ -16,10 +16,12 @@ from ragcli.errors import RagcliError
 from ragcli.index.layout import CATALOG
 
 _SOCKET = "serve.sock"
-# A server shows a sign of life at once, and then one each second until it has the answer.
-_FIRST_SECONDS = 1.0
-_NEXT_SECONDS = 5.0
+# A server shows a sign of life at once, and then one each second until it has the answer. On a busy machine both take
+# longer; who insists on a server waits for it.
 BEAT_SECONDS = 1.0
+_FIRST_SECONDS = 2.0
+_NEXT_SECONDS = 15.0
+_PATIENCE = 5  # times as long
 
 # Whatever lets two processes answer differently: where settings, models and caches are, and how numpy computes.
 _VARIABLES = (
@@ -54,12 +56,12 @@ def index_identity(folder: Path) -> list[int]:
     return [stat.st_dev, stat.st_ino]
 
 
-def ask(route: str, fields: dict[str, Any], index: Path | None = None) -> Any:  # noqa: ANN401 (what ``wire`` carries)
+def ask(route: str, fields: dict[str, Any], index: Path | None = None, *, patient: bool = False) -> Any:  # noqa: ANN401 (what ``wire`` carries)
     """Return what the server answers to a question of the command line. Raises NoAnswer, and OSError for no index."""
     body: dict[str, Any] = {"client": identity(), "fields": fields}
     if index is not None:
         body |= {"index": str(index), "identity": index_identity(index)}
-    found = request("POST", f"/cli/{route}", body)
+    found = request("POST", f"/cli/{route}", body, patient=patient)
     if not isinstance(found, dict) or "answer" not in found:
         raise NoAnswer(str(found.get("error", "no answer")) if isinstance(found, dict) else "an invalid answer")
     from ragcli.serve.wire import unpack
@@ -70,8 +72,9 @@ def ask(route: str, fields: dict[str, Any], index: Path | None = None) -> Any:  
         raise NoAnswer(f"an invalid answer: {error}") from error
 
 
-def request(method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 (JSON)
+def request(method: str, path: str, body: object = None, *, patient: bool = True) -> Any:  # noqa: ANN401 (JSON)
     """Return the JSON that the server answers. Raises NoAnswer."""
+    patience = _PATIENCE if patient else 1
     place = socket_path()
     try:
         owner = place.stat().st_uid
@@ -88,19 +91,19 @@ def request(method: str, path: str, body: object = None) -> Any:  # noqa: ANN401
     ).encode()
     try:
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_FIRST_SECONDS)
+            connection.settimeout(_FIRST_SECONDS * patience)
             connection.connect(str(place))
             connection.sendall(head + content)
-            return _answer(connection)
+            return _answer(connection, _NEXT_SECONDS * patience)
     except TimeoutError as error:
         raise NoAnswer(f"the server at {place} says nothing") from error
     except (OSError, ValueError) as error:  # also a path that is too long, and JSON that ends too early
         raise NoAnswer(f"no answer from {place}: {error}") from error
 
 
-def _answer(connection: Any) -> Any:  # noqa: ANN401 (a socket, whose module is not loaded here)
+def _answer(connection: Any, seconds: float) -> Any:  # noqa: ANN401 (a socket, whose module is not loaded here)
     received = connection.recv(1 << 16)
-    connection.settimeout(_NEXT_SECONDS)
+    connection.settimeout(seconds)
     parts: list[bytes] = []
     while received:
         parts.append(received)
@@ -135,7 +138,7 @@ class Choice:
         if self._name == "never":
             return None
         try:
-            return ask(route, fields, index)
+            return ask(route, fields, index, patient=self._name == "always")
         except OSError:  # there is no such index: this process says so
             return None
         except NoAnswer as error:
