@@ -1,6 +1,7 @@
 """What commands share: options, the place of the index, and what is said to people."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -66,6 +67,14 @@ def check_seconds(timeout: float) -> None:
     """Raise UsageError for ``--timeout inf`` and ``nan``: a limit that never ends a thing, or always."""
     if not 0 < timeout < 1e9:
         raise UsageError(f"invalid --timeout {timeout}", "write it in seconds, such as 60")
+
+
+def read_time(text: str) -> float:
+    """Return the seconds of ``30m``, ``2h``, ``90s`` or ``90``; UsageError for another form."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    if not found:
+        raise UsageError(f"invalid time {text!r}", "write it as 90s, 30m or 2h")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
 
 
 @dataclass(frozen=True)

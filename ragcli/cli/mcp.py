@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env
+from ragcli.cli.env import Env, read_time
 from ragcli.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -83,8 +83,6 @@ def mcp(
 
         sys.stdout.write(skill_text())
         return ExitCode.OK
-    from ragcli.cli.serve import read_time
-
     return _serve(env, read_time(idle), max_tokens, may_sync=allow_index)
 
 

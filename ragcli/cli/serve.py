@@ -1,6 +1,5 @@
 """``ragcli serve``: answer from a process that stays."""
 
-import re
 import sys
 import threading
 from pathlib import Path
@@ -9,10 +8,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env
+from ragcli.cli.env import Env, read_time
 from ragcli.errors import ExitCode, RagcliError, UsageError
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @command()
@@ -120,14 +117,6 @@ class _How(NamedTuple):
     threads: int
     waiting: int
     watch: bool
-
-
-def read_time(text: str) -> float:
-    """Return the seconds of ``30m``, ``2h``, ``90s`` or ``90``; UsageError for another form."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
-    if not found:
-        raise UsageError(f"invalid time {text!r}", "write it as 90s, 30m or 2h")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _serve(env: Env, how: _How) -> ExitCode:

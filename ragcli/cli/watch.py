@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env
+from ragcli.cli.env import Env, read_time
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ def watch(
       ragcli watch --print-unit > ~/.config/systemd/user/ragcli-watch.service
 
     """
-    from ragcli.cli.serve import read_time
     from ragcli.ingest.options import SyncOptions
     from ragcli.ingest.roots import refuse_broad_root
     from ragcli.serve.watch import Settings

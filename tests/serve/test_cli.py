@@ -133,7 +133,7 @@ def test_errors_are_those_of_this_process(server, sample_home, ragcli):
     for call, told in {
         ("query", " "): "the query is empty",
         ("query", "x", "--mode", "deep"): "unknown mode 'deep'",
-        ("query", "x", "--after", "yesterday"): "invalid date 'yesterday'",
+        ("query", "x", "--after", "someday"): "invalid date 'someday'",
         ("show", "nothing.md:3"): "nothing.md is not in the index",
         ("query", "x", "-i", "other"): "there is no index 'other'",
         ("query", "x", "-i", "other", "--server", "always"): "there is no index 'other'",
