@@ -18,10 +18,10 @@ from ragcli.errors import RagcliError
 # What any file may set, to any value: how to search, how to show, which files below a folder are left out. Every other
 # option needs trust.
 _OPTIONS = """
-    all_ after before budget cache candidates chat chunk_overlap chunk_size chunks compare context context_tokens count
-    cut debug deep dry_run exact exclude explain failed field force format_ hidden ignore include json jsonl k limit
-    max_file_size min_prob mode not_indexed null offline password path paths plan quiet rerank seed server
-    show_thinking stage stream strict text type_ unique verbose wait whole
+    all_ after archives before budget cache candidates chat chunk_overlap chunk_size chunks compare context
+    context_tokens count cut debug deep dry_run exact exclude explain failed field force format_ hidden ignore
+    include json jsonl k limit max_file_size min_prob mode not_indexed null offline password path paths plan quiet
+    rerank seed server show_thinking stage stream strict text type_ unique verbose wait whole
 """
 _HARMLESS = frozenset(_OPTIONS.split())
 _PLACES = frozenset(("index", "home"))  # only to a place below the file's own folder

@@ -6,11 +6,11 @@ is a slice of that text. Scores are higher-is-better everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ragcli.text.exact import NOTHING, Exact
 
@@ -76,9 +76,20 @@ class Block:
     columns: str = ""  # of a table row that does not name its values: the header of the table, on one line
 
 
+class Member(NamedTuple):
+    """A file in a file: of an archive or a mailbox, or attached to a message.
+
+    ``content`` is its bytes, or why it cannot be had: a reason, its detail, and for how many files it stands.
+    """
+
+    name: str  # as the container writes it
+    content: bytes | tuple[Reason, str, int]
+    mtime_ns: int | None = None  # None: that of the container
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The text of one file and its structure."""
+    """The text of one file and its structure. An archive or a mailbox has no text of its own, only members."""
 
     path: Path
     title: str  # from the content (metadata or first heading), "" when it has none; never the file name
@@ -86,6 +97,8 @@ class Document:
     blocks: tuple[Block, ...]
     loader: str
     warnings: tuple[str, ...] = ()  # for the user, such as pages without a text layer
+    dated_ns: int | None = None  # when a message was sent; None: the time of the file counts
+    members: Iterable[Member] = field(default=(), repr=False, compare=False)  # read once, and only by the loader's side
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,7 @@ class Chunk:
     lines: Span  # 1-based, inclusive, in Document.text (the file's own lines where the format is text)
     pages: Span | None  # 1-based, inclusive
     headings: tuple[str, ...]
-    columns: str = ""  # the header of the table that the passage begins in the middle of
+    columns: str = ""  # the header of the table that the passage begins in the middle of, or words that its lines break
 
     @property
     def embedded(self) -> str:

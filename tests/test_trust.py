@@ -14,7 +14,7 @@ DANGEROUS = {
     "index": "/elsewhere/index", "home": "../up", "in": ["/etc/passwd"], "model": "some/m", "reranker": "some/m",
     "base_url": "http://evil.example", "llm": "m", "local": "hf:some/model", "output": "x", "plot": "x.png", "run": "x",
     "store": "milvus://evil.example/c", "engine": "ray", "address": "203.0.113.9:6379", "ocr": True, "yes": True,
-    "timeout": 1e9, "memory": 0, "max_text": 1 << 20, "workers": 99, "split": "../../x",
+    "timeout": 1e9, "memory": 0, "max_text": 1 << 20, "workers": 99, "split": "../../x", "ocr_lang": "x",
     "status": True, "stop": True, "socket": "/elsewhere/s", "port": 80, "host": "0.0.0.0",
     "allow_host": ["evil.example"], "token": "/elsewhere/token", "idle": "1s", "threads": 64, "queue": 9999,
     "watch": True, "allow_index": True, "max_tokens": 100_000, "install": "claude", "remove": "claude", "print": True,

@@ -13,7 +13,7 @@ from pathlib import Path
 from ragcli.answer.ask import Asker, AskOptions, Outcome, Show
 from ragcli.answer.prompt import Turn
 from ragcli.cli.env import Env
-from ragcli.cli.open import opener
+from ragcli.cli.open import on_disk, opener
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.reader import Index, open_index
 from ragcli.render.answer import place_lines
@@ -192,9 +192,9 @@ def _chosen(given: str, citations: tuple[Citation, ...]) -> Citation:
 def _open(indexes: Sequence[Index], citation: Citation) -> None:
     rows = (index.catalog.document(citation.chunk.path) for index in indexes)
     row = next((row for row in rows if row is not None), None)
-    if row is None or not row.path.exists():
-        raise RagcliError(f"{citation.chunk.path} no longer exists", "bring the index up to date: ragcli index")
-    arguments = opener(row.path, row.loader, citation.line, citation.page)
+    if row is None:
+        raise RagcliError(f"{citation.chunk.path} is no longer in the index", "ask again")
+    arguments = opener(on_disk(row.path), row.loader, citation.line, citation.page)
     done = subprocess.run(arguments, check=False)
     if done.returncode:
         raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", "set EDITOR to another program")

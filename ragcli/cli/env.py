@@ -35,7 +35,17 @@ Reranker = Annotated[
 Password = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Password of encrypted PDF files.", rich_help_panel="Reading")
 ]
-Ocr = Annotated[bool, typer.Option("--ocr", help="Read pages without text with tesseract.", rich_help_panel="Reading")]
+Ocr = Annotated[
+    bool,
+    typer.Option("--ocr", help="Read pictures and scanned pages with tesseract.", rich_help_panel="Reading"),
+]  # fmt: skip
+OcrLanguages = Annotated[
+    str,
+    typer.Option(
+        "--ocr-lang", metavar="LANG", help="Languages that tesseract expects, such as deu+eng.",
+        rich_help_panel="Reading",
+    ),
+]  # fmt: skip
 ChunkSize = Annotated[
     int | None,
     typer.Option(metavar="N", help="Maximum tokens per passage (default 200).", rich_help_panel="Passages and vectors"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, Password, Wait, check_seconds
+from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, OcrLanguages, Password, Wait, check_seconds
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -56,6 +56,13 @@ def index(
         bool,
         typer.Option("--hidden", help="Include files whose name begins with a dot.", rich_help_panel="Which files"),
     ] = False,
+    archives: Annotated[
+        bool,
+        typer.Option(
+            "--archives/--no-archives", help="Read what is in .zip, .tar, .gz and the like.",
+            rich_help_panel="Which files",
+        ),
+    ] = True,
     max_file_size: Annotated[
         str, typer.Option(metavar="SIZE", help="Leave out larger files.", rich_help_panel="Which files")
     ] = "64M",
@@ -92,12 +99,14 @@ def index(
     ] = False,
     password: Password = None,
     ocr: Ocr = False,
+    ocr_lang: OcrLanguages = "eng",
     timeout: Annotated[
-        float,
+        float | None,
         typer.Option(
-            metavar="SECONDS", min=0.1, help="Maximum time to read one file.", rich_help_panel="Reading"
+            metavar="SECONDS", min=0.1, help="Maximum time to read one file (default 60, with --ocr 1800).",
+            rich_help_panel="Reading",
         ),
-    ] = 60.0,
+    ] = None,
     memory: Annotated[
         int,
         typer.Option(
@@ -166,11 +175,13 @@ def index(
     from ragcli.formats.blocks import LoadOptions
     from ragcli.ingest.discover import Rules
     from ragcli.ingest.roots import refuse_broad_root
-    from ragcli.ingest.sandbox.limits import Limits
+    from ragcli.ingest.sandbox.limits import OCR_SECONDS, Limits
     from ragcli.ingest.sync import SyncOptions
 
     if address is not None and engine != "ray":
         raise UsageError("--address is for a Ray cluster", "add --engine ray")
+    if timeout is None:
+        timeout = OCR_SECONDS if ocr else Limits().seconds
     check_seconds(timeout)
     roots = list(paths or [])
     if relocate is not None:
@@ -189,12 +200,13 @@ def index(
         ignore_files=ignore,
         max_file_size=parse_size(max_file_size),
         include_secrets=include_secrets,
+        archives=archives,
     )
     options = SyncOptions(
         model=model,
         chunks=chunk_options(chunk_size, chunk_overlap),
         rules=None if given == Rules() else given,
-        load=LoadOptions(password=password, ocr=ocr),
+        load=LoadOptions(password=password, ocr=ocr, ocr_languages=ocr_lang),
         limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
         workers=workers,
         store=store,
@@ -300,6 +312,8 @@ def _plan(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:
         f" ({guess.rate_source})\n"
         f"disk, about       {human_size(guess.disk_bytes)}\n"
     )
+    if options.load.ocr:
+        sys.stdout.write(f"pages to OCR      {guess.ocr_pages:,}\n")
     return ExitCode.OK
 
 
@@ -317,6 +331,7 @@ def record_of(env: Env, summary: "Summary") -> dict[str, object]:
         "moved": [{"old": str(m.old), "new": str(m.new), "documents": m.documents} for m in summary.moved],
         "failures": [{"path": str(f.path), "reason": str(f.reason), "detail": f.detail} for f in summary.failures],
         "warnings": [{"path": str(path), "warning": warning} for path, warning in summary.warnings],
+        "improved": summary.improved,
         "approximate": summary.approximate is not None,
         "seconds": round(summary.seconds, 3),
     }
@@ -332,6 +347,10 @@ def say_summary(env: Env, summary: "Summary") -> None:
     for move in summary.moved:
         places = f"{display_path(move.old, base)} is at {display_path(move.new, base)} now"
         env.say(f"moved: {places}, with {counted(move.documents, 'document')}")
+    if summary.improved:
+        many = sum(summary.improved.values())
+        loaders = ", ".join(f"{name} ({count:,})" for name, count in sorted(summary.improved.items()))
+        env.say(f"read again, because their loaders improved: {counted(many, 'document')}: {loaders}")
     for path, warning in summary.warnings:
         env.say(f"note: {display_path(path, base)}: {warning}")
     kept = [one for one in summary.failures if one.reason is Reason.ABSENT]

@@ -48,6 +48,7 @@ def _list_documents(env: Env) -> ExitCode:
             {
                 "path": str(row.path), "title": row.title, "kind": row.loader, "chunks": row.chunks,
                 "pages": len(row.pages), "size": row.size, "modified": _when(row.mtime_ns), "sha256": row.sha256,
+                "sent": None if row.dated_ns is None else _when(row.dated_ns),
                 "warnings": list(row.warnings),
             }
             for row in rows
@@ -55,8 +56,8 @@ def _list_documents(env: Env) -> ExitCode:
         write_json({"schema": 1, "documents": entries}, sys.stdout)
     else:
         base = Path.cwd()
-        table = [(display_path(row.path, base), str(row.chunks), row.loader, _when(row.mtime_ns)[:10]) for row in rows]
-        write_table(table, ("path", "chunks", "kind", "modified"), sys.stdout, color=color_wanted(sys.stdout))
+        table = [(display_path(row.path, base), str(row.chunks), row.loader, _when(row.time_ns)[:10]) for row in rows]
+        write_table(table, ("path", "chunks", "kind", "date"), sys.stdout, color=color_wanted(sys.stdout))
     return ExitCode.OK if rows else ExitCode.NOT_FOUND
 
 

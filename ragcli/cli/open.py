@@ -23,6 +23,9 @@ _GOTO = {"code": ["--goto", "{path}:{line}"], "codium": ["--goto", "{path}:{line
 _PDF_VIEWERS = {"evince": "--page-index={page}", "okular": "--page={page}", "zathura": "--page={page}"}
 
 
+_UNPACKED = "opened"  # the folder of the cache for the copy of a member
+
+
 @command()
 def open_(
     env: Env,
@@ -32,11 +35,13 @@ def open_(
 ) -> ExitCode:
     """Open the file behind a hit at its place.
 
-    A text file opens in $VISUAL or $EDITOR at its line, any other file in the program of the desktop.
+    A text file opens in $VISUAL or $EDITOR at its line, any other file in the program of the desktop. Of a file in an
+    archive or a mail, a copy opens.
 
     Examples:
       ragcli open notes/ops.md:42
       ragcli open report.pdf#page=3
+      ragcli open backup.zip/report.pdf#page=3
 
     """
     import subprocess
@@ -50,9 +55,8 @@ def open_(
         place = find_reference(index, reference)
         row = index.catalog.document(place.chunk.path)
     assert row is not None
-    if not row.path.exists():
-        raise RagcliError(f"{row.path} no longer exists", "bring the index up to date: ragcli index")
-    arguments = opener(row.path, row.loader, place.line, place.page)
+    path = on_disk(row.path, unpack=not dry_run)
+    arguments = opener(path, row.loader, place.line, place.page)
     if env.json:
         write_json({"schema": 1, "command": arguments}, sys.stdout)
     if dry_run and not env.json:
@@ -63,6 +67,32 @@ def open_(
     if done.returncode:
         raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", "see: ragcli open --dry-run")
     return ExitCode.OK
+
+
+def on_disk(path: Path, *, unpack: bool = True) -> Path:
+    """Return a file that a program can open: ``path``, or a copy of the member of an archive that it names.
+
+    Raises RagcliError when the file no longer exists, LoadError when it does not hold the member.
+    """
+    from ragcli.models.digest import cache_folder
+    from ragcli.render.visible import file_of
+
+    container = file_of(path)
+    if container == path and path.exists():
+        return path
+    if container == path:
+        raise RagcliError(f"{path} no longer exists", "bring the index up to date: ragcli index")
+    copy = cache_folder() / _UNPACKED / path.name
+    if unpack:
+        from ragcli.formats.blocks import LoadOptions
+        from ragcli.ingest.sandbox.limits import Limits
+        from ragcli.ingest.sandbox.pool import extract
+
+        content = extract(container, path.relative_to(container).as_posix(), LoadOptions(), Limits())
+        shutil.rmtree(copy.parent, ignore_errors=True)  # of the last call: the copy is not a second home of the file
+        copy.parent.mkdir(parents=True, mode=0o700)
+        copy.write_bytes(content)
+    return copy
 
 
 def opener(path: Path, loader: str, line: int, page: int | None) -> list[str]:

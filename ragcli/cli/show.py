@@ -31,6 +31,7 @@ def show(
     Examples:
       ragcli show notes/ops.md:42          the passage at that line
       ragcli show report.pdf#page=3 -C 5   the first passage of page 3, with 5 lines around it
+      ragcli show backup.zip/ops.md:42     the same in an archive; a mail names its attachments so too
       ragcli show 1207                     a chunk by its id
 
     """

@@ -37,7 +37,9 @@ class LoadOptions:
     """What the user decided about reading files."""
 
     password: str | None = None  # tried on encrypted documents
-    ocr: bool = False  # read pages without a text layer with tesseract
+    ocr: bool = False  # read pictures, and pages without a text layer, with tesseract
+    ocr_languages: str = "eng"  # as tesseract names them, joined by "+"
+    cache: str = ""  # the folder in which text that took long to read is kept; "": nowhere
     depth: int = 0  # files that the file stands in, such as the mail that it is attached to
 
 

@@ -1,4 +1,4 @@
-"""Mail: single messages (eml) and mailboxes (mbox), with the body, the names of attachments and those that are text."""
+"""Mail: single messages (eml) with their attachments as members, and mailboxes (mbox), whose members are messages."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import email
 import email.errors
 import email.header
 import email.policy
+import email.utils
 import mimetypes
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from email.message import Message
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, normalise
-from ragcli.formats.embedded import add_embedded
 from ragcli.formats.html.loader import decode_html, html_blocks
 from ragcli.formats.ics import add_events
-from ragcli.types import Document, Reason
+from ragcli.types import Document, Member, Reason
 
 MAX_MESSAGES = 100_000  # of a mailbox
 _SINGLE = frozenset((".eml", ".emlx", ".mht", ".mhtml"))
@@ -29,6 +30,7 @@ _SIGNATURES = frozenset(
 _SAME = 0.8  # share of the words of one alternative that the other has too
 _WORD = re.compile(r"\w{2,}")
 _URL = re.compile(r"<?https?://\S+")
+_LATEST = 4_102_444_800  # the year 2100: later dates are noise, like those before 1970
 _MAX_PARTS = 1000  # of a message
 _MAX_DEPTH = 10  # of messages in messages
 _SHOWN = ("From", "To", "Cc", "Date")
@@ -37,29 +39,57 @@ _KNOWN = (*_SHOWN, "Subject", "Message-ID", "Received", "MIME-Version", "Content
 # The line that begins a message in a mailbox; in the text of a message the format writes it as ">From".
 _FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
-    """Read a message or a mailbox; in a mailbox a block's page is the message's number and its subject the heading.
+    """Read a message, or open a mailbox: a document without text, whose members are the messages.
 
     A page saved as MHTML is a message too. Raises LoadError: EMPTY, ENCRYPTED (a single message, S/MIME or PGP) or
     DAMAGED (no mail header in it).
     """
+    del options
     if not data.strip():
         raise LoadError(Reason.EMPTY)
     data = _as_bytes_of_mail(data)
     suffix = path.suffix.lower()
     if suffix == ".mbox" or (suffix not in _SINGLE and data.startswith(b"From ")):
-        reader = _Reader(options)
-        reader.add_mailbox(data)
-        return reader.builder.build(path, "", tuple(reader.warnings))
+        if _FROM_LINE.search(data) is None:
+            raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
+        return Document(path, "", "", (), "", members=_messages(data))
     message = _parse(_emlx(data))
     if not any(name in message for name in _KNOWN):
         raise LoadError(Reason.DAMAGED, "not a mail: it has no mail header")
-    reader = _Reader(options)
-    reader.add_message(message, None, 0)
-    return reader.builder.build(path, _header(message, "Subject"), tuple(reader.warnings))
+    reader = _Reader(_sent(message))
+    reader.add_message(message, 0)
+    document = reader.builder.build(path, _header(message, "Subject"))
+    return replace(document, dated_ns=reader.sent, members=tuple(reader.members))
+
+
+def _messages(data: bytes) -> Iterator[Member]:
+    """The messages of a mailbox under their numbers, with the times at which they were sent."""
+    found = _FROM_LINE.search(data)
+    for number in count(1):
+        if found is None:
+            return
+        if number > MAX_MESSAGES:
+            raise LoadError(Reason.DAMAGED, f"only the first {MAX_MESSAGES:,} messages were read")
+        start = found.end()
+        found = _FROM_LINE.search(data, start)
+        raw = _ESCAPED_FROM.sub(rb"\1", data[start : found.start() if found else len(data)])
+        header = email.message_from_bytes(_HEADER_END.split(raw, maxsplit=1)[0], policy=email.policy.compat32)
+        yield Member(f"{number}.eml", raw, _sent(header))
+
+
+def _sent(message: Message) -> int | None:
+    """When a message was sent, in nanoseconds since 1970; None when it does not say."""
+    try:
+        sent = email.utils.parsedate_to_datetime(str(message.get("Date", "")))
+        seconds = int(sent.timestamp())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return seconds * 10**9 if 0 < seconds < _LATEST else None
 
 
 def _emlx(data: bytes) -> bytes:
@@ -82,64 +112,45 @@ def _parse(data: bytes) -> Message:
 
 
 class _Reader:
-    """Writes messages into one text."""
+    """Writes a message into a text and collects what is attached to it."""
 
-    def __init__(self, options: LoadOptions) -> None:
+    def __init__(self, sent: int | None) -> None:
         self.builder = TextBuilder()
-        self.warnings: list[str] = []
-        self._options = options
+        self.members: list[Member] = []
+        self.sent = sent
 
-    def add_mailbox(self, data: bytes) -> None:
-        """Each message of a mailbox is a page."""
-        starts = [match.end() for match in islice(_FROM_LINE.finditer(data), MAX_MESSAGES + 1)]
-        if not starts:
-            raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
-        if len(starts) > MAX_MESSAGES:
-            starts.pop()
-            self.warnings.append(f"only the first {MAX_MESSAGES:,} messages were read")
-        for number, start in enumerate(starts, start=1):
-            following = _FROM_LINE.search(data, start)
-            raw = _ESCAPED_FROM.sub(rb"\1", data[start : following.start() if following else len(data)])
-            try:
-                self.add_message(_parse(raw), number, 0)
-            except LoadError as error:
-                self.warnings.append(f"message {number}: {error}")
-
-    def add_message(self, message: Message, page: int | None, depth: int) -> None:
-        """A message with what is in it: its body, its attachments by their own loaders, and messages."""
-        builder, subject = self.builder, _header(message, "Subject")
-        builder.heading(subject, depth + 1, page=page)
+    def add_message(self, message: Message, depth: int) -> None:
+        """A message with its body, the names of its attachments, and the messages in it."""
+        builder = self.builder
+        builder.heading(_header(message, "Subject"), depth + 1)
         parts = list(islice(_contents(message, 0), _MAX_PARTS))
-        # A message without a subject must not pass for a part of the one before.
-        headings = None if subject or depth else ()
-        shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
-        builder.add("\n".join(shown), page=page, headings=headings)
+        builder.add("\n".join(f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))))
         for part in parts:
-            self._add_body(part, page, headings)
+            self._add_body(part)
         attached = [(_file_name(part), part) for part in parts if _is_attached(part)]
         names = ", ".join(name for name, _ in attached)
-        builder.add(f"Attachments: {names}" if names else "", page=page, headings=headings)
+        builder.add(f"Attachments: {names}" if names else "")
         for name, part in attached:
-            self._add_attached(name, part, page, depth)
+            self._add_attached(name, part)
         for part in parts:
             if part.get_content_type() == "message/rfc822" and depth < _MAX_DEPTH:
                 for inside in part.get_payload() if part.is_multipart() else ():
                     if isinstance(inside, Message):
-                        self.add_message(inside, page, depth + 1)
+                        self.add_message(inside, depth + 1)
 
-    def _add_body(self, part: Message, page: int | None, headings: tuple[str, ...] | None) -> None:
+    def _add_body(self, part: Message) -> None:
         if _is_attached(part):
             return
         match part.get_content_type():
             case "text/plain":
                 for paragraph in _PARAGRAPH_BREAK.split(_plain_text(part)):
-                    self.builder.add(paragraph, page=page, headings=headings)
+                    self.builder.add(paragraph)
             case "text/html":
-                html_blocks(self.builder, _text(part), page)
+                html_blocks(self.builder, _text(part))
             case "text/calendar":
-                add_events(self.builder, _text(part), level=1, page=page, headings=headings or self.builder.headings)
+                add_events(self.builder, _text(part), level=1, headings=self.builder.headings)
 
-    def _add_attached(self, name: str, part: Message, page: int | None, depth: int) -> None:
+    def _add_attached(self, name: str, part: Message) -> None:
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data.strip() or part.get_content_type() in _SIGNATURES:
             return
@@ -149,7 +160,7 @@ class _Reader:
         charset = part.get_content_charset()
         if kind.startswith("text/") and charset:
             data = _text(part).encode("utf-8", "replace")
-        self.warnings += add_embedded(self.builder, name, data, self._options, level=depth + 2, page=page)
+        self.members.append(Member(name, data, self.sent))
 
 
 def _contents(part: Message, depth: int) -> Iterator[Message]:

@@ -18,9 +18,9 @@ from ragcli.text.source import SOURCE_NAMES, SOURCE_SUFFIXES
 from ragcli.types import Document, Reason
 
 _BINARY = """
-    png jpg jpeg jpe gif bmp tif tiff webp heic heif avif ico icns psd ai xcf raw cr2 nef arw dng jp2 svgz
+    gif heic heif avif ico icns psd ai xcf raw cr2 nef arw dng jp2 svgz
     mp3 wav flac ogg oga opus m4a aac wma aiff mid midi mp4 m4v mkv mov avi wmv webm flv mpg mpeg 3gp
-    zip gz tgz bz2 tbz xz txz zst lz lz4 lzma 7z rar tar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
+    zst lz lz4 lzma 7z rar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
     exe dll so dylib a o obj lib bin dat class pyc pyo pyd wasm elf ko sys
     ttf otf woff woff2 eot pfb
     pst pages numbers key mobi azw azw3 djvu xps chm one vsd
@@ -32,6 +32,7 @@ _BINARY = """
 # Documents and mail that no loader reads yet, by what people call them.
 _NAMES = {
     "Apple Keynote presentation": "key", "Apple Numbers spreadsheet": "numbers", "Apple Pages document": "pages",
+    "7-Zip archive": "7z", "RAR archive": "rar",
     "Access database": "mdb accdb", "Apple binary property list": "plist",
     "Excel binary workbook": "xlsb", "Excel add-in": "xla xlam",
     "Hangul document": "hwp hwpx", "InDesign document": "indd", "Kindle book": "mobi azw azw3", "DjVu document": "djvu",
@@ -57,7 +58,7 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 2, _dotted("txt text log org tex lines")),
+    "text": _Loader("text", 3, _dotted("txt text log org tex lines")),
     "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),
@@ -71,17 +72,19 @@ _LOADERS = {
         2,
         _dotted("""json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml ini cfg conf properties"""),
     ),
-    "pdf": _Loader("pdf.loader", 2, _dotted("pdf"), is_text=False),
+    "pdf": _Loader("pdf.loader", 3, _dotted("pdf"), is_text=False),
     "docx": _Loader("ooxml.docx", 2, _dotted("docx docm dotx dotm"), is_text=False),
     "pptx": _Loader("ooxml.pptx", 2, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
     "xlsx": _Loader("ooxml.xlsx", 2, _dotted("xlsx xlsm xltx xltm"), is_text=False),
     "epub": _Loader("epub", 2, _dotted("epub"), is_text=False),
     "ics": _Loader("ics", 1, _dotted("ics ical vcs")),
-    "mail": _Loader("mail", 2, _dotted("eml emlx mbox mht mhtml")),
+    "picture": _Loader("picture", 1, _dotted("png jpg jpeg jpe tif tiff webp bmp"), is_text=False),
+    "archive": _Loader("archives", 1, _dotted("zip tar gz tgz bz2 tbz tbz2 xz txz"), is_text=False),
+    "mail": _Loader("mail", 3, _dotted("eml emlx mbox mht mhtml")),
     "doc": _Loader("ole.doc", 1, _dotted("doc dot"), is_text=False),
     "ppt": _Loader("ole.ppt", 1, _dotted("ppt pps pot"), is_text=False),
     "xls": _Loader("ole.xls", 1, _dotted("xls xlt"), is_text=False),
-    "msg": _Loader("ole.msg", 1, _dotted("msg oft"), is_text=False),
+    "msg": _Loader("ole.msg", 2, _dotted("msg oft"), is_text=False),
     "rtf": _Loader("rtf", 1, _dotted("rtf"), is_text=False),
     "odf": _Loader("odf.loader", 1, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
@@ -89,6 +92,9 @@ _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in lo
 _NAMED_SUFFIXES = {suffix: name for name, suffixes in _NAMES.items() for suffix in _dotted(suffixes)}
 _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
 
+_HOLDERS = frozenset(("archive", "mail", "msg", "pdf"))  # loaders of files in which there may be files
+PICTURE_SUFFIXES = frozenset(_LOADERS["picture"].suffixes)
+ARCHIVE_SUFFIXES = frozenset(_LOADERS["archive"].suffixes)
 SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
 ALL_VERSIONS = sum(loader.version for loader in _LOADERS.values())  # grows when any loader changes or is added
 
@@ -160,6 +166,11 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         raise LoadError(Reason.UNSUPPORTED, _unread(path.suffix.lower()))
     document: Document = import_module(f"ragcli.formats.{_LOADERS[name].module}").load(path, data, options)
     return replace(document, loader=name)
+
+
+def may_hold_members(path: Path, head: bytes) -> bool:
+    """Whether there can be files in the file at ``path`` that are documents of their own."""
+    return loader_for(path, head[:_HEAD]) in _HOLDERS
 
 
 def _unread(suffix: str) -> str:

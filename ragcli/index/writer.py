@@ -224,7 +224,7 @@ class Writer:
                     id=next_id, path=document.path, sha256=new.sha256, size=new.size, mtime_ns=new.mtime_ns,
                     loader=document.loader, loader_version=new.loader_version, title=document.title,
                     warnings=document.warnings, pages=_page_starts(document), chunks=_numbered(new.chunks, first),
-                    keys=new.keys,
+                    keys=new.keys, dated_ns=document.dated_ns,
                 )
             )  # fmt: skip
             next_id = first + len(new.chunks)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
@@ -23,20 +23,88 @@ from ragcli.units import counted
 # again, and a small folder changes like that every day.
 MANY = 10
 
+if TYPE_CHECKING:
+    from ragcli.ingest.sandbox.process import Request
+
+
+class Members:
+    """The catalog's rows of the files in one file, read or not. A run takes them out as it meets the files."""
+
+    def __init__(self, container: Path, rows: Iterable[FileState] = (), retry: Collection[Path] = ()) -> None:
+        """Those in ``retry`` must be read again, even if they did not change."""
+        self._top = len(os.fspath(container)) + 1
+        self._rows = {state.path: state for state in rows}
+        self._inner: dict[Path, list[Path]] = defaultdict(list)
+        self._met: set[Path] = set()
+        for path in self._rows:
+            parent = path.parent
+            while len(os.fspath(parent)) > self._top:
+                if parent in self._rows:
+                    self._inner[parent].append(path)
+                parent = parent.parent
+        self.retry = {above for path in retry for above in (path, *path.parents)}
+
+    def meet(self, path: Path) -> bool:
+        """Whether this member is met for the first time: a process that a file took over may send anything."""
+        is_new = path not in self._met
+        self._met.add(path)
+        return is_new
+
+    def take(self, path: Path) -> FileState | None:
+        """The row of a member that was met again."""
+        return self._rows.pop(path, None)
+
+    def take_below(self, path: Path) -> list[FileState]:
+        """The rows of what is in a member."""
+        return [state for inner in self._inner.get(path, ()) if (state := self.take(inner)) is not None]
+
+    def rows(self) -> Collection[FileState]:
+        """The rows that nobody took yet."""
+        return self._rows.values()
+
+    def take_all(self) -> list[FileState]:
+        """The rows that nobody took."""
+        rows, self._rows = list(self._rows.values()), {}
+        return rows
+
+    def digests(self) -> dict[str, str]:
+        """The digests of the members that need no parsing again, by their paths below the file."""
+        return {
+            os.fspath(path)[self._top :]: state.sha256
+            for path, state in self._rows.items()
+            if state.sha256 and path not in self.retry
+        }
+
 
 class Due(NamedTuple):
     """A file to read: new, changed, or worth another try. ``state`` is its row in the catalog, if any."""
 
     found: Found
     state: FileState | None
+    members: Members
 
     @property
     def known_sha256(self) -> str | None:
         """The digest of the content that needs no parsing again; None when its loader has changed since."""
         state = self.state
-        if state is None or state.document is None or state.loader_version != loaders.version_of(state.loader):
+        if state is None or not _is_read(state) or self.members.retry:
             return None
         return state.sha256
+
+    @property
+    def improved(self) -> list[str]:
+        """The loaders that read the file, or something in it, and read it better now. A changed file names none."""
+        state = self.state
+        if state is not None and (self.found.size, self.found.mtime_ns) != (state.size, state.mtime_ns):
+            return []
+        rows = (row for row in (state, *self.members.rows()) if row is not None and row.document is not None)
+        return [row.loader for row in rows if not _is_read(row)]
+
+    def request(self, part: int = 0) -> Request:
+        """What a parser process is asked for; a larger document is to come in parts of ``part`` characters."""
+        from ragcli.ingest.sandbox.process import Request  # a run with nothing to do starts none
+
+        return Request(self.found.path, self.known_sha256, part, self.members.digests())
 
 
 class Doubt(NamedTuple):
@@ -122,9 +190,13 @@ class _Known(NamedTuple):
 
     def is_due(self, found: Found, state: FileState, rules: Rules) -> bool:
         """Whether a known file has to be read."""
-        listed = self.listed.get(found.path)
+        return _is_changed(found, state) or self.is_worth_a_try(state, rules)
+
+    def is_worth_a_try(self, state: FileState, rules: Rules) -> bool:
+        """Whether a file that did not change may be read in another way now."""
+        listed = self.listed.get(state.path)
         has_wider_limit = listed is not None and self.limits.are_wider_than(listed.reason, listed.detail)
-        return has_wider_limit or _is_due(found, state, self.load, rules)
+        return has_wider_limit or _is_worth_a_try(state, self.load, rules)
 
 
 def _compare_root(
@@ -133,6 +205,7 @@ def _compare_root(
     """Add what differs below ``root``, and return the known paths that are not there."""
     seen = Seen()
     found: set[str] = set()
+    files: set[str] = set()  # among them, those that are read when they are due
     new: list[Found] = []
     for item in discover(root, rules, exclude_paths=own_folders, known=known.stamps, seen=seen):
         found.add(os.fspath(item.path))
@@ -141,11 +214,13 @@ def _compare_root(
             _add_skipped(changes, item, known.listed.get(item.path), state)
             if item.reason is Reason.UNREADABLE:
                 changes.closed.add(item.path)
-        elif state is None:
-            changes.due.append(Due(item, None))
+            continue
+        files.add(os.fspath(item.path))
+        if state is None:
+            changes.due.append(Due(item, None, Members(item.path)))
             new.append(item)
         elif known.is_due(item, state, rules):
-            changes.due.append(Due(item, state))
+            changes.due.append(Due(item, state, Members(item.path)))
         elif state.document is None:
             changes.skipped.append(known.listed[item.path])
         else:
@@ -156,7 +231,8 @@ def _compare_root(
     changes.closed |= seen.vanished  # nobody knows yet whether for good: the next run looks again
     found |= seen.unchanged
     place = Place(_file_system(root), tuple(sorted(seen.mounts)))
-    absent = list(known.states.besides(found, [root]))
+    absent, inside = _split(known.states, known.states.besides(found, [root]), seen.unchanged | files)
+    _compare_members(changes, known, inside, rules)
     if absent and not remove_missing:
         walked = _Walked(root, known.states, absent, found, new, _last_place(root, known.places, place))
         place = _keep_absent(changes, walked, place)
@@ -234,7 +310,7 @@ def _has_survivor(changes: Changes, walked: _Walked, left: int) -> bool:
     """Whether one of the ``left`` documents of a root has a file with the size and the time that it had."""
     changed = sum(
         1
-        for found, state in changes.due
+        for found, state, _ in changes.due
         if state is not None
         and state.document is not None
         and (found.size, found.mtime_ns) != (state.size, state.mtime_ns)
@@ -259,6 +335,58 @@ def _keep(changes: Changes, folder: Path, documents: int, why: str) -> None:
 
 def _staying(documents: int) -> str:
     return f"{counted(documents, 'document')} {'stays' if documents == 1 else 'stay'} in the index"
+
+
+def _split(states: FileStates, paths: Iterable[Path], files: Set[str]) -> tuple[list[Path], dict[str, list[FileState]]]:
+    """Of the paths that a walk did not meet, those that are in none of its ``files``, and the others by the file."""
+    absent: list[Path] = []
+    inside: dict[str, list[FileState]] = defaultdict(list)
+    for path in paths:
+        holder = _holder(path, files)
+        if holder is None:
+            absent.append(path)
+        else:
+            inside[holder].append(states[path])
+    return absent, inside
+
+
+def _compare_members(changes: Changes, known: _Known, inside: Mapping[str, list[FileState]], rules: Rules) -> None:
+    """Give files that are due the rows of what is ``inside`` them; a file is due too when one of these is."""
+    due = {os.fspath(item.found.path): place for place, item in enumerate(changes.due)} if inside else {}
+    for name, rows in inside.items():
+        again = [row.path for row in rows if known.is_worth_a_try(row, rules)]
+        if name in due or again:
+            state = known.states.get(Path(name))
+            _add_members(changes, due.get(name), state, Members(Path(name), rows, again), known.listed)
+        else:
+            changes.unchanged += sum(row.document is not None for row in rows)
+            changes.skipped += [known.listed[row.path] for row in rows if row.document is None]
+
+
+def _add_members(
+    changes: Changes, place: int | None, state: FileState | None, members: Members, listed: Mapping[Path, Skipped]
+) -> None:
+    """Give a due file, the one at ``place``, the rows of its members; without a place the file becomes due."""
+    if place is not None:
+        changes.due[place] = changes.due[place]._replace(members=members)
+        return
+    assert state is not None  # a file that is not due is known
+    changes.due.append(Due(Found(state.path, state.size, state.mtime_ns, state.ctime_ns), state, members))
+    if state.document is None:
+        changes.skipped.remove(listed[state.path])
+    else:
+        changes.unchanged -= 1
+
+
+def _holder(path: Path, files: Set[str]) -> str | None:
+    """The file that a member is in; None for a path that is not below a file."""
+    name = os.path.dirname(path)  # noqa: PTH120 (a member is met for every message of a mailbox)
+    while name not in files:
+        above = os.path.dirname(name)  # noqa: PTH120
+        if above == name:
+            return None
+        name = above
+    return name
 
 
 def _add_skipped(changes: Changes, skipped: Skipped, listed: Skipped | None, state: FileState | None) -> None:
@@ -286,19 +414,34 @@ def shows_change(path: Path, state: FileState) -> bool:
     return stamp != (state.size, state.mtime_ns, state.ctime_ns)
 
 
-def _is_due(found: Found, state: FileState, load: LoadOptions, rules: Rules) -> bool:
+def _is_changed(found: Found, state: FileState) -> bool:
+    """Whether a file may hold something else than before, by its size and times."""
     if (found.size, found.mtime_ns) != (state.size, state.mtime_ns):
         return True
+    is_touched = state.ctime_ns == CTIME_UNSETTLED or state.ctime_ns not in (CTIME_UNKNOWN, found.ctime_ns)
+    return state.document is not None and is_touched
+
+
+def _is_worth_a_try(state: FileState, load: LoadOptions, rules: Rules) -> bool:
+    """Whether a file that did not change may be read in another way now."""
     if state.document is not None:
-        is_touched = state.ctime_ns == CTIME_UNSETTLED or state.ctime_ns not in (CTIME_UNKNOWN, found.ctime_ns)
-        return is_touched or state.loader_version != loaders.version_of(state.loader)
+        return not _is_read(state)
     return (
         state.loader_version != loaders.ALL_VERSIONS
         or state.reason is Reason.UNREADABLE  # permissions change without a trace in size and time
-        or (state.reason is Reason.NO_TEXT and load.ocr)
+        or (load.ocr and (state.reason is Reason.NO_TEXT or _is_unread_picture(state)))
         or (state.reason is Reason.ENCRYPTED and load.password is not None)
         or (state.reason is Reason.SECRET and rules.include_secrets)
     )
+
+
+def _is_unread_picture(state: FileState) -> bool:
+    return state.reason is Reason.UNSUPPORTED and state.path.suffix.lower() in loaders.PICTURE_SUFFIXES
+
+
+def _is_read(state: FileState) -> bool:
+    """Whether this is a document as the present version of its loader reads it."""
+    return state.document is not None and state.loader_version == loaders.version_of(state.loader)
 
 
 def _is_below(path: Path, folders: Collection[Path]) -> bool:

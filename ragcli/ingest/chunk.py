@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ragcli.ingest.options import SMALLEST_CHUNK, ChunkOptions
 from ragcli.ingest.pack import Packer, TokenCounter
@@ -18,6 +19,8 @@ from ragcli.types import Block, Chunk, Document, embedding_context
 __all__ = ["ChunkOptions", "TokenCounter", "chunk"]
 
 _ALPHANUMERIC = re.compile(r"[^\W_]")
+_BROKEN_WORD = re.compile(r"(?<![\w-])([^\W\d_]{2,})-\n[ \t]*([^\W\d_]{2,})(?![\w-])")
+_MOST_BROKEN = 20  # of a passage
 
 
 def chunk(document: Document, tokenizer: TokenCounter, window: int, options: ChunkOptions) -> list[Chunk]:
@@ -41,8 +44,25 @@ def chunk(document: Document, tokenizer: TokenCounter, window: int, options: Chu
         limit = max(SMALLEST_CHUNK, min(options.size, window - tokenizer.special - tokens))
         for start, end in Packer(document.text, tokenizer, limit, options.overlap).pack(blocks):
             if _ALPHANUMERIC.search(document.text, start, end):
-                found.append(places.chunk(len(found), start, end, headings, _columns(blocks, start)))
+                columns = _columns(blocks, start)
+                if not columns:
+                    room = window - tokenizer.special - tokens
+                    columns = _broken_words(document.text[start:end], tokenizer, room)
+                found.append(places.chunk(len(found), start, end, headings, columns))
     return found
+
+
+def _broken_words(text: str, tokenizer: TokenCounter, room: int) -> str:
+    """The words that ``text`` hyphenates at line ends, in one piece, as many as fit beside it into ``room`` tokens.
+
+    The parts alone would not be found.
+    """
+    if "-\n" not in text:
+        return ""
+    words = list(dict.fromkeys("".join(match.groups()) for match in islice(_BROKEN_WORD.finditer(text), _MOST_BROKEN)))
+    while words and tokenizer.count([f"{' '.join(words)}\n{text}"])[0] > room:
+        words.pop()
+    return " ".join(words)
 
 
 def _sections(document: Document) -> Iterator[tuple[tuple[str, ...], list[Block]]]:

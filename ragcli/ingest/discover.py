@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.errors import UsageError
+from ragcli.formats.registry import ARCHIVE_SUFFIXES
 from ragcli.index.catalog.rows import CTIME_UNSETTLED
 from ragcli.ingest.ignore import (
     IGNORE_FILES,
@@ -42,7 +43,7 @@ LOCK_FILES = frozenset(
 )
 OWN_INDEX = "ragcli's own index"
 REMOVED = "taken out with ragcli remove"
-_BY_NAME = "by its name; take it with --include-secrets"
+BY_NAME = "by its name; take it with --include-secrets"
 
 _TYPE_BITS = 0o170000  # of a mode; stat.S_IFMT(mode) without the call
 
@@ -65,6 +66,7 @@ class Rules:
     hidden: bool = False
     ignore_files: bool = True  # .gitignore, .ragignore, .git/info/exclude and the built-in rules
     max_file_size: int = 64 * 2**20
+    archives: bool = True  # read what is in .zip, .tar and the like
     removed: tuple[str, ...] = ()  # absolute paths below the root that ``ragcli remove`` took out
     include_secrets: bool = False  # files that hold keys or credentials
 
@@ -141,14 +143,28 @@ def discover(
     barred = dict.fromkeys(rules.removed, REMOVED) | dict.fromkeys(spelled, OWN_INDEX)
     walk = _Walk(rules, str(top), real_root, barred, known or {}, seen or Seen())
     include, exclude = compile_globs("--include", rules.include), compile_globs("--exclude", rules.exclude)
+    if not rules.archives:  # the walk must judge them
+        walk = walk._replace(known={path: stamp for path, stamp in walk.known.items() if not _is_archive(path)})
     if any(Path(real_root).is_relative_to(path) for path in own):
         files = _count_files(str(top)) if stat.S_ISDIR(info.st_mode) else 1
         return iter((Skipped(top, Reason.EXCLUDED, OWN_INDEX, files),) if files else ())
     if not stat.S_ISDIR(info.st_mode):
         if is_secret_name(top.name) and not rules.include_secrets:
-            return iter((Skipped(top, Reason.SECRET, _BY_NAME),))
+            return iter((Skipped(top, Reason.SECRET, BY_NAME),))
         return iter((_judge_stat(top, info, rules),))
     return _descend(_Folder(str(top), (), include, exclude, is_root=True, included=not include), walk)
+
+
+def bar_member(parts: tuple[str, ...]) -> tuple[int, Reason, str] | None:
+    """The built-in rule that keeps a member of an archive out: the part of its path that it is about, and why."""
+    for place, part in enumerate(parts):
+        if part.startswith(".") or part == "__MACOSX":
+            return place, Reason.HIDDEN, ""
+        if place < len(parts) - 1 and part in GENERATED_FOLDERS:
+            return place, Reason.IGNORED, f"built-in rule: {part}"
+    if parts[-1] in LOCK_FILES:
+        return len(parts) - 1, Reason.IGNORED, "built-in rule: lock file"
+    return None
 
 
 def _descend(root: _Folder, walk: _Walk) -> Iterator[Found | Skipped]:
@@ -284,7 +300,7 @@ def _barred(
     if entry.path in walk.barred:
         return Reason.EXCLUDED, walk.barred[entry.path]
     if not walk.rules.include_secrets and not subject.endswith("/") and is_secret_name(entry.name):
-        return Reason.SECRET, _BY_NAME
+        return Reason.SECRET, BY_NAME
     if entry.name.startswith(".") and not walk.rules.hidden:
         return Reason.HIDDEN, ""
     if ignored is not None and not ignored.negated:
@@ -306,6 +322,8 @@ def _judge_stat(path: Path, info: os.stat_result, rules: Rules) -> Found | Skipp
         return Skipped(path, Reason.NOT_A_FILE, kinds.get(stat.S_IFMT(info.st_mode), "device"))
     if info.st_size == 0:
         return Skipped(path, Reason.EMPTY)
+    if not rules.archives and _is_archive(path):
+        return Skipped(path, Reason.EXCLUDED, "--no-archives")
     if info.st_size > rules.max_file_size:
         detail = f"{human_size(info.st_size)}, the limit is {human_size(rules.max_file_size)}"
         return Skipped(path, Reason.TOO_LARGE, detail)
@@ -352,6 +370,10 @@ def _is_walked(folder: str, walk: _Walk) -> bool:
         return False
     names = Path(folder).relative_to(walk.real_root).parts
     return walk.rules.hidden or not any(name.startswith(".") for name in names)
+
+
+def _is_archive(path: str | Path) -> bool:
+    return os.path.splitext(path)[1].lower() in ARCHIVE_SUFFIXES  # noqa: PTH122 (a loop over every known file)
 
 
 def _describe_link(link: Path, real_root: str) -> str:

@@ -89,12 +89,12 @@ class Embedder:
         loader_version: int,
         chunked: Chunked | None = None,
     ) -> bool:
-        """Chunk a document, unless it comes ``chunked``, and queue it. False when no chunk holds a letter or digit.
+        """Chunk a document, unless it comes ``chunked``, and queue it. False when its text holds no letter or digit.
 
         A chunk without a vector takes a stored one, or waits for :meth:`embed_slice`.
         """
         chunks = chunk_document(document, self._tokenizer, self._settings) if chunked is None else chunked.chunks
-        if not chunks:
+        if not chunks and document.text:  # without text it is an archive or a mailbox, which is its members
             return False
         keys = tuple(chunk_key(one) for one in chunks)
         if chunked is not None and chunked.runtime:

@@ -19,9 +19,11 @@ from typing import NamedTuple
 from ragcli.errors import UsageError
 from ragcli.types import Reason, Skipped
 
-IGNORE_FILES = (".git/info/exclude", ".gitignore", ".ragignore")  # in one folder, the later has the last word
+_EXCLUDE = ".git/info/exclude"
+IGNORE_FILES = (_EXCLUDE, ".gitignore", ".ragignore")  # in one folder, the later has the last word
 # A pattern costs about 0.1 ms to compile; real ignore files have a few KiB, so more is an accident or an attack.
 MAX_IGNORE_FILE = 2**18
+_LONGEST_LINE = 4096  # bytes of a file in which git names a folder
 
 _POSIX_CLASSES = {
     "alnum": "0-9A-Za-z", "alpha": "A-Za-z", "blank": r"\ \t", "cntrl": r"\x00-\x1f\x7f", "digit": "0-9",
@@ -94,6 +96,8 @@ def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Sc
     notices: list[Skipped] = []
     for name in names:
         path = Path(folder, name)
+        if name == _EXCLUDE:
+            path = _main_repository(path.parents[1]) / "info" / "exclude"
         try:
             info = path.lstat()
             if not stat.S_ISREG(info.st_mode):
@@ -103,7 +107,7 @@ def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Sc
                 notices.append(Skipped(path, Reason.TOO_LARGE, detail))
                 continue
             text = os.fsdecode(path.read_bytes())  # decoded as names are, so that odd bytes still match
-        except (FileNotFoundError, NotADirectoryError):  # .git may be a file, and need not have info/exclude
+        except (FileNotFoundError, NotADirectoryError):  # a repository need not have info/exclude
             continue
         except OSError as error:
             notices.append(Skipped(path, Reason.UNREADABLE, f"ignore file not applied: {error.strerror}"))
@@ -112,6 +116,30 @@ def read_ignore_files(folder: str, names: Iterable[str], label: str) -> tuple[Sc
         if patterns := _compile(lines, label + name):
             scope.append((patterns, ""))
     return tuple(scope), notices
+
+
+def _main_repository(git: Path) -> Path:
+    """The folder of the repository behind ``git``, which is that folder, or in a linked worktree a file that names it.
+
+    As git does (gitrepository-layout(5)): the file names the folder of the worktree or submodule, where "commondir"
+    names the main one. ``git`` itself where these are not what git writes.
+    """
+    named = _line(git)
+    if not named.startswith("gitdir: "):
+        return git
+    own = git.parent / named.removeprefix("gitdir: ")
+    return own / _line(own / "commondir")
+
+
+def _line(file: Path) -> str:
+    """The one line of a small regular file, "" where there is none."""
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            return ""
+        with file.open("rb") as content:
+            return os.fsdecode(content.read(_LONGEST_LINE)).rstrip("\n").replace("\0", "")
+    except OSError:
+        return ""
 
 
 def outer_scope(real_root: str) -> tuple[Scope, list[Skipped]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ragcli.errors import IndexNotFound, LoadError
@@ -20,7 +22,7 @@ from ragcli.ingest.relocate import Move, as_known, find_moves
 from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.worker import open_regular_file
-from ragcli.types import Document, Skipped
+from ragcli.types import Document, Reason, Skipped
 
 # Files per suffix that are read to estimate chunks per byte, spread over the sizes.
 _SAMPLE = 8
@@ -30,6 +32,9 @@ _RATE_TEXTS = 24
 
 # Bytes on disk per chunk besides its vector: its text and spans, keyword postings, indexes.
 _DISK_PER_CHUNK = 1_900
+
+# Seconds that tesseract takes on one core for a page of text at 300 dpi.
+_OCR_SECONDS = 4.0
 
 _HEAD = 8_192  # bytes by which the loaders are told apart
 _PART = 1 << 20
@@ -58,6 +63,7 @@ class Estimate:
     chunks_per_second: float
     rate_source: str  # how that rate is known
     disk_bytes: int
+    ocr_pages: int = 0  # pictures, and pages without a text layer, about; only where they are to be read
 
 
 def preview(folder: Path, roots: Sequence[Path], options: SyncOptions) -> list[PlannedAction]:
@@ -103,14 +109,26 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     texts: list[str] = []
     read: dict[str, list[tuple[int, int]]] = defaultdict(list)  # by suffix: (bytes, chunks)
     sample = _sample(changes.due)
-    with Sandbox(2, options.limits or Limits(), options.load) as sandbox:
+    scanned: list[tuple[int, int]] = []  # of the PDF files read: (bytes, pages without a text layer)
+    with Sandbox(2, options.limits or Limits(), replace(options.load, ocr=False)) as sandbox:
+        inside = 0  # chunks of the members of a file, which come before it
         for loaded in sandbox.load([Request(due.found.path, None) for due in sample]):
             passages = []
             if isinstance(loaded.outcome, Document):
                 passages = chunk(loaded.outcome, tokenizer, light.window, chunking)
-            read[loaded.path.suffix.lower()].append((loaded.size, len(passages)))
             texts += [passage.embedded for passage in passages[:4]]
+            inside += len(passages)
+            if loaded.container is None and loaded.path.suffix.lower() == ".pdf":
+                scanned.append((loaded.size, _pages_without_text(loaded.outcome)))
+            if loaded.container is None:
+                read[loaded.path.suffix.lower()].append((loaded.size, inside))
+                inside = 0
     chunks = sum(_chunks_of(read[due.found.path.suffix.lower()], due.found.size) for due in changes.due)
+    pages = 0
+    if options.load.ocr:
+        pages = sum(due.found.path.suffix.lower() in loaders.PICTURE_SUFFIXES for due in changes.due)
+        size = sum(due.found.size for due in changes.due if due.found.path.suffix.lower() == ".pdf")
+        pages += round(_chunks_of(scanned, size))
     source = "as in the last run"
     if not rate and texts:
         encoder = open_index_encoder(files, round(chunks))
@@ -124,10 +142,11 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
         unchanged=changes.unchanged,
         chunks=round(chunks),
         sampled=len(sample),
-        seconds=chunks / rate if rate else 0.0,
+        seconds=(chunks / rate if rate else 0.0) + pages * _OCR_SECONDS / (options.workers or os.cpu_count() or 1),
         chunks_per_second=rate,
         rate_source=source,
         disk_bytes=round(chunks * (_DISK_PER_CHUNK + 2 * light.dimension)),
+        ocr_pages=pages,
     )
 
 
@@ -152,7 +171,7 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
         changes.unchanged += move.documents
     due, changes.due = changes.due, []
     for item in due:
-        refused = _refused(item.found.path)
+        refused = _refused(item.found.path, options.load)
         if refused is not None:
             changes.skipped.append(refused)
             if item.state is not None and item.state.document is not None:
@@ -171,7 +190,7 @@ def _open(folder: Path) -> Catalog | None:
         return None
 
 
-def _refused(path: Path) -> Skipped | None:
+def _refused(path: Path, options: LoadOptions) -> Skipped | None:
     """Why no loader will read this file, told from its first bytes as in a run; None when one will."""
     try:
         with open_regular_file(path) as (file, _):
@@ -179,7 +198,8 @@ def _refused(path: Path) -> Skipped | None:
             while part.isspace():
                 part = file.read(_PART)
             is_blank = not part
-        if is_blank or loaders.loader_for(path, head) is None:
+        name = loaders.loader_for(path, head)
+        if is_blank or name is None or (name == "picture" and not options.ocr):
             loaders.load(path, head, LoadOptions())  # which says so
     except LoadError as error:
         return Skipped(path, error.reason, error.detail)
@@ -191,6 +211,16 @@ def _has_known_content(due: Due) -> bool:
         return False
     with due.found.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == due.known_sha256
+
+
+def _pages_without_text(outcome: Document | Skipped | None) -> int:
+    """How many pages a PDF loader names as those without a text layer, such as "pages 2, 4-6"."""
+    if isinstance(outcome, Document):
+        said = next((text for text in outcome.warnings if "no text layer" in text), "").partition(":")[0]
+    else:
+        said = outcome.detail.partition(";")[0] if outcome is not None and outcome.reason is Reason.NO_TEXT else ""
+    runs = re.findall(r"(\d+)(?:-(\d+))?", said)
+    return sum(int(last or first) - int(first) + 1 for first, last in runs)
 
 
 def _why(skipped: Skipped) -> str:

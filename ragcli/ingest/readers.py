@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ragcli.ingest.embed import Chunked, Embedder
     from ragcli.ingest.sandbox.pool import Loaded
 
-    # Yields every file once, as soon as it is done. A cluster also gives its chunks and vectors.
+    # Yields every file once, as soon as it is done, after its members. A cluster also gives its chunks and vectors.
     Reader = Callable[[Sequence[Due], Embedder], Iterator[tuple[Loaded, Chunked | None]]]
 
 _ADDRESS = re.compile(r"(?:\[(?P<six>[^\]/]+)\]|(?P<host>[^:/@\s]+)):(?P<port>\d{1,5})")
@@ -105,14 +105,12 @@ def open_reader(
             yield lambda files, embedder: cluster.read(files, embedder.stored_keys())
     else:
         from ragcli.ingest.sandbox.frames import PART
-        from ragcli.ingest.sandbox.pool import Request, Sandbox
+        from ragcli.ingest.sandbox.pool import Sandbox
 
         workers = min(len(due), options.workers or os.cpu_count() or 1)
         with Sandbox(workers, limits, options.load) as sandbox:
             # map, because a generator would keep the last document while it is embedded
-            yield lambda files, _: map(
-                _not_chunked, sandbox.load(Request(item.found.path, item.known_sha256, PART) for item in files)
-            )
+            yield lambda files, _: map(_not_chunked, sandbox.load(item.request(PART) for item in files))
 
 
 def _not_chunked(loaded: Loaded) -> tuple[Loaded, None]:

@@ -74,6 +74,7 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
         if target is None and _may_have_moved(root):
             states = states or catalog.file_states()
             documents = [states[Path(name)] for name in states.documents_below(os.fspath(root))]
+            documents = [row for row in documents if not _is_member(row.path, states)]  # they moved with their file
             if documents and not any(os.path.lexists(state.path) for state in documents):
                 target = next((new for new in _candidates(root, places) if _holds(new, root, documents)), None)
         if target is not None:
@@ -102,7 +103,12 @@ def relocate(catalog: Catalog, old: Path, new: Path) -> Move:
     states = catalog.file_states()
     documents = [states[Path(name)] for name in states.documents_below(os.fspath(old))]
     with catalog.transaction():
-        catalog.drop_skipped(path for path in states if states[path].document is None and _is_in(path, old))
+        listed = {one.path: one for one in catalog.skipped() if _is_in(one.path, old)}
+        catalog.drop_skipped(listed)
+        for path in listed:
+            if _is_member(path, states):  # a run opens the file that it is in only when that changes
+                row, moved_path = states[path], new / path.relative_to(old)
+                catalog.set_skipped(replace(listed[path], path=moved_path), row.size, row.mtime_ns, row.loader_version)
         for state in documents:
             path = new / state.path.relative_to(old)
             assert state.document is not None  # as its name says
@@ -121,6 +127,11 @@ def relocate(catalog: Catalog, old: Path, new: Path) -> Move:
         catalog.set_places(places)
         catalog.count_commit()
     return Move(old, new, len(documents))
+
+
+def _is_member(path: Path, states: FileStates) -> bool:
+    """Whether this is part of a file, such as an archive, and no file on the disk."""
+    return any(above in states and states[above].document is not None for above in path.parents)
 
 
 def _may_have_moved(root: Path) -> bool:

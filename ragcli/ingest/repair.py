@@ -213,12 +213,15 @@ def recheck(folder: Path) -> Recheck:
     with open_index(folder, None) as index:
         rows = {row.path: row for row in index.catalog.documents()}
         states = index.catalog.file_states()
-        requests = [Request(path, None) for path in rows]
-        with Sandbox(min(len(rows), os.cpu_count() or 1), Limits(), LoadOptions()) as sandbox:
-            for loaded in sandbox.load(requests):
-                _recheck_file(index, rows[loaded.path], loaded, found)
-                if loaded.sha256 and loaded.sha256 != rows[loaded.path].sha256:
-                    found.hidden += not shows_change(loaded.path, states[loaded.path])
+        # members are read with the file that they are in, also where that file is not a document itself
+        files = {next((above for above in reversed(path.parents) if above in states), path) for path in rows}
+        with Sandbox(min(len(files), os.cpu_count() or 1), Limits(), LoadOptions()) as sandbox:
+            for loaded in sandbox.load(Request(path, None) for path in sorted(files)):
+                if loaded.path in rows:
+                    _recheck_file(index, rows[loaded.path], loaded, found)
+                    if loaded.sha256 and loaded.sha256 != rows[loaded.path].sha256:
+                        file = loaded.container or loaded.path
+                        found.hidden += not shows_change(file, states[file])
     found.faults.sort()
     found.outdated.sort()
     return found

@@ -87,7 +87,7 @@ def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -
     """Delete every document at or below ``paths`` (absolute) from the index in ``folder``; the files are left alone.
 
     A root is forgotten. A path below a root that stays is left out of later runs until it is indexed by name, provided
-    that it still exists. Raises IndexBusy unless ``on_wait`` is given.
+    that it still exists. Raises IndexBusy unless ``on_wait`` is given, and UsageError for a part of a file.
     """
     wanted = set(paths)
     with open_writer(folder, on_wait=on_wait) as writer:
@@ -95,7 +95,12 @@ def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -
         if writer.settings() is None:  # a run was stopped before it began
             return Forgotten(0, ())
         met: set[Path] = set()
-        for path, state in writer.catalog.file_states().items():
+        states = writer.catalog.file_states()
+        for path in wanted:
+            holder = next((above for above in path.parents if above in states), None)
+            if holder is not None and path in states:
+                raise UsageError(f"{path.name} is part of {holder}", "remove that file, or leave it out with --exclude")
+        for path, state in states.items():
             asked = next((one for one in (path, *path.parents) if one in wanted), None)
             if asked is None:
                 continue
@@ -162,6 +167,8 @@ def set_rules(catalog: Catalog, known: Mapping[Path, Rules], root: Path, rules: 
     for later in ("removed", "include_secrets"):  # without them as older versions wrote it
         if not record[later]:
             del record[later]
+    if rules.archives:
+        del record["archives"]
     catalog.set_root(root, record)
 
 
@@ -173,6 +180,6 @@ def _from_record(catalog: Catalog, record: Mapping[str, Any]) -> Rules:
     except (TypeError, KeyError) as error:
         raise damaged(catalog.path, "the rules of a folder are invalid") from error
     are_text = all(isinstance(text, str) for text in (*read.include, *read.exclude, *read.removed))
-    if not are_text or not isinstance(read.max_file_size, int):
+    if not are_text or not isinstance(read.max_file_size, int) or not isinstance(read.archives, bool):
         raise damaged(catalog.path, "the rules of a folder are invalid")
     return read

@@ -11,23 +11,23 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ragcli.errors import LoadError, UsageError
 from ragcli.formats import registry as loaders
-from ragcli.index.catalog.rows import ApproximateRow, Settings
+from ragcli.index.catalog.rows import ApproximateRow, FileState, Settings
 from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import Batch, NewFile, NotIndexed, Writer, open_writer
 from ragcli.ingest.changes import Changes, Doubt, Due, compare
-from ragcli.ingest.discover import REMOVED, Found, Rules, stored_time
+from ragcli.ingest.discover import BY_NAME, REMOVED, Rules, stored_time
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
 from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
 from ragcli.ingest.readers import open_reader, require_engine
 from ragcli.ingest.relocate import Move, as_known, find_moves, relocate
 from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots, store_roots, taken_back
-from ragcli.ingest.secrets import secret_in
+from ragcli.ingest.secrets import is_secret_name, secret_in
 from ragcli.types import Block, Document, Reason, Skipped
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ class Summary:
     secrets: int = 0  # files that were left out for the first time, because they hold keys or credentials
     moved: list[Move] = field(default_factory=list)  # folders whose documents followed them
     warnings: list[tuple[Path, str]] = field(default_factory=list)
+    improved: dict[str, int] = field(
+        default_factory=dict
+    )  # unchanged documents read again, by the loader that improved
     approximate: ApproximateRow | None = None  # built by this run
     seconds: float = 0.0
 
@@ -184,6 +187,25 @@ def _unconfirmed(changes: Changes, confirm: Confirm) -> list[Doubt]:
     return kept
 
 
+class _Old(NamedTuple):
+    """The documents that go when a file is stored again: its older version, and what only that held."""
+
+    document: int | None
+    inside: list[int]
+    ctime_ns: int | None  # of the file; None for a member
+
+    @property
+    def documents(self) -> list[int]:
+        return ([] if self.document is None else [self.document]) + self.inside
+
+
+class _Queued(NamedTuple):
+    """What a document that waits for vectors brings along when it is stored."""
+
+    replaced: list[int]  # the documents that go: its older version, and what that held
+    ctime_ns: int | None  # of its file; None for a member
+
+
 class _Pass:
     """One pass over the roots with one writer."""
 
@@ -196,7 +218,7 @@ class _Pass:
         self._confirm = confirm
         self._summary = Summary()
         self._batch = Batch()
-        self._queued: dict[Path, Due] = {}  # files whose chunks wait for vectors
+        self._queued: dict[Path, _Queued] = {}  # files whose chunks wait for vectors
         self._roots: Mapping[Path, Rules] = {}
         self.kept: set[Path] = set()  # nothing was learnt about what is at or below: what was indexed of it stays
 
@@ -211,6 +233,8 @@ class _Pass:
         )  # fmt: skip
         _unconfirmed(changes, self._confirm)
         self._note_changes(changes)
+        for loader in (name for item in changes.due for name in item.improved):
+            self._summary.improved[loader] = self._summary.improved.get(loader, 0) + 1
         settings = self._writer.settings() or new_settings(self._options)
         if changes.due:
             self._writer.require_store(settings)  # first, because a cluster takes half a minute to start
@@ -267,10 +291,10 @@ class _Pass:
         embedder = Embedder(settings, reuse_from)
         for row in rows:
             pages = tuple(Block(start, start, "paragraph", page) for page, start in row.pages)
-            document = Document(row.path, row.title, "", pages, row.loader, row.warnings)
+            document = Document(row.path, row.title, "", pages, row.loader, row.warnings, row.dated_ns)
             chunks = Chunked(tuple(old.document_chunks(row.id)), {})
             embedder.add(document, row.sha256, row.size, row.mtime_ns, row.loader_version, chunks)
-            self._queued[row.path] = Due(Found(row.path, row.size, row.mtime_ns, ctimes[row.path]), None)
+            self._queued[row.path] = _Queued([], ctimes[row.path])
             self._batch.forgotten.append(row.path)
             while embedder.waiting >= SLICE:
                 embedder.embed_slice(embedder.waiting)
@@ -308,7 +332,6 @@ class _Pass:
         self, due: Sequence[Due], settings: Settings, reuse_from: Sequence[Writer], read: Reader
     ) -> None:
         from ragcli.ingest.embed import SLICE, Embedder
-        from ragcli.ingest.sandbox.frames import LargeDocument
 
         embedder = Embedder(settings, reuse_from)
         states = {item.found.path: item for item in due}
@@ -317,14 +340,13 @@ class _Pass:
         order = sorted(due, key=lambda item: -item.found.size)
         try:
             for loaded, chunked in read(order, embedder):
-                due_file, is_chunked = states[loaded.path], chunked is not None
-                if isinstance(loaded.outcome, LargeDocument):
-                    self._take_large(loaded, loaded.outcome, due_file, embedder, clock)
-                else:
-                    self._take_file(loaded, due_file, embedder, chunked)
+                due_file, is_chunked = states[loaded.container or loaded.path], chunked is not None
+                self._take(loaded, due_file, embedder, chunked, clock)
+                name = loaded.path.name
+                if loaded.container is None:
+                    clock.read(due_file)
                 del loaded, chunked  # of a large file; embedding its chunks takes long
-                clock.read(due_file)
-                self._report(clock.progress(embedder, due_file.found.path.name))
+                self._report(clock.progress(embedder, name))
                 while embedder.waiting >= SLICE:
                     self._embed_some(embedder, clock)
                 if is_chunked:
@@ -350,28 +372,57 @@ class _Pass:
             self._commit_finished(embedder, clock)
             clock.committed()
 
-    def _take_file(self, loaded: Loaded, due: Due, embedder: Embedder, chunked: Chunked | None) -> None:
-        outcome, state, found = loaded.outcome, due.state, due.found
-        old = state.document if state is not None else None
+    def _take(self, loaded: Loaded, due: Due, embedder: Embedder, chunked: Chunked | None, clock: Clock) -> None:
+        """Queue a document, or note what became of the file; a member, or the file on the disk after its members."""
+        from ragcli.ingest.sandbox.frames import LargeDocument
+
+        outcome, is_member = loaded.outcome, loaded.container is not None
+        if is_member and not due.members.meet(loaded.path):
+            return
+        state = due.members.take(loaded.path) if is_member else due.state
         if outcome is None:
-            assert old is not None
-            self._batch.touched.append((old, loaded.size, stored_time(loaded.mtime_ns)))
-            self._batch.ctimes[found.path] = found.ctime_ns
-            self._summary.unchanged += 1
+            self._keep(loaded, due, state)
             return
         if isinstance(outcome, Document) and (secret := self._secret_in(outcome, chunked)) is not None:
             outcome = Skipped(outcome.path, Reason.SECRET, secret)
-        if isinstance(outcome, Document):
-            version = loaders.version_of(outcome.loader)
-            if embedder.add(outcome, loaded.sha256, loaded.size, stored_time(loaded.mtime_ns), version, chunked):
-                self._note_indexed(outcome, old)
-                self._queued[outcome.path] = due
-                return
-            outcome = Skipped(outcome.path, Reason.EMPTY, "no letters or digits in it")
-        self._take_skipped(outcome, due)
+        if isinstance(outcome, Skipped) and not is_member and self._stays(outcome, due):
+            return
+        known = None if state is None else state.document
+        inside: list[int] = []
+        if not is_member:  # what the file held once and holds no longer goes with the version that held it
+            gone = due.members.take_all()
+            inside = [row.document for row in gone if row.document is not None]
+            self._batch.forgotten += [row.path for row in gone if row.document is None]
+        old = _Old(known, inside, None if is_member else due.found.ctime_ns)
+        if isinstance(outcome, LargeDocument):
+            skipped = self._take_large(loaded, outcome, due, old, embedder, clock)
+        elif isinstance(outcome, Document):
+            skipped = self._take_document(loaded, outcome, old, embedder, chunked)
+        else:
+            skipped = outcome
+        if skipped is not None:
+            # in the state in which it was found, also when it could not be read: it is tried again when that changes
+            found = (loaded.size, loaded.mtime_ns) if is_member else (due.found.size, due.found.mtime_ns)
+            self._summary.note(skipped)
+            self._summary.secrets += skipped.reason is Reason.SECRET
+            self._batch.not_indexed.append(NotIndexed(skipped, *found, loaders.ALL_VERSIONS))
+            self._batch.deleted += old.documents
+            self._summary.removed += len(old.documents)
 
-    def _take_large(self, loaded: Loaded, document: LargeDocument, due: Due, embedder: Embedder, clock: Clock) -> None:
-        """Commit a large document by itself, when the chunks of all of its parts are on disk."""
+    def _take_document(
+        self, loaded: Loaded, document: Document, old: _Old, embedder: Embedder, chunked: Chunked | None
+    ) -> Skipped | None:
+        version = loaders.version_of(document.loader)
+        if not embedder.add(document, loaded.sha256, loaded.size, stored_time(loaded.mtime_ns), version, chunked):
+            return Skipped(document.path, Reason.EMPTY, "no letters or digits in it")
+        self._note_indexed(document, old)
+        self._queued[document.path] = _Queued(old.documents, old.ctime_ns)
+        return None
+
+    def _take_large(
+        self, loaded: Loaded, document: LargeDocument, due: Due, old: _Old, embedder: Embedder, clock: Clock
+    ) -> Skipped | None:
+        """Commit a large document by itself, when the chunks of all of its parts are on disk; or say why not."""
         from ragcli.ingest.spool import Spool
 
         settings = self._writer.settings()
@@ -390,66 +441,76 @@ class _Pass:
                     for block in part.document.blocks:
                         if block.page is not None and block.page not in pages:
                             pages[block.page] = replace(block, start=block.start + part.characters)
-                    clock.read_part(due, (part.bytes + len(part.document.text)) / max(1, document.size))
+                    if loaded.container is None:
+                        clock.read_part(due, (part.bytes + len(part.document.text)) / max(1, document.size))
                     del part  # embedding its chunks takes long
                     self._report(clock.progress(embedder, due.found.path.name))
                     while embedder.waiting:
                         self._embed_some(embedder, clock)
                     embedder.spill(spool)
             except LoadError as error:
-                self._take_skipped(Skipped(document.path, error.reason, error.detail), due)
-                return
+                return Skipped(document.path, error.reason, error.detail)
             if not spool:
-                self._take_skipped(Skipped(document.path, Reason.EMPTY, "no letters or digits in it"), due)
-                return
+                return Skipped(document.path, Reason.EMPTY, "no letters or digits in it")
             new = NewFile(
-                replace(document, blocks=tuple(pages.values())),
-                loaded.sha256, loaded.size, stored_time(loaded.mtime_ns),
+                replace(document, blocks=tuple(pages.values())), loaded.sha256, loaded.size,
+                stored_time(loaded.mtime_ns),
                 loaders.version_of(document.loader), spool.chunks(), spool.keys_of_chunks(),
             )  # fmt: skip
-            old = due.state.document if due.state is not None else None
-            gone = [] if old is None else [old]
-            batch = Batch(added=[new], vectors=spool, deleted=gone, runtimes=embedder.runtimes)
-            batch.ctimes[document.path] = due.found.ctime_ns
-            self._writer.commit(batch)
-            self._store_run(clock, 1)
+            ctimes = {} if old.ctime_ns is None else {document.path: old.ctime_ns}
+            self._commit_finished(embedder, clock)  # what is in a file is stored before the file
+            self._writer.commit(
+                Batch(added=[new], vectors=spool, deleted=old.documents, ctimes=ctimes, runtimes=embedder.runtimes)
+            )
+            self._store_run(clock, int(loaded.container is None))
             self._note_indexed(document, old)
+        return None
 
     def _store_run(self, clock: Clock, more: int = 0) -> None:
         with self._writer.catalog.transaction():
-            store_run(self._writer.catalog, clock.files_read + more - len(self._queued), clock.files_total)
+            store_run(self._writer.catalog, max(0, clock.files_read + more - len(self._queued)), clock.files_total)
 
-    def _note_indexed(self, document: Document, old: int | None) -> None:
+    def _note_indexed(self, document: Document, old: _Old) -> None:
         self._summary.warnings += [(document.path, warning) for warning in document.warnings]
-        if old is None:
-            self._summary.added += 1
-        else:
-            self._summary.changed += 1
+        self._summary.added += old.document is None
+        self._summary.changed += old.document is not None
+        self._summary.removed += len(old.inside)
 
-    def _take_skipped(self, outcome: Skipped, due: Due) -> None:
-        found = due.found
-        old = due.state.document if due.state is not None else None
+    def _stays(self, outcome: Skipped, due: Due) -> bool:
+        """Whether what was indexed of a file, and of what is in it, stays, because nothing was learnt about it."""
+        if outcome.reason not in (Reason.ABSENT, Reason.UNREADABLE):
+            return False
+        self.kept.add(due.found.path)
         if outcome.reason is Reason.ABSENT:  # it vanished during the run; the next one learns whether for good
-            self.kept.add(found.path)
+            return True
+        if (due.state is None or due.state.document is None) and not due.members.rows():
+            return False
+        self._summary.note(outcome)  # as below a folder that cannot be entered
+        return True
+
+    def _keep(self, loaded: Loaded, due: Due, state: FileState | None) -> None:
+        """Leave a document, and what is in it, as it is."""
+        if state is None or state.document is None:  # only a process that a file took over says so
             return
-        if outcome.reason is Reason.SECRET:
-            self._summary.secrets += 1
-        self._summary.note(outcome)
-        if outcome.reason is Reason.UNREADABLE:  # as below a folder that cannot be entered
-            self.kept.add(found.path)
-            if old is not None:
-                return
-        # in the state in which it was found, also when it could not be read: it is tried again when that changes
-        self._batch.not_indexed.append(NotIndexed(outcome, found.size, found.mtime_ns, loaders.ALL_VERSIONS))
-        if old is not None:
-            self._batch.deleted.append(old)
-            self._summary.removed += 1
+        mtime_ns = stored_time(loaded.mtime_ns)
+        if (state.size, state.mtime_ns) != (loaded.size, mtime_ns):
+            self._batch.touched.append((state.document, loaded.size, mtime_ns))
+        if loaded.container is None:
+            self._batch.ctimes[loaded.path] = due.found.ctime_ns
+        inside = due.members.take_all() if loaded.container is None else due.members.take_below(loaded.path)
+        self._summary.unchanged += 1 + sum(row.document is not None for row in inside)
+        unread = {row.path for row in inside if row.document is None}
+        for skipped in self._writer.catalog.skipped() if unread else ():
+            if skipped.path in unread:
+                self._summary.note(skipped)
 
     def _secret_in(self, document: Document, chunked: Chunked | None) -> str | None:
         """What kind of secret stands in a document whose root takes none; None when there is none."""
         around = next((r for p, r in self._roots.items() if p == document.path or p in document.path.parents), None)
         if around is None or around.include_secrets:
             return None
+        if is_secret_name(document.path.name):  # in an archive: a walk leaves out such a file
+            return BY_NAME
         texts = [document.text] if chunked is None else [chunk.text for chunk in chunked.chunks]
         return next((secret for text in texts if (secret := secret_in(text)) is not None), None)
 
@@ -462,10 +523,10 @@ class _Pass:
         self._batch.added, self._batch.vectors = embedder.take()
         self._batch.runtimes = embedder.runtimes
         for new in self._batch.added:
-            due = self._queued.pop(new.document.path)
-            self._batch.ctimes[new.document.path] = due.found.ctime_ns
-            if due.state is not None and due.state.document is not None:
-                self._batch.deleted.append(due.state.document)
+            queued = self._queued.pop(new.document.path)
+            self._batch.deleted += queued.replaced
+            if queued.ctime_ns is not None:
+                self._batch.ctimes[new.document.path] = queued.ctime_ns
         # taken out first: after a failed commit, a later one must not bring its deletions without its additions
         batch, self._batch = self._batch, Batch()
         if batch:

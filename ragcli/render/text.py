@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from ragcli.render.passage import CUT, Line, passage
-from ragcli.render.visible import display_path, fresh_mark, one_line, visible_name
+from ragcli.render.visible import display_path, file_of, fresh_mark, one_line, visible_name
 from ragcli.types import Hit, Part, Results
 from ragcli.units import human_number
 
@@ -80,7 +80,7 @@ def _print(console: Console, text: Text) -> None:
 def _header(hit: Hit, rank: int, base: Path, *, margin: int, width: int | None, links: bool) -> list[Text]:
     """Return rank, path, place and score in one line, or in two where the window is too narrow for a long path."""
     path, snippet = hit.chunk.path, hit.snippet
-    link = path.as_uri() if links and path.is_absolute() else None
+    link = file_of(path).as_uri() if links and path.is_absolute() else None
     name = Text().append(f"{rank:>{margin - 2}}  ", _QUIET)
     name.append(visible_name(display_path(path, base)), Style(bold=True, link=link))
     place = Text().append(f":{snippet.line}" if snippet.page is None else f"  p. {snippet.page}", _PLACE)

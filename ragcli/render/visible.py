@@ -73,6 +73,11 @@ def fresh_mark(fresh: Fresh | None) -> str:
     return _FRESH.get(fresh, "")
 
 
+def file_of(path: Path) -> Path:
+    """Return the file on the disk behind ``path``, which may name a member of an archive or an attachment."""
+    return next((above for above in (path, *path.parents) if above.is_file()), path)
+
+
 def shell_command(arguments: Sequence[str]) -> str:
     """Return the command as a line for bash, zsh and ksh, with every control or invisible character as an escape."""
     return " ".join(_shell_word(word) for word in arguments)

@@ -35,8 +35,8 @@ class Filters:
 
     paths: tuple[str, ...] = ()  # globs; one without a separator matches the file name, else the absolute path
     types: tuple[str, ...] = ()  # suffixes without the dot, or loader names
-    after: datetime | None = None  # modified at or after this moment
-    before: datetime | None = None  # modified before this moment
+    after: datetime | None = None  # written at or after this moment; a message: sent
+    before: datetime | None = None  # written before this moment
     base: Path | None = None  # the folder that a relative glob is below; None: the current folder
 
     def __bool__(self) -> bool:
@@ -165,11 +165,11 @@ def _braces(pattern: str) -> list[str]:
 
 
 def _passes(row: DocumentRow, types: set[str], filters: Filters) -> bool:
-    modified = row.mtime_ns / 1e9
+    written = row.time_ns / 1e9
     return (
         (not types or _is_of_type(row, types))
-        and (filters.after is None or modified >= filters.after.timestamp())
-        and (filters.before is None or modified < filters.before.timestamp())
+        and (filters.after is None or written >= filters.after.timestamp())
+        and (filters.before is None or written < filters.before.timestamp())
     )
 
 

@@ -42,6 +42,8 @@ def find_reference(index: Index, reference: str, base: Path | None = None) -> Pl
         raise UsageError(f"{match['path']} is not in the index", "see what is: ragcli list")
     chunks = index.catalog.document_chunks(row.id)
     page, line = _number(match["page"]), _number(match["line"])
+    if not chunks:
+        raise UsageError(f"{match['path']} has no text of its own", "name a file in it; see: ragcli list")
     chosen = [c for c in chunks if _holds(c, page, line)] if page or line else chunks
     if not chosen:
         raise UsageError(f"{reference} is past the end of the text", f"the last line is {chunks[-1].lines[1]}")

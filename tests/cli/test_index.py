@@ -100,7 +100,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(ragcli, notes, tmp_
     actions = {Path(line.split("\t")[1]).name: line.split("\t") for line in done.stdout.splitlines()}
     assert actions["logs.md"][0] == "add"
     assert actions["empty.txt"][0] == "skip"
-    assert actions["photo.png"][0::2] == ["skip", "unsupported: no loader for .png"]
+    assert actions["photo.png"][0::2] == ["skip", "unsupported: a picture; read the text in pictures with --ocr"]
     assert actions["broken.pdf"][2].startswith("excluded")
     assert not (tmp_path / "home").exists()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ragcli.errors import LoadError
 from ragcli.formats import mail
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.members import walk
 from ragcli.formats.registry import load as load_any
 from ragcli.types import Document, Reason
 
@@ -55,12 +56,22 @@ def test_plain_text_is_preferred_and_html_read_where_there_is_nothing_else():
     assert blocks(read(only))[-2:] == ["Part", "marked up words"]
 
 
-def test_attachments_are_named_and_those_that_are_text_are_read():
+def test_attachments_are_named_and_are_files_of_the_message():
     made = message(body="See below.")
     made.add_attachment(b"%PDF", maintype="application", subtype="pdf", filename="Übersicht.pdf")
     made.add_attachment("a,b\n1,2\n", subtype="csv", filename="b.csv")
-    assert blocks(read(made))[-4:] == ["Attachments: Übersicht.pdf, b.csv", "b.csv", "a | b", "a: 1 | b: 2"]
-    assert "Übersicht.pdf was not read: damaged" in read(made).warnings[0]
+    made.add_attachment(b"c", maintype="application", subtype="pdf", filename="../b.csv")
+    document = read(made)
+    assert blocks(document)[-1] == "Attachments: Übersicht.pdf, b.csv, ../b.csv"
+    sent = 1707123600 * 10**9
+    assert document.dated_ns == sent
+    found = list(walk(document, LoadOptions()))
+    assert [(member.name, member.mtime_ns) for member in found] == [
+        ("Übersicht.pdf", sent),
+        ("b.csv", sent),
+        ("b (2).csv", sent),
+    ]
+    assert blocks(found[1].read()) == ["a | b", "a: 1 | b: 2"]
 
 
 def test_a_message_in_a_message_is_read_below_it():
@@ -137,19 +148,27 @@ def test_parts_in_parts_without_end_are_damage():
     assert caught.value.reason is Reason.DAMAGED
 
 
-def test_a_mailbox_has_a_message_a_page():
+def test_the_messages_of_a_mailbox_are_files_in_it_with_their_own_dates():
     secret = b"Subject: s\nMIME-Version: 1.0\nContent-Type: application/pkcs7-mime\n\nMIIB\n"
     data = b""
     for raw in (message("One", ">From the start.").as_bytes(), secret, message("Two", "text").as_bytes()):
         data += b"From ann@example.org Mon Feb  5 10:00:00 2024\n" + raw + b"\n\n"
-    document = read(data, "x.mbox")
-    assert [(block.page, block.headings) for block in document.blocks if block.kind == "heading"] == [
-        (1, ("One",)),
-        (2, ("s",)),
-        (3, ("Two",)),
+    found = list(walk(read(data, "x.mbox"), LoadOptions()))
+    assert [(member.name, member.mtime_ns) for member in found] == [
+        ("1.eml", 1707123600 * 10**9),
+        ("2.eml", None),
+        ("3.eml", 1707123600 * 10**9),
     ]
-    assert "\nFrom the start." in document.text
-    assert document.warnings == ("message 2: encrypted: an encrypted message",)
+    assert found[0].read().title == "One"
+    assert "\nFrom the start." in found[0].read().text
+    assert found[2].read().text.endswith("text")
+    with pytest.raises(LoadError, match="an encrypted message"):
+        found[1].read()
+
+
+@pytest.mark.parametrize("date", ["Tue, 31 Feb 2024 10:00:00", "yesterday", "Mon, 05 Feb 9999 10:00:00 +0000", ""])
+def test_a_date_that_is_none_is_not_a_date(date):
+    assert read(f"Date: {date}\nSubject: x\n\ntext".encode()).dated_ns is None
 
 
 def test_a_mailbox_without_messages_is_damaged():
@@ -204,11 +223,11 @@ def test_attachments_are_read_by_the_loaders_of_their_formats():
     made.add_attachment(
         b"<h1>Terms</h1><p>Rent is due <b>monthly</b>.", maintype="text", subtype="html", filename="t.html"
     )
-    made.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="plan.png")
-    document = read(made)
-    assert document.blocks[-1].headings == ("Lease", "t.html", "Terms")
-    assert blocks(document)[-1] == "Rent is due monthly."
-    assert document.warnings == ("plan.png was not read: unsupported: no loader for .png",)
+    made.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="psd", filename="plan.psd")
+    page, plan = walk(read(made), LoadOptions())
+    assert blocks(page.read()) == ["Terms", "Rent is due monthly."]
+    with pytest.raises(LoadError, match=r"no loader for \.psd"):
+        plan.read()
 
 
 @pytest.mark.parametrize(
@@ -231,8 +250,9 @@ def test_mail_is_known_by_its_content(name):
     data = {"Inbox": b"From - Mon Feb  5 10:00:00 2024\n" + raw, "77.emlx": b"%d\n" % len(raw) + raw + b"<plist/>"}
     document = load_any(Path(name), data.get(name, raw), LoadOptions())
     assert document.loader == "mail"
-    assert "Für Büro 12." in document.text
-    assert "plist" not in document.text
+    said = document.text or next(walk(document, LoadOptions())).read().text  # a mailbox is its messages
+    assert "Für Büro 12." in said
+    assert "plist" not in said
     assert load_any(Path("notes"), b"Subject: not a mail\n\nText", LoadOptions()).loader == "text"
 
 

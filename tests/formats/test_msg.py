@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.members import walk
 from ragcli.formats.ole.msg import unpack_rtf
 from ragcli.types import Reason
 
@@ -130,14 +131,19 @@ def attachment(name: str, content: bytes, kind: str = "") -> dict[str, bytes]:
     return fixed(8) | wide(p3707=name, p370e=kind) | binary(p3701=content)
 
 
-def test_attachments_are_named_and_texts_read():
+def test_attachments_are_named_and_are_files_of_the_message():
     tree = {
         **PLAIN,
         "__attach_version1.0_#00000000": attachment("gate.txt", b"opens at dawn"),
         "__attach_version1.0_#00000001": attachment("plan.pdf", b"%PDF-1.7", "application/pdf"),
         "__attach_version1.0_#00000002": fixed(8) | wide(p3704="DATA~1", p370e="text/csv") | binary(p3701=b"a,b"),
     }
-    assert text(tree)[2:] == ["Attachments: gate.txt, plan.pdf, DATA~1", "gate.txt:\nopens at dawn", "DATA~1:\na,b"]
+    document = load(tree)
+    assert text(tree)[2:] == ["Attachments: gate.txt, plan.pdf, DATA~1"]
+    found = list(walk(document, LoadOptions()))
+    assert [member.name for member in found] == ["gate.txt", "plan.pdf", "DATA~1.csv"]
+    assert found[0].read().text == "opens at dawn"
+    assert found[2].read().loader == "table"
 
 
 def test_a_message_in_a_message_stands_under_its_subject():

@@ -10,6 +10,7 @@ from reportlab.pdfgen import canvas
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.members import walk
 from ragcli.formats.pdf import loader as pdf
 from ragcli.types import Document
 
@@ -58,14 +59,13 @@ def test_what_is_written_on_a_page_later_follows_it():
     assert read(written(writer)).text == "The draft.\n\nUse 900 mm, not 600.\n\nNote: Ask Quist."
 
 
-def test_attached_files_are_read_by_their_loaders():
+def test_attached_files_are_files_of_the_document():
     writer = pypdf.PdfWriter(clone_from=io.BytesIO(page("The report.")))
     writer.add_attachment("bore.csv", b"Depth,Soil\n4.2,rock\n")
-    writer.add_attachment("plan.png", b"\x89PNG")
     document = read(written(writer))
-    assert document.text == "The report.\n\nbore.csv\n\nDepth | Soil\nDepth: 4.2 | Soil: rock"
-    assert document.blocks[-1].headings == ("bore.csv",)
-    assert document.warnings == ("plan.png was not read: unsupported: no loader for .png",)
+    assert document.text == "The report."
+    (bore,) = walk(document, LoadOptions())
+    assert (bore.name, bore.read().text) == ("bore.csv", "Depth | Soil\nDepth: 4.2 | Soil: rock\n")
 
 
 def test_files_in_files_come_to_an_end():
@@ -74,9 +74,15 @@ def test_files_in_files_come_to_an_end():
         writer = pypdf.PdfWriter(clone_from=io.BytesIO(page("around")))
         writer.add_attachment("next.pdf", data)
         data = written(writer)
-    document = read(data)
-    assert document.text.count("around") == 5
-    assert "files in files" in document.warnings[0]
+    names, refusals = [], []
+    for member in walk(read(data), LoadOptions()):
+        names.append(member.name)
+        try:
+            assert member.read().text == "around"
+        except LoadError as error:
+            refusals.append(str(error))
+    assert names == ["/".join(["next.pdf"] * depth) for depth in range(1, 6)]
+    assert refusals == ["damaged: files in files too deep"]
 
 
 def test_a_page_without_text_and_notes_is_still_empty():

@@ -62,7 +62,7 @@ def test_a_loader_that_is_gone_has_no_version():
         ("a.txt", bytes(range(256)) * 4, None),
         ("a.ts", b"G" + bytes(range(256)), None),
         ("a.ts", b"export const a = 1;\n", "source"),
-        ("a.png", b"", None),
+        ("a.gif", b"", None),
         ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "doc"),
         ("a.doc", b"{\\rtf1", "rtf"),
         ("a.docx", b"PK\3\4", "docx"),

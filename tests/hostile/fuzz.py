@@ -10,7 +10,10 @@ taken out, doubled and moved, numbers made extreme, files cut and spliced; archi
 from __future__ import annotations
 
 import argparse
+import bz2
+import gzip
 import io
+import lzma
 import random
 import sys
 import tempfile
@@ -58,7 +61,13 @@ def seeds() -> dict[str, list[bytes]]:
         ".toml": b"[a]\nb = 1\n[[c]]\n", ".xml": b"<a><b c='d'>e</b></a>",
         ".ics": b"BEGIN:VEVENT\nSUMMARY:a\nDTSTART:20260405T091500Z\nDESCRIPTION:b\\nc\nEND:VEVENT\n",
         ".rtf": hostile_files.RTF,
-        ".msg": hostile_files.good_msg(),
+        ".zip": hostile_files.packed({"a.txt": b"text", "c.md": b"# d\n", "e.zip": hostile_files.packed({"f": b""})}),
+        ".tar": hostile_files.tar({"a.txt": b"text " * 99, "b/c.md": b"# d\n"}),
+        ".tgz": gzip.compress(hostile_files.tar({"a.txt": b"text " * 99, "b/c.md": b"# d\n"})),
+        ".gz": gzip.compress(b"text " * 99), ".bz2": bz2.compress(b"text " * 99), ".xz": lzma.compress(b"text " * 99),
+        ".png": hostile_files.picture("PNG"), ".tiff": hostile_files.picture("TIFF"),
+        ".jpg": hostile_files.picture("JPEG"), ".webp": hostile_files.picture("WEBP"),
+        ".bmp": hostile_files.picture("BMP"), ".msg": hostile_files.good_msg(),
         ".doc": hostile_files.good_old_office("rocks.doc"),
         ".ppt": hostile_files.good_ppt(),
         ".xls": hostile_files.good_old_office("sales.xls"),
@@ -146,14 +155,17 @@ def fuzz(seconds: float, seed: int, limits: Limits, keep: Path | None = None) ->
     counts: Counter[str] = Counter()
     faults: list[str] = []
     deadline = time.monotonic() + seconds
-    with tempfile.TemporaryDirectory(prefix="ragcli-fuzz-") as name, Sandbox(2, limits, LoadOptions()) as sandbox:
+    with (
+        tempfile.TemporaryDirectory(prefix="ragcli-fuzz-") as name,
+        Sandbox(2, limits, LoadOptions(ocr=True)) as sandbox,
+    ):
         while time.monotonic() < deadline:
             batch = {Path(name) / f"{n}{suffix}": data for n, (suffix, data) in zip(range(BATCH), source, strict=False)}
             for path, data in batch.items():
                 path.write_bytes(data)
             for loaded in sandbox.load(Request(path, None) for path in batch):
                 outcome = loaded.outcome
-                counts["files"] += 1
+                counts["files" if loaded.container is None else "members"] += 1
                 if isinstance(outcome, Document):
                     counts["documents"] += 1
                     fault = unsound(outcome)
@@ -167,7 +179,9 @@ def fuzz(seconds: float, seed: int, limits: Limits, keep: Path | None = None) ->
                     faults.append(f"{loaded.path.suffix}: {fault}")
                     if keep is not None:
                         keep.mkdir(parents=True, exist_ok=True)
-                        (keep / f"seed{seed}-{counts['files']}{loaded.path.suffix}").write_bytes(batch[loaded.path])
+                        (keep / f"seed{seed}-{counts['files']}{loaded.path.suffix}").write_bytes(
+                            batch[loaded.container or loaded.path]
+                        )
     return counts, faults
 
 

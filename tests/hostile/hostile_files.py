@@ -6,6 +6,7 @@ import gzip
 import io
 import struct
 import sys
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import docx
 import openpyxl
 import pptx
 import pypdf
+from PIL import Image
 from reportlab.pdfgen import canvas
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "formats"))
@@ -138,6 +140,22 @@ def good_ppt() -> bytes:
     cells = (cell(text, 9 * (n // 2), 9 * (n % 2), 9 * (n % 2 + 1), 9 * (n // 2 + 1)) for n, text in enumerate("abcd"))
     first = slide(shape(0, top=9), shape("An honest box", top=999), table(*cells), more=comment("Ann", "hm"))
     return presentation([first, slide(shape("b\rc", 1))], {256: "say it"}, {256: [(0, "A title")]})
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def picture(kind: str) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (40, 30), 200).save(out, kind)
+    return out.getvalue()
 
 
 def good_msg() -> bytes:

@@ -524,3 +524,13 @@ def test_the_header_of_a_table_rides_with_every_chunk_of_it(tokenizer, name):
         assert ("Inspector" in one_chunk.text) == (one_chunk.columns == "")
         assert one(tokenizer, one_chunk.embedded) + tokenizer.special <= WINDOW
     assert found[0].columns == (found[-1].columns if name == "a.md" else "") == ""
+
+
+def test_words_that_line_ends_break_are_read_in_one_piece(tokenizer: Tokenizer) -> None:
+    text = "The mainte-\nnance of the well-\n  known Schöpf-\nwerk, KV-\n2291 and\na - \nb."
+    (found,) = chunk(document(("paragraph", text)), tokenizer, WINDOW, ChunkOptions())
+    assert found.text == text
+    assert found.embedded == f"maintenance wellknown Schöpfwerk\n{text}"
+    used = one(tokenizer, text)
+    (tight,) = chunk(document(("paragraph", text)), tokenizer, used + tokenizer.special + 4, ChunkOptions(size=200))
+    assert one(tokenizer, tight.embedded) <= used + 4

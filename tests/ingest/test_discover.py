@@ -636,3 +636,23 @@ def test_a_linked_worktree_of_a_repository_at_hand_is_a_copy_and_a_submodule_is_
     (tmp_path / "other").rename(hidden / ".other")
     git(hidden / ".other", "worktree", "add", "-q", str(hidden / "only"), "-b", "only")
     assert found(hidden) == ["only/a.md"]
+
+
+def test_the_exclude_file_of_a_repository_holds_in_its_linked_worktrees(tmp_path):
+    main, linked = tmp_path / "main", tmp_path / "linked"
+    main.mkdir()
+    git(main, "init", "-q")
+    git(main, "commit", "-q", "--allow-empty", "-m", "x")
+    git(main, "worktree", "add", "-q", str(linked))
+    (main / ".git" / "info" / "exclude").write_text("private.txt\n")
+    for folder in (linked, linked / "sub"):
+        folder.mkdir(exist_ok=True)
+        for name in ("private.txt", "public.txt"):
+            (folder / name).write_text("text")
+    for root in (linked, linked / "sub"):
+        items = list(discover(root, Rules()))
+        assert {item.path.name for item in items if isinstance(item, Found)} == {"public.txt"}
+        reasons = [item for item in items if isinstance(item, Skipped) and item.path.name == "private.txt"]
+        assert {item.reason for item in reasons} == {Reason.IGNORED}
+    (linked / ".git").write_text("gitdir: /nowhere\n")
+    assert {i.path.name for i in discover(linked, Rules()) if isinstance(i, Found)} == {"public.txt", "private.txt"}

@@ -1,11 +1,14 @@
-"""Outlook messages ([MS-OXMSG]): who, when, the body (plain, HTML or RTF), names of attachments, messages inside."""
+"""Outlook messages ([MS-OXMSG]): who, when, the body (plain, HTML or RTF), messages inside, attachments as members."""
 
 from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import mimetypes
 import re
 import struct
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ragcli.errors import LoadError
@@ -14,14 +17,13 @@ from ragcli.formats.decode import decode, normalise
 from ragcli.formats.html.loader import html_blocks
 from ragcli.formats.ole.container import Container
 from ragcli.formats.rtf import html_in_rtf, rtf_blocks
-from ragcli.types import Document, Reason
+from ragcli.types import Document, Member, Reason
 
 _MAX_DEPTH = 10  # of messages in messages
 _MAX_ATTACHMENTS = 1000
 _MAX_RECIPIENTS = 500
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
-_TEXT_TYPES = ("text/plain", "text/csv", "text/markdown")
-_TEXT_SUFFIXES = (".txt", ".csv", ".md")
+_SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED_TYPES = ("multipart/encrypted", "application/pgp-encrypted", "application/x-microsoft-rpmsg-message")
 _ENCRYPTED_CLASSES = ("ipm.note.smime", "ipm.note.secure")  # .multipartsigned behind it: only signed
 
@@ -43,6 +45,9 @@ _DICTIONARY = (
 )
 _WINDOW = 4096
 
+_EPOCH = 11_644_473_600  # seconds from 1601 to 1970
+_LATEST = 4_102_444_800  # the year 2100: later dates are noise, like those before 1970
+
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read a message; messages in it stand behind it under their own subjects.
@@ -55,8 +60,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     if not message.is_message:
         raise LoadError(Reason.DAMAGED, "there is no Outlook message in it")
     builder = TextBuilder()
-    _add_message(builder, message, 0)
-    return builder.build(path, message.text(_SUBJECT))
+    sent = _ticks_ns(message.ticks(_SENT) or message.ticks(_RECEIVED))
+    members = tuple(_add_message(builder, message, 0, sent))
+    return replace(builder.build(path, message.text(_SUBJECT)), dated_ns=sent, members=members)
 
 
 class _Item:
@@ -107,14 +113,12 @@ class _Item:
 
     def time(self, number: int) -> str:
         """A time as it stands in the header of a mail, "" when there is none."""
-        ticks = int.from_bytes(self._values.get(number, b""), "little")
-        if not ticks:
-            return ""
-        try:
-            moment = dt.datetime(1601, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=ticks // 10)
-        except OverflowError:
-            return ""
-        return email.utils.format_datetime(moment)
+        sent = _ticks_ns(self.ticks(number))
+        return "" if sent is None else email.utils.format_datetime(dt.datetime.fromtimestamp(sent // 10**9, dt.UTC))
+
+    def ticks(self, number: int) -> int:
+        """A time in tenths of microseconds since 1601, 0 when there is none."""
+        return int.from_bytes(self._values.get(number, b""), "little")
 
     def html(self) -> str:
         data = self.binary(_HTML)
@@ -122,6 +126,12 @@ class _Item:
 
     def _read(self, name: str) -> bytes | None:
         return self._container.read(*self._own[name]) if name in self._own else None
+
+
+def _ticks_ns(ticks: int) -> int | None:
+    """The time as nanoseconds since 1970; None for none and for noise."""
+    seconds = ticks // 10**7 - _EPOCH
+    return seconds * 10**9 if 0 < seconds < _LATEST else None
 
 
 def _decode(data: bytes, page: int) -> str:
@@ -133,30 +143,31 @@ def _decode(data: bytes, page: int) -> str:
         return decode(data)[0]
 
 
-def _add_message(builder: TextBuilder, message: _Item, depth: int) -> None:
+def _add_message(builder: TextBuilder, message: _Item, depth: int, sent: int | None) -> Iterator[Member]:
+    """Write a message and those in it; yields the files that are attached to them."""
     attached = message.children("attach", _MAX_ATTACHMENTS)
     _refuse_encrypted(message, attached)
     builder.heading(message.text(_SUBJECT), depth + 1)
     builder.add("\n".join(f"{name}: {value}" for name, value in _headers(message) if value))
     _add_body(builder, message)
-    names = []
-    texts = []
-    inner = []
+    names, files, inner = [], [], []
     for attachment in attached:
-        name = attachment.text(_LONG_FILE_NAME) or attachment.text(_FILE_NAME) or attachment.text(_NAME)
+        name = attachment.text(_LONG_FILE_NAME) or attachment.text(_FILE_NAME) or attachment.text(_NAME) or "unnamed"
         nested = attachment.inner(_CONTENT)
         if nested is not None and nested.is_message:
             inner.append(nested)
             continue
-        names.append(name or "unnamed")
-        if attachment.text(_MIME_TYPE).lower() in _TEXT_TYPES or Path(name).suffix.lower() in _TEXT_SUFFIXES:
-            texts.append((name, decode(attachment.binary(_CONTENT))[0]))
+        names.append(name)
+        content, kind = attachment.binary(_CONTENT), attachment.text(_MIME_TYPE).lower()
+        if "." not in name:
+            name += mimetypes.guess_extension(kind) or ""
+        if content.strip() and kind not in _SIGNATURES:
+            files.append(Member(name, content, sent))
     builder.add(f"Attachments: {', '.join(names)}" if names else "")
-    for name, text in texts:
-        builder.add(f"{name}:\n{text}" if text.strip() else "")
+    yield from files
     for nested in inner:
         if depth < _MAX_DEPTH:
-            _add_message(builder, nested, depth + 1)
+            yield from _add_message(builder, nested, depth + 1, sent)
 
 
 def _refuse_encrypted(message: _Item, attached: list[_Item]) -> None:

@@ -35,8 +35,12 @@ def vocabulary(lines: Iterable[str]) -> frozenset[str]:
         found = _WORD.findall(line.lower())
         whole = found[1:] if broken else found
         broken = ends_broken(line)
-        for word in whole[:-1] if broken else whole:
-            words.add(word)
+        if broken:
+            whole = whole[:-1]
+        words.update(whole)
+        if "-" not in line:  # most lines: what follows is for few words
+            continue
+        for word in whole:
             if "-" in word:
                 first, *others = word.split("-")
                 words.update((first, f"{first}-", *others, *(f"-{part}" for part in others)))

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import statistics
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
 import pypdfium2
 
 from ragcli.errors import LoadError
+from ragcli.formats import ocr
 from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, header_line, is_title
-from ragcli.formats.embedded import add_embedded
-from ragcli.formats.pdf import ocr
 from ragcli.formats.pdf.annotations import attached_files
 from ragcli.formats.pdf.headers import drop_running_lines
 from ragcli.formats.pdf.hyphens import ends_broken, join_lines, vocabulary
 from ragcli.formats.pdf.layout import Line, clean_line, paragraphs, plain_lines, reads_on
 from ragcli.formats.pdf.outline import Entry, locate
 from ragcli.formats.pdf.pdfium import metadata_title, open_pdf, outline, page_image, page_lines
-from ragcli.types import Document, Reason
+from ragcli.types import Document, Member, Reason
 
 MAX_PAGES = 50_000  # a page tree can claim two thousand million
 _PROBED = 3  # pages on which pypdf is tried when pdfium finds no text at all
@@ -40,7 +39,7 @@ class _Source:
     damaged: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: dict[int, list[str]] = field(default_factory=dict)  # what is written on a page (0-based) later
-    files: list[tuple[str, bytes, int]] = field(default_factory=list)  # name, content, page
+    files: list[Member] = field(default_factory=list)  # attached to the document or pinned to a page
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -64,7 +63,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         source.warnings.append(f"{_name_pages(source.scanned)}: {_no_text(options)}")
     if not any(source.pages) and not any(source.notes.values()) and not source.files:
         raise _nothing_to_read(source, options)
-    return _build(path, source, options)
+    return _build(path, source)
 
 
 def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
@@ -78,7 +77,7 @@ def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
             try:
                 lines, drawn, beside = page_lines(document, index)
                 source.notes[index] = [note for note in beside.notes if note]
-                source.files += [(name, data, index + 1) for name, data in beside.files]
+                source.files += [Member(*file) for file in beside.files]
                 if drawn and not lines:
                     lines = _read_image(document, index, source, options)
             except LoadError:
@@ -86,7 +85,7 @@ def _read_pdfium(data: bytes, options: LoadOptions) -> _Source:
             source.pages.append(lines)
         source.entries = outline(document)
         source.title = metadata_title(document)
-        source.files += [(name, data, max(1, count)) for name, data in attached_files(document)]
+        source.files += [Member(*file) for file in attached_files(document)]
     return source
 
 
@@ -96,7 +95,7 @@ def _read_image(document: pypdfium2.PdfDocument, index: int, source: _Source, op
         source.scanned.append(index + 1)
         return []
     try:
-        return plain_lines(ocr.read_image(page_image(document, index)))
+        return plain_lines(ocr.read_image(page_image(document, index), options))
     except LoadError as error:
         source.warnings.append(f"page {index + 1}: {error.detail}")
         return []
@@ -124,7 +123,7 @@ def _nothing_to_read(source: _Source, options: LoadOptions) -> LoadError:
     if source.damaged:
         return LoadError(Reason.DAMAGED, f"{_name_pages(source.damaged)} cannot be read")
     if source.scanned:
-        missing = "; tesseract is not on the PATH" if options.ocr else ""
+        missing = f"; {ocr.MISSING}" if options.ocr else "; read them with --ocr"
         return LoadError(Reason.NO_TEXT, f"{_name_pages(source.scanned)}{missing}")
     if source.warnings:
         return LoadError(Reason.NO_TEXT, source.warnings[0])
@@ -132,7 +131,7 @@ def _nothing_to_read(source: _Source, options: LoadOptions) -> LoadError:
 
 
 def _no_text(options: LoadOptions) -> str:
-    return "no text layer (tesseract is not on the PATH)" if options.ocr else "no text layer (needs OCR)"
+    return f"no text layer ({ocr.MISSING})" if options.ocr else "no text layer (needs OCR)"
 
 
 def _name_pages(numbers: list[int]) -> str:
@@ -147,7 +146,7 @@ def _name_pages(numbers: list[int]) -> str:
     return f"page {named}" if len(numbers) == 1 else f"pages {named}"
 
 
-def _build(path: Path, source: _Source, options: LoadOptions) -> Document:
+def _build(path: Path, source: _Source) -> Document:
     pages, running = drop_running_lines(source.pages)
     words: frozenset[str] = frozenset()
     if any(ends_broken(line.text) for lines in pages for line in lines):
@@ -176,9 +175,9 @@ def _build(path: Path, source: _Source, options: LoadOptions) -> Document:
         if source.notes.get(number - 1):
             last = _add_texts(builder, path_in_force.path, number, source.notes[number - 1])
     _add_texts(builder, path_in_force.path, len(pages), waiting)
-    for name, data, page in source.files:
-        source.warnings += add_embedded(builder, name, data, options, level=1, page=max(page, len(pages)))
-    return builder.build(path, _title(path, source), tuple(source.warnings))
+    if builder.is_empty and source.files:
+        return Document(path, "", "", (), "", tuple(source.warnings), members=source.files)
+    return replace(builder.build(path, _title(path, source), tuple(source.warnings)), members=source.files)
 
 
 def _add_texts(builder: TextBuilder, headings: tuple[str, ...], page: int, texts: list[str]) -> str:

@@ -243,7 +243,7 @@ class Catalog:
         self._db.run(
             "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (new.id, os.fsencode(new.path), new.sha256, new.size, new.mtime_ns, new.loader, new.loader_version,
-             storable(new.title), json.dumps(new.warnings), json.dumps(new.pages)),
+             storable(new.title), json.dumps(new.warnings), new.places),
         )  # fmt: skip
         self._db.run_many(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -157,6 +157,12 @@ class DocumentRow(NamedTuple):
     chunks: int
     warnings: tuple[str, ...]
     pages: tuple[tuple[int, int], ...]
+    dated_ns: int | None = None  # when a message was sent
+
+    @property
+    def time_ns(self) -> int:
+        """When it was written: a message when it was sent, any other file when it was last modified."""
+        return self.mtime_ns if self.dated_ns is None else self.dated_ns
 
 
 class NewDocument(NamedTuple):
@@ -174,6 +180,13 @@ class NewDocument(NamedTuple):
     pages: tuple[tuple[int, int], ...]
     chunks: Collection[Chunk]  # iterated over more than once; those of a large document are read from disk each time
     keys: Collection[bytes]
+    dated_ns: int | None = None
+
+    @property
+    def places(self) -> str:
+        """The pages, and the date behind them where there is one, as the column "pages" has them."""
+        dated = [] if self.dated_ns is None else [{"dated_ns": self.dated_ns}]
+        return json.dumps([*self.pages, *dated])
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +285,15 @@ def path_of(raw: bytes) -> Path:
 
 
 def document_of(row: tuple[Any, ...]) -> DocumentRow:
-    """A row of DOCUMENT_COLUMNS; raises ValueError or TypeError when it is not."""
+    """A row of DOCUMENT_COLUMNS; raises ValueError, TypeError or KeyError when it is not."""
     _check_types(row, (int, bytes, str, str, int, str, int, int, int, str, str))
     warnings = tuple(str(warning) for warning in json.loads(row[9]))
-    pages = tuple((int(page), int(start)) for page, start in json.loads(row[10]))
+    places = json.loads(row[10])
+    dated_ns = int(places.pop()["dated_ns"]) if places and isinstance(places[-1], dict) else None
+    pages = tuple((int(page), int(start)) for page, start in places)
     i, path, title, loader, version, sha256, size, mtime_ns, chunks = row[:9]
     return DocumentRow(
-        i, path_of(path), title, loader, version, sha256, size, mtime_ns, chunks, warnings, pages
+        i, path_of(path), title, loader, version, sha256, size, mtime_ns, chunks, warnings, pages, dated_ns
     )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def _groups(due: Sequence[Due]) -> Iterator[Group]:
         if group and (len(group) == _GROUP_FILES or item.found.size > room):
             yield group_of(group)
             group, room = [], _GROUP_BYTES
-        group.append(Request(item.found.path, item.known_sha256))
+        group.append(item.request())
         room -= item.found.size
     if group:
         yield group_of(group)

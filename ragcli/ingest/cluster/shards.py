@@ -45,25 +45,32 @@ class ReadFile:
 
 def group_of(requests: Sequence[Request]) -> Group:
     """The group of these files."""
-    listed = pack_frame({"files": [(str(one.path), one.known_sha256) for one in requests]})
+    listed = pack_frame({"files": _pack_requests(requests)})
     return Group(hashlib.sha256(listed).hexdigest()[:32], tuple(requests))
 
 
 def pack_group(group: Group) -> Frame:
     """A group as JSON values."""
-    return {"name": group.name, "files": [(str(one.path), one.known_sha256) for one in group.requests]}
+    return {"name": group.name, "files": _pack_requests(group.requests)}
+
+
+def _pack_requests(requests: Sequence[Request]) -> list[Any]:
+    return [(str(one.path), one.known_sha256, dict(one.known)) for one in requests]
 
 
 def unpack_group(frame: Frame) -> Group:
     """The group that ``pack_group`` was given."""
-    return Group(frame["name"], tuple(Request(Path(path), known) for path, known in frame["files"]))
+    return Group(
+        frame["name"], tuple(Request(Path(path), sha256, known=known) for path, sha256, known in frame["files"])
+    )
 
 
 def pack_file(file: ReadFile) -> Frame:
     """A read file as JSON values. A chunk is only its spans, as the document holds its text."""
     loaded = file.loaded
     frame: Frame = {
-        "path": str(loaded.path), "sha256": loaded.sha256, "size": loaded.size, "mtime_ns": loaded.mtime_ns
+        "path": str(loaded.path), "sha256": loaded.sha256, "size": loaded.size, "mtime_ns": loaded.mtime_ns,
+        "container": None if loaded.container is None else str(loaded.container),
     }  # fmt: skip
     match loaded.outcome:
         case Document():
@@ -74,8 +81,8 @@ def pack_file(file: ReadFile) -> Frame:
                 for c in file.chunks
             ]
             frame["contexts"] = list(contexts)
-        case Skipped(reason=reason, detail=detail):
-            frame["skipped"] = (reason.value, detail)
+        case Skipped(reason=reason, detail=detail, files=files):
+            frame["skipped"] = (reason.value, detail, files)
     return frame
 
 
@@ -89,9 +96,10 @@ def unpack_file(frame: Frame) -> ReadFile:
         contexts = [(tuple(names), columns) for names, columns in frame["contexts"]]
         chunks = tuple(_chunks(outcome, frame["chunks"], contexts))
     elif "skipped" in frame:
-        reason, detail = frame["skipped"]
-        outcome = Skipped(path, Reason(reason), detail)
-    return ReadFile(Loaded(path, frame["sha256"], frame["size"], frame["mtime_ns"], outcome), chunks)
+        reason, detail, files = frame["skipped"]
+        outcome = Skipped(path, Reason(reason), detail, files)
+    container = None if frame["container"] is None else Path(frame["container"])
+    return ReadFile(Loaded(path, frame["sha256"], frame["size"], frame["mtime_ns"], outcome, container), chunks)
 
 
 def _chunks(

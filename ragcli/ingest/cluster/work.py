@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -114,18 +114,20 @@ class ReadStage:
         """The files of a packed group, packed. Raises RagcliError when the model or a parser process cannot be had."""
         group = unpack_group(_unpack(packed))
         _count_try(self._job.staging / f"{group.name}.tries", group.requests)
-        files = [pack_file(self._cut(self._load(request))) for request in group.requests]
+        files = [pack_file(self._cut(loaded)) for request in group.requests for loaded in self._load(request)]
         return pack_frame({"name": group.name, "files": files})
 
-    def _load(self, request: Request) -> Loaded:
-        if self._parser is None:
-            self._parser = ParserProcess(self._job.limits, _PARSER)
-            self._parser.greet(self._job.load)
-        loaded, is_reusable = self._parser.load(request)
-        if not is_reusable:
-            self._parser.end()
-            self._parser = None
-        return loaded
+    def _load(self, request: Request) -> Iterator[Loaded]:
+        rest: Request | None = request
+        while rest is not None:
+            if self._parser is None:
+                self._parser = ParserProcess(self._job.limits, _PARSER)
+                self._parser.greet(self._job.load)
+            yield from self._parser.load(rest)
+            rest = self._parser.rest
+            if not self._parser.is_reusable:
+                self._parser.end()
+                self._parser = None
 
     def _cut(self, loaded: Loaded) -> ReadFile:
         if not isinstance(loaded.outcome, Document):

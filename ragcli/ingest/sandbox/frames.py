@@ -85,6 +85,7 @@ def pack_document(document: Document) -> Frame:
         "contexts": list(contexts),
         "loader": document.loader,
         "warnings": document.warnings,
+        "dated_ns": document.dated_ns,
     }
 
 
@@ -92,7 +93,16 @@ def unpack_document(path: Path, frame: Frame) -> Document:
     """What ``pack_document`` was given, at ``path``."""
     contexts = [(tuple(names), columns) for names, columns in frame["contexts"]]
     blocks = tuple(Block(start, end, kind, page, *contexts[at]) for start, end, kind, page, at in frame["blocks"])
-    return Document(path, frame["title"], frame["text"], blocks, frame["loader"], tuple(frame["warnings"]))
+    warnings = tuple(frame["warnings"])
+    return Document(path, frame["title"], frame["text"], blocks, frame["loader"], warnings, date_of(frame))
+
+
+def date_of(frame: Frame) -> int | None:
+    """When a message was sent. Raises TypeError for what is no time."""
+    dated_ns = frame.get("dated_ns")
+    if not isinstance(dated_ns, int | None):
+        raise TypeError("an invalid date")
+    return dated_ns
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,10 @@ from ragcli.types import Reason
 _STATED = re.compile(r"([\d.]+) (?:s|MiB|MiB of text)")
 
 
+# Pages are read with tesseract at a few seconds each, and a document may have hundreds.
+OCR_SECONDS = 1800.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits on reading one file."""

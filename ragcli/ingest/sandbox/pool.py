@@ -9,6 +9,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -16,17 +18,17 @@ from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
 
-__all__ = ["Loaded", "Request", "Sandbox"]
+__all__ = ["Loaded", "Request", "Sandbox", "extract"]
 
+_WORKER = "ragcli.ingest.sandbox.worker"
 _LOOK_AHEAD = 2  # requests per process: one that it reads, and one that waits for it or for the consumer
+_MOST_WAITING = 64  # results that wait for the consumer: the members of an archive are many
 
 
 class Sandbox:
     """Parser processes for one run; leaving the context kills them all."""
 
-    def __init__(
-        self, workers: int, limits: Limits, options: LoadOptions, *, module: str = "ragcli.ingest.sandbox.worker"
-    ) -> None:
+    def __init__(self, workers: int, limits: Limits, options: LoadOptions, *, module: str = _WORKER) -> None:
         self._workers = workers
         self._limits = limits
         self._options = options
@@ -43,7 +45,7 @@ class Sandbox:
             crew.stop()
 
     def load(self, requests: Iterable[Request]) -> Iterator[Loaded]:
-        """Yield one ``Loaded`` per request, in the order in which they are done, a few requests ahead of the consumer.
+        """Yield the members of each file and then the file, as they are done, a few requests ahead of the consumer.
 
         Processes start when there is work for them and are killed when the iteration ends or is given up. Raises
         RagcliError when one cannot be started.
@@ -55,15 +57,33 @@ class Sandbox:
         try:
             for request in requests:
                 while waiting and (waiting >= workers * _LOOK_AHEAD or crew.has_result()):
-                    yield crew.result()
-                    waiting -= 1
+                    loaded = crew.result()
+                    waiting -= loaded.container is None
+                    yield loaded
+                    del loaded
                 waiting += 1
                 crew.submit(request, threads=min(workers, waiting))
-            for _ in range(waiting):
-                yield crew.result()
+            while waiting:
+                loaded = crew.result()
+                waiting -= loaded.container is None
+                yield loaded
+                del loaded
         finally:
             crew.stop()
             self._crews.remove(crew)
+
+
+def extract(container: Path, name: str, options: LoadOptions, limits: Limits) -> bytes:
+    """The bytes of the member ``name`` (a path below the file ``container``), unpacked in a process of its own.
+
+    Raises LoadError, and RagcliError when the process cannot be started.
+    """
+    process = ParserProcess(limits, _WORKER)
+    try:
+        process.greet(options)
+        return process.extract(container, name)
+    finally:
+        process.end()
 
 
 class _Crew:
@@ -74,7 +94,7 @@ class _Crew:
         self._options = options
         self._module = module
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._results: queue.SimpleQueue[Loaded | Exception] = queue.SimpleQueue()
+        self._results: queue.Queue[Loaded | Exception] = queue.Queue(_MOST_WAITING)
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()  # guards the next two: no process may start after stop() has killed the others
         self._alive: list[ParserProcess] = []
@@ -113,20 +133,30 @@ class _Crew:
         worker: ParserProcess | None = None
         try:
             while (request := self._requests.get()) is not None:
-                worker = worker or self._start()
-                if worker is None:
-                    return
-                loaded, is_reusable = worker.load(request)
-                self._results.put(loaded)
-                del loaded  # the text of a large file must not stay until the next one is read
-                if not is_reusable:
-                    self._end(worker)
-                    worker = None
+                rest: Request | None = request
+                while rest is not None:
+                    worker = worker or self._start()
+                    if worker is None:
+                        return
+                    for loaded in worker.load(rest):
+                        self._put(loaded)
+                        del loaded  # the text of a large file must not stay until the next one is read
+                    rest = worker.rest
+                    if not worker.is_reusable:
+                        self._end(worker)
+                        worker = None
         except Exception as error:  # noqa: BLE001 (a thread has no caller: the consumer raises it)
-            self._results.put(error)
+            self._put(error)
         finally:
             if worker is not None:
                 self._end(worker)
+
+    def _put(self, result: Loaded | Exception) -> None:
+        """Hand over a result, as soon as the consumer has taken enough of the others."""
+        while not self._stopped:
+            with suppress(queue.Full):
+                self._results.put(result, timeout=0.1)
+                return
 
     def _start(self) -> ParserProcess | None:
         with self._lock:

@@ -13,17 +13,20 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from ragcli.errors import RagcliError
+from ragcli.errors import LoadError, RagcliError
 from ragcli.formats.blocks import LoadOptions
+from ragcli.formats.members import MAX_MEMBERS
 from ragcli.ingest.sandbox.frames import (
     HEADER,
     Frame,
     LargeDocument,
+    date_of,
     read_frame,
     unpack_document,
     unpack_frame,
@@ -37,6 +40,7 @@ _SLOWEST = 1 << 20  # bytes a second in which the parts of a large document are 
 _DYING_SECONDS = 5.0  # between the end of the replies and the end of the process
 _SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
 _ROOM = 1 << 16  # bytes of a reply beside a document
+_MOST_FAILED = 20  # members of one file that may end a process
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +48,31 @@ class Request:
     """A file to load, and the digest of the content that is indexed already, if any.
 
     With ``part``, a document of more characters comes as a LargeDocument, in parts of at most so many.
+    ``known`` has the digests of the members that are indexed already, by their paths below the file. Of a request that
+    goes on where another process ended, ``skip`` members are done; the ``failed`` ones among them ended a process.
     """
 
     path: Path
     known_sha256: str | None
     part: int = 0
+    known: Mapping[str, str] = field(default_factory=dict)
+    skip: int = 0
+    failed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The result of a request. Digest, size and time are those of the file as read; "", 0, 0 when it was not read."""
+    """The result of a request. Digest, size and time are those of the file as read; "", 0, 0 when it was not read.
+
+    Of a member, ``path`` is below ``container``, the file on the disk. A file comes after all its members.
+    """
 
     path: Path
     sha256: str
     size: int
     mtime_ns: int
     outcome: Document | Skipped | None  # None: the content has the known digest
+    container: Path | None = None
 
 
 class ParserProcess:
@@ -85,6 +98,8 @@ class ParserProcess:
         self._replies: IO[bytes] = self._process.stdout
         self._poll = select.poll()
         self._poll.register(self._replies, select.POLLIN)
+        self.is_reusable = True
+        self.rest: Request | None = None
 
     def greet(self, options: LoadOptions) -> None:
         """Wait until the process is up, outside the time of any file, and send it the options."""
@@ -94,37 +109,77 @@ class ParserProcess:
             raise RagcliError(f"a parser process did not start ({_cause(self.end())})", hint)
         self._send({"options": asdict(options)})
 
-    def load(self, request: Request) -> tuple[Loaded, bool]:
-        """The result of the request, and whether the process can take another."""
-        seconds = self._limits.seconds
-        deadline = time.monotonic() + seconds
+    def load(self, request: Request) -> Iterator[Loaded]:
+        """The results for the members of a file, then the result of the file.
+
+        Afterwards ``is_reusable`` says whether the process can take another request, and ``rest`` is what another
+        process has to go on with, because this one ended in the middle of the members.
+        """
+        self.rest, self.is_reusable = None, False
+        path, done = request.path, request.skip
         known: Frame = {"sha256": "", "size": 0, "mtime_ns": 0}
+        member: Loaded | None = None  # that is being read
         outcome: Document | Skipped | None
-        is_reusable = False
         self._send(
             {
-                "path": str(request.path), "known_sha256": request.known_sha256, "seconds": seconds,
-                "part": request.part,
+                "path": str(path), "known_sha256": request.known_sha256, "part": request.part,
+                "known": dict(request.known), "skip": request.skip, "failed": list(request.failed),
+                "seconds": self._limits.seconds,
             }
         )  # fmt: skip
         try:
-            reply = self._reply(deadline)
+            reply = self._reply()
             if reply is not None and "sha256" in reply:
                 known = reply
-                reply = self._reply(deadline)
-            if reply is not None and "document" in reply:
-                reply = self._with_text(reply["document"])
-            if reply is not None and request.part and "parts" in reply:
-                outcome = self._large(request.path, reply["parts"])
-            else:
-                outcome = _unpack(request.path, reply, self._limits) if reply else self._crashed(request.path)
+                reply = self._reply()
+            while reply is not None and "member" in reply:
+                done += 1
+                member = _member(path, reply["member"], known, done)
+                reply = self._reply()
+                if reply is None:
+                    break
+                is_known = bool(member.sha256) and member.sha256 in request.known.values()
+                outcome = self._outcome(member.path, reply, request, is_known=is_known)
+                yield replace(member, outcome=outcome)
+                del outcome  # of a large file
+                member, reply = None, self._reply()
+            is_known = request.known_sha256 is not None
+            outcome = self._outcome(path, reply, request, is_known=is_known) if reply else self._crashed(path)
             # a process that ran out of memory may not have given it back
-            is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
+            self.is_reusable = bool(reply) and getattr(outcome, "reason", None) is not Reason.OUT_OF_MEMORY
         except TimeoutError:
-            outcome = Skipped(request.path, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
+            outcome = Skipped(path, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
         except (ValueError, LookupError, TypeError) as error:
-            outcome = Skipped(request.path, Reason.DAMAGED, f"invalid reply of the parser ({type(error).__name__})")
-        return Loaded(request.path, known["sha256"], known["size"], known["mtime_ns"], outcome), is_reusable
+            outcome = Skipped(path, Reason.DAMAGED, f"invalid reply of the parser ({type(error).__name__})")
+        if member is not None and isinstance(outcome, Skipped) and len(request.failed) < _MOST_FAILED:
+            yield replace(member, outcome=replace(outcome, path=member.path))
+            self.rest = replace(request, skip=done, failed=(*request.failed, done - 1))
+        else:
+            yield Loaded(path, known["sha256"], known["size"], known["mtime_ns"], outcome)
+
+    def _outcome(self, path: Path, reply: Frame, request: Request, *, is_known: bool) -> Document | Skipped | None:
+        if request.part and "parts" in reply:
+            return self._large(path, reply["parts"])
+        return _unpack(path, reply, self._limits, is_known=is_known)
+
+    def extract(self, container: Path, name: str) -> bytes:
+        """The bytes of the member ``name`` (a path below the file ``container``). Raises LoadError."""
+        self._send({"path": str(container), "extract": name, "seconds": self._limits.seconds})
+        try:
+            reply = self._reply()
+            if reply is not None and "content" in reply:
+                content = self._read(reply["content"], time.monotonic() + _SENDING_SECONDS)
+                if content is not None:
+                    return bytes(content)
+                reply = None
+            failed = _unpack(container, reply, self._limits, is_known=False) if reply else self._crashed(container)
+        except TimeoutError:
+            failed = Skipped(container, Reason.TIMED_OUT, self._limits.stated(Reason.TIMED_OUT))
+        except (ValueError, LookupError, TypeError) as error:
+            failed = Skipped(container, Reason.DAMAGED, f"invalid reply of the parser ({type(error).__name__})")
+        if not isinstance(failed, Skipped):
+            failed = Skipped(container, Reason.DAMAGED, "invalid reply of the parser")
+        raise LoadError(failed.reason, failed.detail)
 
     def kill(self) -> None:
         """Kill the process and its child processes."""
@@ -148,20 +203,23 @@ class ParserProcess:
         left = max(0.0, deadline - time.monotonic())
         return bool(self._poll.poll(math.ceil(left * 1000)))
 
-    def _reply(self, deadline: float) -> Frame | None:
-        """The next reply; None when the process has ended.
+    def _reply(self, deadline: float | None = None) -> Frame | None:
+        """The next reply, a document with its text; None when the process has ended.
 
-        Raises TimeoutError when the reply does not begin before ``deadline`` or does not end, ValueError when it is
-        larger than a document may be.
+        Raises TimeoutError when the reply does not begin in time or does not end, ValueError when it is larger than a
+        document may be.
         """
-        if not self._is_heard(deadline):
+        if not self._is_heard(time.monotonic() + self._limits.seconds if deadline is None else deadline):
             raise TimeoutError
         deadline = time.monotonic() + _SENDING_SECONDS
         header = self._read(HEADER.size, deadline)
         if header is None:
             return None
         body = self._read(HEADER.unpack(header)[0], deadline)
-        return None if body is None else unpack_frame(body)
+        if body is None:
+            return None
+        frame = unpack_frame(body)
+        return self._with_text(frame["document"]) if "document" in frame else frame
 
     def _with_text(self, document: Frame) -> Frame | None:
         """The reply, with the text that follows it in place of its size; None when the process has ended."""
@@ -179,10 +237,11 @@ class ParserProcess:
             if reply is None:
                 return self._crashed(path)
             if "failed" in reply:
-                return _unpack(path, reply, self._limits)
+                return _unpack(path, reply, self._limits, is_known=False)
             if "end" in reply:
                 warnings = tuple(map(str, about["warnings"]))
-                return LargeDocument(path, str(about["title"]), "", (), str(about["loader"]), warnings, packed, size)
+                title, loader, dated_ns = str(about["title"]), str(about["loader"]), date_of(about)
+                return LargeDocument(path, title, "", (), loader, warnings, dated_ns, packed=packed, size=size)
             structure, text = self._read(reply["structure"], deadline), self._read(reply["text"], deadline)
             if structure is None or text is None:
                 return self._crashed(path)
@@ -217,14 +276,34 @@ class ParserProcess:
         return Skipped(path, Reason.DAMAGED, f"the parser crashed ({_cause(code)})")
 
 
-def _unpack(path: Path, reply: Frame, limits: Limits) -> Document | Skipped | None:
+def _unpack(path: Path, reply: Frame, limits: Limits, *, is_known: bool) -> Document | Skipped | None:
     if "document" in reply:
         return unpack_document(path, reply["document"])
     if "failed" in reply:
         reason = Reason(reply["failed"]["reason"])
-        detail = reply["failed"]["detail"]
-        return Skipped(path, reason, detail or limits.stated(reason))
+        detail, files = reply["failed"]["detail"], reply["failed"]["files"]
+        if not isinstance(detail, str) or not isinstance(files, int):
+            raise TypeError("an invalid reason")
+        return Skipped(path, reason, detail or limits.stated(reason), files)
+    if not is_known:
+        raise ValueError("neither a document nor a reason")
     return None
+
+
+def _member(container: Path, state: Frame, known: Frame, number: int) -> Loaded:
+    """The member that a process begins to read. Raises ValueError for a name that leads out of the file."""
+    if number > MAX_MEMBERS:
+        raise ValueError("more members than a file may have")
+    name, size, mtime_ns, sha256 = state["name"], state["size"], state["mtime_ns"], state["sha256"]
+    parts = name.split("/")
+    if not name or "\0" in name or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("an invalid name of a member")
+    mtime_ns = known["mtime_ns"] if mtime_ns is None else mtime_ns
+    if not (isinstance(size, int) and isinstance(mtime_ns, int) and isinstance(sha256, str)):
+        raise TypeError("an invalid state of a member")
+    if not -(1 << 63) <= mtime_ns < 1 << 63:
+        raise ValueError("an invalid time of a member")
+    return Loaded(container.joinpath(*parts), sha256, size, mtime_ns, None, container)
 
 
 def _cause(code: int) -> str:

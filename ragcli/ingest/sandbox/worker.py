@@ -2,9 +2,10 @@
 
 It is started as ``python -m ragcli.ingest.sandbox.worker MEMORY_MIB OUTPUT_MIB``; the first limit is on address space
 (0: no limit), the second on a document as it is sent. It reads frames from stdin: the options, then one request per
-file. It writes frames to stdout: a greeting, then for each request the state of the file, if it could be read, and the
-result (``frames`` has their form). A document gives the length of its text, which follows as UTF-8. Where the request
-allows it, a large one gives the number of its parts, which follow, each with its structure and its text.
+file. It writes frames to stdout (``frames`` has their form): a greeting, then for each request the state of the file,
+if it could be read, for each member its name, size, time and digest followed by its result, and last the result of the
+file itself. A document gives the length of its text, which follows as UTF-8. Where the request allows it, a large one
+gives the number of its parts, which follow, each with its structure and its text.
 
 No socket is opened here: nothing that a document refers to is fetched.
 """
@@ -17,15 +18,18 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.ingest.discover import bar_member
 from ragcli.ingest.sandbox.frames import Frame, pack_document, pack_frame, pack_parts, read_frame, write_frame
+from ragcli.models.digest import cache_folder
 from ragcli.types import Document, Reason
 
 Loader = Callable[[Path, bytes, LoadOptions], Document]
@@ -50,36 +54,115 @@ def main(load: Loader = loaders.load) -> None:
     if first is None:
         return
     options = LoadOptions(**first["options"])
+    if options.ocr:
+        options = replace(options, cache=str(cache_folder()))
     while (request := read_frame(requests)) is not None:
-        # The parent kills a late process. Without a parent the kernel does, even when the parser holds the interpreter.
-        signal.setitimer(signal.ITIMER_REAL, request["seconds"] + 10)
-        replies.writelines(_serve(request, options, load, replies, output * _MEBIBYTE))
-        replies.flush()
+        _Service(request, options, load, replies, output * _MEBIBYTE).serve()
+
+
+class _Service:
+    """The replies to one request."""
+
+    def __init__(self, request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> None:
+        self._request = request
+        self._options = options
+        self._load = load
+        self._replies = replies
+        self._output = output
+
+    def serve(self) -> None:
+        """Read the file, then what is in it, and send the result of each; or send the bytes of one member."""
+        self._restart_clock()
+        path = Path(self._request["path"])
+        if "extract" in self._request:
+            _, reply = self._read(lambda: self._extract(path))
+            self._send(reply)
+            return
+        document, reply = self._read(lambda: self._load_file(path))
+        if document is not None and document.members:
+            found = document
+            _, failed = self._read(lambda: self._send_members(found))
+            reply = failed or reply
+        self._send(reply or self._packed(document))
         signal.setitimer(signal.ITIMER_REAL, 0)
 
-
-def _serve(request: Frame, options: LoadOptions, load: Loader, replies: IO[bytes], output: int) -> Iterator[bytes]:
-    path = Path(request["path"])
-    try:
+    def _load_file(self, path: Path) -> Document | None:
         data, state = _read_settled(path)
         sha256 = hashlib.sha256(data).hexdigest()
-        write_frame(replies, {"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})
-        if sha256 == request["known_sha256"]:
+        self._send([pack_frame({"sha256": sha256, "size": state.st_size, "mtime_ns": state.st_mtime_ns})])
+        return None if sha256 == self._request["known_sha256"] else self._load(path, data, self._options)
+
+    def _extract(self, path: Path) -> None:
+        from ragcli.formats.members import walk
+
+        wanted = self._request["extract"]
+        with open_regular_file(path) as (file, _):
+            document = self._load(path, file.read(), self._options)
+        for member in walk(document, self._options, bar_member):
+            if member.name == wanted and isinstance(member.content, bytes):
+                self._send([pack_frame({"content": len(member.content)}), member.content])
+                return
+            if wanted.startswith(f"{member.name}/"):
+                member.read()
+        raise LoadError(Reason.UNREADABLE, "it is not in the file any more")
+
+    def _send_members(self, document: Document) -> None:
+        """Send every member that is not sent already; of those whose digest is known only that."""
+        from ragcli.formats.members import walk
+
+        known, skip, failed = self._request["known"], self._request["skip"], self._request["failed"]
+        for number, member in enumerate(walk(document, self._options, bar_member)):
+            if number < skip:
+                if number not in failed and member.sha256 != known.get(member.name) and member.may_hold_members:
+                    with suppress(Exception):  # it was reported when it was sent
+                        member.read()
+                continue
+            state = {"name": member.name, "size": member.size, "mtime_ns": member.mtime_ns, "sha256": member.sha256}
+            self._send([pack_frame({"member": state})])
+            if member.sha256 and member.sha256 == known.get(member.name):
+                self._send([pack_frame({"unchanged": True})])
+            elif isinstance(member.content, bytes):
+                inner, reply = self._read(member.read)
+                self._send(reply or self._packed(inner))
+            else:
+                self._send([_failed(*member.content)])
+
+    def _read(self, read: Callable[[], Document | None]) -> tuple[Document | None, list[bytes]]:
+        """What ``read`` returns, or the frame that says why it failed."""
+        try:
+            return read(), []
+        except LoadError as error:
+            return None, [_failed(error.reason, error.detail)]
+        except MemoryError:
+            return None, [_failed(Reason.OUT_OF_MEMORY)]
+        except Exception as error:  # noqa: BLE001 (parsers raise anything on a damaged file, and none may stop the run)
+            return None, [_failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])]
+
+    def _packed(self, document: Document | None) -> Iterator[bytes]:
+        """The frames of a document, of a large one part by part; None is one that did not change."""
+        if document is None:
             yield pack_frame({"unchanged": True})
             return
-        document = load(path, data, options)
-        del data  # the text of a large file is about to be in memory twice
-        if request.get("part") and len(document.text) > request["part"]:
-            yield from _pack_large(document, request["part"], output)
-            return
-        packed = _pack_reply(document)
-        yield from packed if not output or sum(map(len, packed)) <= output else [_failed(Reason.TOO_LARGE, "")]
-    except LoadError as error:
-        yield _failed(error.reason, error.detail)
-    except MemoryError:
-        yield _failed(Reason.OUT_OF_MEMORY, "")
-    except Exception as error:  # noqa: BLE001 (parsers raise anything on a damaged file, and none may stop the run)
-        yield _failed(Reason.DAMAGED, f"{type(error).__name__}: {error}"[:_DETAIL])
+        try:
+            part = self._request.get("part")
+            if part and len(document.text) > part:
+                yield from _pack_large(document, part, self._output)
+                return
+            packed = _pack_reply(document)
+            is_small = not self._output or sum(map(len, packed)) <= self._output
+            yield from packed if is_small else [_failed(Reason.TOO_LARGE)]
+        except MemoryError:
+            yield _failed(Reason.OUT_OF_MEMORY)
+
+    def _send(self, frames: Iterable[bytes]) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # who reads this may be busy
+        self._replies.writelines(frames)
+        self._replies.flush()
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        # The parent kills a late process. Without a parent the kernel does, even when the parser holds the interpreter.
+        signal.setitimer(signal.ITIMER_REAL, self._request["seconds"] + 10)
 
 
 def _read_settled(path: Path) -> tuple[bytes, os.stat_result]:
@@ -105,12 +188,21 @@ def _pack_reply(document: Document) -> list[bytes]:
 
 def _pack_large(document: Document, size: int, output: int) -> Iterator[bytes]:
     """The frames of a document in parts, one part at a time; a failure may stand in the place of a part."""
-    yield pack_frame({"parts": {"title": document.title, "loader": document.loader, "warnings": document.warnings}})
+    yield pack_frame(
+        {
+            "parts": {
+                "title": document.title,
+                "loader": document.loader,
+                "warnings": document.warnings,
+                "dated_ns": document.dated_ns,
+            }
+        }
+    )
     sent = 0
     for structure, text in pack_parts(document, size):
         sent += len(structure) + len(text)
         if output and sent > output:
-            yield _failed(Reason.TOO_LARGE, "")
+            yield _failed(Reason.TOO_LARGE)
             return
         yield pack_frame({"structure": len(structure), "text": len(text)})
         yield structure
@@ -118,8 +210,8 @@ def _pack_large(document: Document, size: int, output: int) -> Iterator[bytes]:
     yield pack_frame({"end": True})
 
 
-def _failed(reason: Reason, detail: str) -> bytes:
-    return pack_frame({"failed": {"reason": reason.value, "detail": detail}})
+def _failed(reason: Reason, detail: str = "", files: int = 1) -> bytes:
+    return pack_frame({"failed": {"reason": reason.value, "detail": detail, "files": files}})
 
 
 @contextmanager
