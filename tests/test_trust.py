@@ -18,7 +18,7 @@ DANGEROUS = {
     "status": True, "stop": True, "socket": "/elsewhere/s", "port": 80, "host": "0.0.0.0",
     "allow_host": ["evil.example"], "token": "/elsewhere/token", "idle": "1s", "threads": 64, "queue": 9999,
     "watch": True, "allow_index": True, "max_tokens": 100_000, "install": "claude", "remove": "claude", "print": True,
-    "skill": True, "once": True, "quiet_for": "1s", "at_most": "1s", "exec": "touch x", "print_unit": True,
+    "include_secrets": True, "relocate": ["a", "b"], "merge": True, "skill": True, "once": True, "quiet_for": "1s", "at_most": "1s", "exec": "touch x", "print_unit": True,
 }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_a_command_does_not_start_with_what_needs_trust(found_folder, option):
     command = options().get(option, options().get(f"{option}_"))[0]
     value = json.dumps(DANGEROUS[option])
     (folder / "ragcli.toml").write_text(f"[{command.replace(' ', '.')}]\n{option} = {value}\n")
-    arguments = {"index": ["."], "query": ["x"], "ask": ["x"], "eval": ["x.jsonl"], "parse": ["a.txt"]}
+    arguments = {"index": ["."], "query": ["x"], "ask": ["x"], "eval": ["x.jsonl"], "parse": ["a.txt"], "import": ["x"]}
     done = run(*command.split(), *arguments.get(command, []))
     assert done.returncode == 2
     assert done.stdout == ""
