@@ -30,7 +30,7 @@ from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_er
 from ragcli.evaluate.fit_probability import fit as fit_logistic
 from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.resolve import resolve_reranker
-from ragcli.retrieve.probability import SIGNALS, Calibration, best_signals
+from ragcli.retrieve.probability import SIGNALS, Calibration, best_signals, logistic, stand_out
 from ragcli.retrieve.rerank import Signals, words_signals
 from ragcli.text.terms import make_question
 from training.export import SHIPPED
@@ -46,7 +46,7 @@ LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calib
 PENALTY = 1e-3
 SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
 # What is left out: a hit that is less probable, and every hit where the documents are less probably about the question.
-FLOORS = {"hit": 0.001, "related": 0.25}
+FLOORS = {"hit": 0.001, "related": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def main() -> None:
     report_calibration(told)
     related = report_related(rows)
     report_floors(told, related)
-    weights = {"scored": fit(rows), "related": fit_related(rows)}
+    weights = {"scored": fit(rows), "related": fit_related(rows), "answered": fit_answered(rows, told)}
     print(json.dumps(weights, indent=1))
     if options.write:
         path = SHIPPED.parent / resolve_reranker(options.reranker).name / "calibration.json"
@@ -230,10 +230,37 @@ def report_related(rows: Sequence[Asked]) -> list[tuple[Asked, float]]:
     return told
 
 
+def fit_answered(rows: Sequence[Asked], told: Sequence[tuple[Asked, Floats]]) -> dict[str, float]:
+    """The weights for the probability that any of the passages answers: the best of them, and how far it stands out.
+
+    Each question is asked with its passage and without it, and the questions of other pools as they are.
+    """
+    pairs: dict[str, list[Pair]] = {}
+    for name in sorted({row.pool for row in rows} - set(LITERAL)):
+        for row, values in told:
+            if row.pool == name:
+                order = [row.signals[i] for i in np.argsort(-values, kind="stable")]
+                without = [row.signals[i] for i in np.argsort(-values, kind="stable") if not row.grades[i]]
+                asked = [(order, True), (without, False)] if row.grades.any() else [(order, False)]
+                pairs.setdefault(name, []).extend(
+                    Pair(stand_out(hits), answers) for hits, answers in asked if len(hits) > 1
+                )
+    names = [name for name in SIGNALS["answered"] if not name.startswith("late")]
+    values: list[float] = []
+    answers: list[bool] = []
+    for name in pairs:
+        weights = fit_logistic([pair for other in pairs if other != name for pair in pairs[other]], names)
+        values += [logistic(sum(w * pair.signals.get(key, 1.0) for key, w in weights.items())) for pair in pairs[name]]
+        answers += [pair.answers for pair in pairs[name]]
+    print(f"answered: {len(values)} lists, error {expected_calibration_error(values, answers):.3f}, "
+          f"AUROC {auroc(values, answers):.3f}")  # fmt: skip
+    return fit_logistic([pair for part in pairs.values() for pair in part], names)
+
+
 def report_floors(told: Sequence[tuple[Asked, Floats]], related: Sequence[tuple[Asked, float]]) -> None:
     """What the floors leave out of what is right, and the questions of other pools that they leave without a hit."""
     about = {id(row): value for row, value in related}
-    for hit, least in product((0.0, FLOORS["hit"], 0.003, 0.01), (0.0, 0.3, FLOORS["related"], 0.7)):
+    for hit, least in product((0.0, FLOORS["hit"], 0.003, 0.01), (0.0, FLOORS["related"], 0.05, 0.25, 0.5)):
         kept = {True: [], False: []}  # type: dict[bool, list[bool]]
         pools: Counter[str] = Counter()
         for row, values in told:

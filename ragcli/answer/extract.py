@@ -17,7 +17,7 @@ from ragcli.types import Answer, Chunk, Citation, Hit, Question, Results, Span
 
 # Below this probability, the documents count as not holding an answer. It is low because it was fitted on unanswerable
 # questions about the subject of the documents. See docs/ranking.md.
-DEFAULT_THRESHOLD = 0.093
+DEFAULT_THRESHOLD = 0.131
 
 _PASSAGES = 3  # whose sentences are candidates
 _MOST_QUOTES = 3

@@ -350,14 +350,15 @@ def cite(
     *,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="An answer, or a text with citations; - is stdin.")],
 ) -> ExitCode:
-    """Check the citations of an answer against the files as they are now.
+    """Check the citations of an answer against the files.
 
     Reads what `ragcli ask` and `ragcli query` print, with or without --json, or a text that repeats their lines. For
     each citation one line says whether the quoted words hold, moved to another line or page, changed, or are gone.
     No index and no model is needed. Relative paths start in the current folder.
 
     Examples:
-      ragcli ask "how often are logs rotated?" --json > answer.json; ragcli cite answer.json
+      ragcli ask "how often are logs rotated?" --json > answer.json
+      ragcli cite answer.json
       ragcli cite report.txt
 
     Exit codes: 0 all hold or moved, 1 one changed or is gone, 2 usage or fatal error.

@@ -68,7 +68,7 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
     known = known_roots(catalog)
     states: FileStates | None = None
     moves: list[Move] = []
-    places = [path for path in dict.fromkeys((*named, *known)) if path.is_dir()]
+    places = [path for path in dict.fromkeys((*named, *known)) if os.path.isdir(path)]  # noqa: PTH112 (any name will do)
     for root in known:
         target = _below_by_its_real_name(root, [path for path in named if path not in known])
         if target is None and _may_have_moved(root):
@@ -150,7 +150,7 @@ def _may_have_moved(root: Path) -> bool:
 def _below_by_its_real_name(root: Path, named: Sequence[Path]) -> Path | None:
     """The path of the linked folder ``root`` below one of ``named``, which would meet its files under that path."""
     real = Path(os.path.realpath(root))
-    if real == root or not root.exists():
+    if real == root or not os.path.exists(root):  # noqa: PTH110 (as above)
         return None
     for path in named:
         top = Path(os.path.realpath(path))

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from ragcli.index.catalog.documents import Catalog
     from ragcli.index.catalog.rows import DocumentRow
 
-_MEMBER = "!"  # between a message and its attachment in the name of a document; in archives it is a slash
-
 
 class Freshness:
     """What is known about the files of one search: each file is looked at once."""
@@ -108,6 +106,4 @@ def _compared(path: Path, found: os.stat_result, row: DocumentRow | None) -> Fre
 
 def _container(path: Path) -> Path | None:
     """Return the archive or message that holds the member ``path``; None when there is no such file."""
-    name, mark, _ = str(path).partition(_MEMBER)
-    candidates = [Path(name)] if mark else []
-    return next((file for file in [*candidates, *path.parents] if file.is_file()), None)
+    return next((file for file in path.parents if os.path.isfile(file)), None)  # noqa: PTH113 (any name will do)

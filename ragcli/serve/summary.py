@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import CTIME_UNSETTLED
 from ragcli.index.layout import CATALOG
 from ragcli.serve.engine import Desk
+
+if TYPE_CHECKING:
+    from ragcli.ingest.changes import Due
 
 _COUNT_SECONDS = 5.0
 _counted: dict[tuple[Path, int], tuple[float, int]] = {}  # when, and how many, by folder and commit
@@ -42,6 +46,16 @@ def age_seconds(folder: Path) -> float:
     return max(0.0, time.time() - max(place.stat().st_mtime for place in places if place.exists()))
 
 
+def _is_unsettled(due: Due) -> bool:
+    """True for a file that was indexed so soon after its last change that it is only read again to be sure."""
+    found, state = due.found, due.state
+    return (
+        state is not None
+        and state.ctime_ns == CTIME_UNSETTLED
+        and (state.size, state.mtime_ns) == (found.size, found.mtime_ns)
+    )
+
+
 def stale_files(catalog: Catalog, folder: Path) -> int:
     """Count the files below the folders of the index that changed since it was brought up to date.
 
@@ -55,7 +69,7 @@ def stale_files(catalog: Catalog, folder: Path) -> int:
     seen, count = _counted.get(key, (-_COUNT_SECONDS, 0))
     if time.monotonic() - seen > _COUNT_SECONDS:
         changes = compare(catalog, known_roots(catalog), LoadOptions(), [folder])
-        count = len(changes.due) + len(changes.gone_documents)
+        count = sum(not _is_unsettled(due) for due in changes.due) + len(changes.gone_documents)
         _counted.clear()
         _counted[key] = time.monotonic(), count
     return count

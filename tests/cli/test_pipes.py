@@ -62,9 +62,9 @@ def test_paths_ended_by_nul_go_through_xargs(shell):
 
 @pytest.mark.parametrize("question", ["how can a network run backwards", "byte pair encoding", "what is attention?"])
 def test_explain_adds_the_rank_and_score_in_each_list_behind_a_tab(shell, question):
-    hits = json.loads(shell(f"ragcli query '{question}' --json").stdout)["hits"]
-    plain = shell(f"ragcli query '{question}'").stdout.splitlines()
-    done = shell(f"ragcli query '{question}' --explain")
+    hits = json.loads(shell(f"ragcli query --all '{question}' --json").stdout)["hits"]
+    plain = shell(f"ragcli query --all '{question}'").stdout.splitlines()
+    done = shell(f"ragcli query --all '{question}' --explain")
     assert done.stderr.startswith(f"reranked {DEFAULT_CANDIDATES} of {DEFAULT_CANDIDATES} candidates in ")
     assert len(done.stderr.splitlines()) == 1
     lines = done.stdout.splitlines()
@@ -78,18 +78,18 @@ def test_explain_adds_the_rank_and_score_in_each_list_behind_a_tab(shell, questi
         # the rank is that of the score in this list, whatever the order of the hits
         assert sorted(told, key=lambda i: told[i]["rank"]) == sorted(told, key=lambda i: -told[i]["score"])
         assert len({part["rank"] for part in told.values()}) == len(told)
-    assert shell(f"ragcli query '{question}' --explain | cut -f 1").stdout.splitlines() == plain
+    assert shell(f"ragcli query --all '{question}' --explain | cut -f 1").stdout.splitlines() == plain
 
 
 def test_head_ends_the_pipe_without_noise(shell):
-    done = shell("ragcli query 'attention' -k 50 | head -1")
+    done = shell("ragcli query 'attention' -k 50 --all | head -1")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     assert done.stderr == ""
 
 
 def test_a_reader_that_reads_nothing_is_no_error(shell):
-    done = shell("ragcli query 'attention' -k 50 --json | true; echo ${PIPESTATUS[0]}")
+    done = shell("ragcli query 'attention' -k 50 --all --json | true; echo ${PIPESTATUS[0]}")
     assert done.stdout == "0\n"
     assert done.stderr == ""
 
@@ -119,9 +119,9 @@ def test_stdin_is_searched_without_an_index(shell):
 
 
 def test_each_line_of_stdin_is_a_passage_unless_it_is_cut(shell):
-    lines = "printf 'alpha one\\nthe cat sat\\n\\nmilk is white\\n' | ragcli query animal --in -"
+    lines = "printf 'rent is due\\nthe cat sat\\n\\nmilk is white\\n' | ragcli query animal --all --in -"
     assert sorted(shell(lines).stdout.splitlines()) == [
-        "(stdin):1: alpha one",
+        "(stdin):1: rent is due",
         "(stdin):2: the cat sat",
         "(stdin):4: milk is white",
     ]

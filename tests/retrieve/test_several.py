@@ -28,7 +28,7 @@ def several(ragcli, tmp_path):
 def test_the_best_of_all_indexes_comes_first_and_copies_are_folded(several):
     names = ["-i", "work", "--index=away", "-icopy"]
     for question, first in (("how often are logs rotated?", "work"), ("what do mangroves filter?", "away")):
-        record = json.loads(several("query", question, *names, "--json").stdout)
+        record = json.loads(several("query", question, *names, "--all", "--json").stdout)
         hits = record["hits"]
         assert hits[0]["path"].endswith(f"{first}.md")
         told = [hit["probability"] for hit in hits]

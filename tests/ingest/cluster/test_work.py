@@ -120,5 +120,5 @@ def test_a_machine_that_lacks_something_says_what(job, change, fact):
 
 def test_a_file_that_cannot_be_read_has_the_reason_that_it_has_here(job):
     [(loaded, cut)] = shard_of(job, "gone.txt")
-    assert loaded.outcome == Skipped(job.places[0] / "gone.txt", Reason.UNREADABLE, "vanished while it was read")
+    assert loaded.outcome == Skipped(job.places[0] / "gone.txt", Reason.ABSENT, "vanished while it was read")
     assert cut is None

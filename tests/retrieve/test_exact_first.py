@@ -1,0 +1,115 @@
+"""Exact text comes first, and what plainly does not answer is left out: on a small index of real files."""
+
+import inspect
+import json
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+import ragcli
+
+NOTES = {
+    "words.md": "# Locks\n\nWaiting for the file out there, the lock timed itself while the process went on waiting.\n",
+    "phrase.md": "# Log\n\nThe run ended: it timed out while waiting for the lock of the other process.\n",
+    "net.md": "# Price\n\nThe net price is lower than the gross price.\n",
+    "dotnet.md": "# Server\n\nThe service was ported to .NET last year and reads its .env file.\n",
+    "bag.md": "# Bag\n\nA bag, and a box of litter for the cat.\n",
+    "litterbox.md": "# Cats\n\nWe moved the litter box to the cellar.\n",
+}
+
+
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notes")
+    for name, text in NOTES.items():
+        (folder / "docs").mkdir(exist_ok=True)
+        (folder / "docs" / name).write_text(text)
+    ragcli.sync(folder / "index", folder / "docs")
+    return folder / "index"
+
+
+def found(index, query, **options):
+    return ragcli.search(index, query, ragcli.SearchOptions(**options))
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "keyword", "dense"])
+def test_a_quoted_phrase_stands_in_every_hit(notes, mode):
+    for query in ('"litter box"', 'where is the "litter box"?', "“litter box”"):
+        results = found(notes, query, mode=mode)
+        assert [hit.chunk.path.name for hit in results.hits] == ["litterbox.md"]
+        assert not [note for note in results.notes if "“" in note]
+
+
+def test_a_phrase_that_no_passage_holds_is_told_and_the_nearest_are_shown(notes):
+    results = found(notes, '"box litter"')
+    assert results.hits
+    assert any("no passage holds “box litter”" in note for note in results.notes)
+
+
+def test_pasted_text_is_first(notes):
+    results = found(notes, "timed out while waiting for the lock")
+    assert results.hits[0].chunk.path.name == "phrase.md"
+    assert results.hits[0].signals["holds"] == 1
+
+
+@pytest.mark.parametrize("name", [".NET", ".net", ".env"])
+def test_a_name_with_signs_is_found_as_it_is_written(notes, name):
+    assert found(notes, name).hits[0].chunk.path.name == "dotnet.md"
+
+
+@pytest.fixture(scope="module")
+def code(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("code")
+    (folder / "docs").mkdir()
+    for module in (json.decoder, json.encoder, json.scanner, inspect, random, re):
+        source = inspect.getsourcefile(module)
+        (folder / "docs" / f"{module.__name__}.py").write_bytes(Path(source).read_bytes())
+    ragcli.sync(folder / "index", folder / "docs")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["{}", "def {}", "where is {} defined?"])
+def test_the_definition_of_a_name_comes_before_its_uses(code, form):
+    lines = (code / "docs" / "inspect.py").read_text().splitlines()
+    for name in ("_findclass", "_signature_fromstr", "getfullargspec", "formatargvalues"):
+        (defined,) = [i for i, line in enumerate(lines, 1) if line.startswith(f"def {name}(")]
+        first = found(code / "index", form.format(name)).hits[0]
+        assert first.chunk.path.name == "inspect.py"
+        assert first.chunk.lines[0] <= defined <= first.chunk.lines[1], (name, first.chunk.lines)
+
+
+def test_a_line_of_a_file_pasted_as_it_is_finds_its_passage(code):
+    rng = random.Random(0)
+    lines = (code / "docs" / "random.py").read_text().splitlines()
+    long = [line.strip() for line in lines if len(re.findall(r"[^\W_]+", line)) >= 8]
+    for line in rng.sample(long, 12):
+        words = [match.group() for match in re.finditer(r"[^\W_]+", line)]
+        text = " ".join(re.findall(r"[^\W_]+", found(code / "index", line).hits[0].chunk.text)).lower()
+        assert " ".join(words).lower() in text
+
+
+def test_scores_and_probabilities_fall_whatever_is_asked(code, notes):
+    for index in (code / "index", notes):
+        for query in ("random", "def sample", "how are weights used", "waiting for the lock", '"the lock"', "cats"):
+            for options in ({}, {"k": 30}, {"candidates": 3, "k": 20}, {"reranker": None}, {"mode": "keyword"}):
+                hits = found(index, query, **options).hits
+                told = [hit.probability for hit in hits if hit.probability is not None]
+                assert told == sorted(told, reverse=True), (query, options)
+                scores = [hit.score for hit in hits]
+                assert scores == sorted(scores, reverse=True), (query, options)
+                assert all(0 <= score <= 1 for score in scores)
+
+
+def test_the_floor_leaves_out_what_is_on_quite_other_subjects(notes):
+    nothing = found(notes, "who won the 1998 world cup?", floor=True)
+    assert not nothing.hits
+    assert any("--all shows them" in note for note in nothing.notes)
+    assert found(notes, "who won the 1998 world cup?").hits
+    assert found(notes, "where did the litter box go?", floor=True).hits[0].chunk.path.name == "litterbox.md"
+
+
+def test_what_holds_the_query_stays_above_the_floor(notes):
+    for query in (".env", "gross price", '"a box of litter"'):
+        assert found(notes, query, floor=True).hits
