@@ -54,7 +54,7 @@ def mcp(
         typer.Option("--skill", help="Print a text that tells a model when to use it.", rich_help_panel="Set up"),
     ] = False,
 ) -> ExitCode:  # fmt: skip
-    """Give language models tools to search, over MCP on stdin and stdout.
+    """Give language models tools to search, over MCP.
 
     The tools are search, show, ask and status; none of them writes. Clients start this command themselves.
 
