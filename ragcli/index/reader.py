@@ -65,7 +65,7 @@ class Index:
         if k <= 0:
             return []
         if self._store is not None:
-            return self._store.search(query, k, documents)
+            return self._by_place(self._store.search(query, k + _TIE_ROOM, documents))[:k]
         import numpy as np
 
         segments = self._segments

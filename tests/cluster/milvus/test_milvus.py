@@ -212,7 +212,7 @@ def test_verify_finds_and_repair_mends(server, ragcli, tmp_path, trusted):
     assert found.returncode == 2
     assert "1 chunk without a vector" in found.stdout
     assert "1 vectors do not match their checksum" in found.stdout
-    assert "vector of 1 unknown chunks" in found.stdout
+    assert "vector of 1 unknown chunk" in found.stdout
     repaired = ragcli("repair", "-i", "m")
     assert (repaired.returncode, repaired.stderr) == (
         0, "vectors on the server: 2 chunks embedded, 0 reused, 1 orphans removed\n",
@@ -276,7 +276,7 @@ def test_thousands_of_unknown_vectors_are_damage_not_an_empty_answer(server, tmp
         writer.commit(batch_of([new_file("/d/b.txt", texts("b", 2))]))
     with open_index(tmp_path / "i") as index, pytest.raises(IndexDamaged, match="ragcli repair"):
         index.dense(near, 3)
-    assert verify(tmp_path / "i").faults == ("vector of 16500 unknown chunks, the first is 100",)
+    assert verify(tmp_path / "i").faults == ("vector of 16,500 unknown chunks, the first is 100",)
     assert repair(tmp_path / "i").removed == 16_500
     assert verify(tmp_path / "i").faults == ()
     with open_index(tmp_path / "i") as index:
