@@ -93,7 +93,7 @@ class Searcher:
                 *unmet,
                 *judged.notes,
                 *([f"unlikely passages left out: {unlikely}; --all shows them"] if unlikely else []),
-                *([] if nothing else self._unfinished()),
+                *self._unfinished(),
                 *fresh,
                 *([nothing] if nothing else []),
             ),

@@ -60,7 +60,8 @@ def test_killed_inside_a_large_document_nothing_of_it_is_seen(bench):
     bench.corpus.changes += 1
     bench.restore(kept)
     assert_nothing_lost(figures)
-    assert figures.found["old"] + figures.found["between two commits"] >= 3
+    # the last change in the staging folder is its removal, after the commit
+    assert figures.found["old"] + figures.found["between two commits"] >= 2
 
 
 @supervised

@@ -217,19 +217,41 @@ def test_only_scanned_pages_is_a_failure_with_its_reason():
     with pytest.raises(LoadError) as caught:
         read(scanned(with_text=False))
     assert caught.value.reason is Reason.NO_TEXT
-    assert caught.value.detail == "pages 1-2"
+    assert caught.value.detail == "pages 1-2; read them with --ocr"
 
 
 def test_ocr_without_tesseract_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     document = read(scanned(with_text=True), ocr=True)
-    assert document.warnings == ("pages 2-3: no text layer (tesseract is not on the PATH)",)
+    (warning,) = document.warnings
+    assert warning.startswith("pages 2-3: no text layer (tesseract is not on the PATH; install it: ")
 
 
 def test_ocr_reads_the_pages_without_a_text_layer(monkeypatch, tmp_path):
+    columns = [
+        "level",
+        "page_num",
+        "block_num",
+        "par_num",
+        "line_num",
+        "word_num",
+        "left",
+        "top",
+        "width",
+        "height",
+        "conf",
+        "text",
+    ]
+    lines = (["Words", "that", "were", "only"], ["in", "the", "picture."])
+    rows = [
+        [5, 1, 1, 1, n, m, 9, 9, 9, 9, 96, word] for n, line in enumerate(lines, 1) for m, word in enumerate(line, 1)
+    ]
+    table = "\n".join("\t".join(map(str, row)) for row in [columns, *rows])
+    (tmp_path / "table").write_text(f"{table}\n")
     program = tmp_path / "tesseract"
-    program.write_text("#!/bin/sh\ncat >/dev/null\necho 'Words that were only'\necho 'in the picture.'\n")
+    program.write_text(f"#!/bin/sh\ncat >/dev/null\ncat {tmp_path}/table\n")
     program.chmod(0o755)
+    monkeypatch.setenv("RAGCLI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     document = read(scanned(with_text=True), ocr=True)
     assert texts(document, 2) == ["Words that were only in the picture."]

@@ -34,6 +34,9 @@ Say = Callable[[str], None]
 _GROUP_FILES = 32
 _GROUP_BYTES = 256 << 10
 
+# Why a worker has no document of a file that may be there for others.
+_NOT_READ = (Reason.UNREADABLE, Reason.ABSENT)
+
 _IMPORT_SECONDS = 120.0  # importing ray takes 2 s, and from a cold network folder much longer
 _ENDING_SECONDS = 20.0
 
@@ -136,7 +139,7 @@ def _groups(due: Sequence[Due]) -> Iterator[Group]:
 def _refuse_blind_worker(loaded: Loaded) -> None:
     """Raise RagcliError for a file that the worker alone cannot read: a missing mount must not empty the index."""
     outcome = loaded.outcome
-    if isinstance(outcome, Skipped) and outcome.reason is Reason.UNREADABLE and os.access(loaded.path, os.R_OK):
+    if isinstance(outcome, Skipped) and outcome.reason in _NOT_READ and os.access(loaded.path, os.R_OK):
         raise RagcliError(
             f"a worker cannot read {loaded.path} ({outcome.detail}), which can be read here",
             "mount the same folders under the same paths on every node",

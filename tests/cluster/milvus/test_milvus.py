@@ -215,7 +215,7 @@ def test_verify_finds_and_repair_mends(server, ragcli, tmp_path, trusted):
     assert "vector of 1 unknown chunk" in found.stdout
     repaired = ragcli("repair", "-i", "m")
     assert (repaired.returncode, repaired.stderr) == (
-        0, "vectors on the server: 2 chunks embedded, 0 reused, 1 orphans removed\n",
+        0, "vectors on the server: 2 chunks embedded, 0 reused, 1 orphan removed\n",
     )  # fmt: skip
     assert ragcli("verify", "-i", "m").returncode == 0
     assert boats(ragcli) == as_before

@@ -74,7 +74,8 @@ def test_an_encrypted_server_gives_the_answers_of_files(encrypted, certificate, 
     done = ragcli("index", "-i", "m", "--store", encrypted.uri, str(documents), **known)
     assert done.returncode == 0, done.stderr
     assert ragcli("index", "-i", "files", str(documents)).returncode == 0
-    answers = [json.loads(ragcli("query", "-i", i, "--json", "boats", **known).stdout)["hits"] for i in ("m", "files")]
+    asked = ("query", "--json", "--all", "boats")
+    answers = [json.loads(ragcli(*asked, "-i", i, **known).stdout)["hits"] for i in ("m", "files")]
     found, wanted = ([(hit["path"], hit["score"]) for hit in hits] for hits in answers)
     assert found == wanted
     assert len(found) == 2
