@@ -7,7 +7,7 @@ letter for letter is therefore looked up in the text of the candidates.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -18,7 +18,12 @@ DEFINES, HOLDS, NEITHER = 2, 1, 0
 
 PASTED_WORDS = 4  # a query with as many words that stands in a passage is taken for pasted text
 STATEMENT_WORDS = 8  # words of a query that is not a question, from which it says something
-_QUOTED = re.compile(r'(?<!\w)"([^"]*\w[^"]*)"(?!\w)|“([^“”]*\w[^“”]*)”|«([^«»]*\w[^«»]*)»|„([^„“”]*\w[^„“”]*)[“”]')
+_LONGEST_NAME = (
+    100  # characters; longer runs are encoded data, and the patterns of names are not linear in their length
+)
+_LONGEST_DEFINITION = 200  # characters of a query that asks for a definition
+# Possessive, so that the text behind a quotation mark that nothing closes is read once.
+_QUOTED = re.compile(r'(?<!\w)"([^"]++)"(?!\w)|“([^“”]++)”|«([^«»]++)»|„([^„“”]++)[“”]')
 _WORD = re.compile(r"[^\W_]+")
 _GAP = r"[\W_]+"
 # What makes a word a name: a sign before, in or after it that prose does not put there, or capitals inside it.
@@ -68,7 +73,6 @@ class Exact:
     phrases: tuple[str, ...] = ()  # in quotation marks: every hit must hold them
     names: tuple[str, ...] = ()  # names with signs or capitals in them
     name: str | None = None  # the one name that the query is about, whose definition comes first
-    defined: bool = False  # the query asks for the definition in so many words
     pasted: bool = False  # long enough to be text that was copied from a passage
 
     @property
@@ -89,14 +93,18 @@ NOTHING = Exact("")
 
 def read_exact(query: str) -> Exact:
     """Read what ``query`` asks for letter for letter."""
-    phrases = tuple(next(filter(None, match.groups())) for match in _QUOTED.finditer(query))
-    text = " ".join(_QUOTED.sub(lambda match: f" {next(filter(None, match.groups()))} ", query).split())
-    text = query if not phrases else text
-    names = tuple(dict.fromkeys(match.group() for match in _NAME.finditer(text)))
+    quoted = [next(filter(None, match.groups())) for match in _QUOTED.finditer(query)]
+    phrases = tuple(phrase for phrase in quoted if _WORD.search(phrase))
+    text = query
+    if phrases:
+        text = " ".join(_QUOTED.sub(lambda match: f" {next(filter(None, match.groups()))} ", query).split())
+    short = " ".join(word for word in text.split() if len(word) <= _LONGEST_NAME)
+    names = tuple(dict.fromkeys(match.group() for match in _NAME.finditer(short)))
     stripped = text.strip()
-    declared = _DEFINITION_QUERY.fullmatch(stripped)
+    may_define = len(stripped) <= _LONGEST_DEFINITION
+    declared = _DEFINITION_QUERY.fullmatch(stripped) if may_define else None
     name = None
-    if _ONE_NAME.fullmatch(stripped):
+    if may_define and _ONE_NAME.fullmatch(stripped):
         name = stripped.removesuffix("()") or stripped
     elif declared:
         # "where is the cat?" is a question; "where is the cat defined?" and "where is get_cat?" ask for a name
@@ -108,7 +116,7 @@ def read_exact(query: str) -> Exact:
     else:
         kind = "name" if name else "words"
     pasted = not phrases and len(_WORD.findall(text)) >= PASTED_WORDS
-    return Exact(text, kind, phrases, names, name, bool(name and declared), pasted)
+    return Exact(text, kind, phrases, names, name, pasted)
 
 
 def holds_phrase(passage: str, phrase: str) -> bool:
@@ -142,21 +150,6 @@ def grade(exact: Exact, passage: str) -> int:
 def named(exact: Exact, passage: str) -> float:
     """Return the share of the names in the query that ``passage`` holds as they are written; 0 without names."""
     return sum(holds_name(passage, name) for name in exact.names) / len(exact.names) if exact.names else 0.0
-
-
-def longest_run(words: Sequence[str], passage: str) -> int:
-    """Return how many of the folded ``words`` stand in ``passage`` one after the other, at most."""
-    best = 0
-    text = " " + " ".join(folded_words(passage)) + " "
-    for start in range(len(words)):
-        while start + best < len(words) and " " + " ".join(words[start : start + best + 1]) + " " in text:
-            best += 1
-    return best
-
-
-def folded_words(text: str) -> list[str]:
-    """The words of ``text`` in order, folded as the pattern of a phrase is."""
-    return [match.group().casefold() for match in _WORD.finditer(text)]
 
 
 def places(exact: Exact, passage: str) -> Iterator[tuple[int, int]]:

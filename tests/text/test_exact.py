@@ -3,6 +3,7 @@
 import ast
 import re
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,23 @@ def test_the_share_of_the_names_that_a_passage_holds():
 )  # fmt: skip
 def test_questions_statements_and_words_are_told_apart(query, form):
     assert read_exact(query).form == form
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"' + "a " * 20_000, "a" * 40_000, "where is " + "a" * 40_000, "def " + "a" * 40_000, "<" + "a" * 40_000,
+     "f(" + "x" * 40_000, "_" * 40_000, "a." * 20_000, '"a' * 20_001],
+    ids=lambda query: query[:8],
+)  # fmt: skip
+def test_a_pasted_file_is_read_in_a_time_that_grows_with_its_length(query):
+    """By the processor, over 20 times the length; patterns that backtrack took 400 times as long, 5 to 9 s."""
+    times = []
+    for text in (query[:2_000], query):
+        started = time.process_time()
+        for _ in range(5):
+            read_exact(text)
+        times.append(time.process_time() - started)
+    assert times[1] < 100 * max(times[0], 0.001)
 
 
 @given(st.text(max_size=60), st.text(max_size=200))
