@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ragcli.text.exact import places
 from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import sentences
 from ragcli.text.terms import term_spans
@@ -44,7 +45,8 @@ def make_snippet(
 ) -> Snippet:
     """Return the best sentence of ``chunk`` for ``question``, about 80 to 300 characters of it.
 
-    The best sentence holds the most distinct terms of the question. Of equals it is the first that does not look like a
+    The best sentence holds what the question asks for letter for letter (the line that defines a name first), else the
+    most distinct terms of the question. Of equals it is the first that does not look like a
     heading, also where no term occurs. Markup (see ragcli.text.markup) is not chosen, and no snippet begins or ends
     with it. ``start`` and ``end`` are offsets into the document's text, and so are the offsets that ``page_of`` is
     called with. Without ``page_of`` the page is known only for a chunk that lies on one page. ``line_start`` returns
@@ -56,6 +58,10 @@ def make_snippet(
     matches = [_Match(*found) for found in term_spans(chunk.text) if found[0] in wanted]
     read = [m for m in matches if not any(start <= m.start < end for start, end in hidden)] if hidden else matches
     spans = sentences(chunk.text)
+    exact = next(places(question.exact, chunk.text), None)
+    # a heading says less than what stands below it
+    if exact and not any(span[0] <= exact[0] < span[1] and _is_heading(chunk, span) for span in spans):
+        read = [m for m in matches if exact[0] <= m.start and m.end <= exact[1]] or [_Match("", *exact)]
     if not spans:
         start, end = 0, len(chunk.text)
     else:

@@ -70,6 +70,18 @@ def code(tmp_path_factory):
     return folder
 
 
+def test_the_line_of_a_hit_is_that_of_what_was_asked_for_as_it_is_written(code):
+    lines = (code / "docs" / "inspect.py").read_text().splitlines()
+    for name in ("_findclass", "getfullargspec", "formatargvalues"):
+        hit = found(code / "index", f"def {name}").hits[0]
+        assert lines[hit.snippet.line - 1].startswith(f"def {name}(")
+    rng = random.Random(1)
+    long = [i for i, line in enumerate(lines) if len(re.findall(r"[^\W_]+", line)) >= 8 and lines.count(line) == 1]
+    for i in rng.sample(long, 10):
+        hit = found(code / "index", lines[i].strip()).hits[0]
+        assert (hit.chunk.path.name, hit.snippet.line) == ("inspect.py", i + 1)
+
+
 @pytest.mark.parametrize("form", ["{}", "def {}", "where is {} defined?"])
 def test_the_definition_of_a_name_comes_before_its_uses(code, form):
     lines = (code / "docs" / "inspect.py").read_text().splitlines()
