@@ -29,6 +29,8 @@ from ragcli.formats.ooxml.numberformats import shown_date, shown_number, shown_t
         (3, '0 "pumps"', "3 pumps"),
         (1.5, "0.0##", "1.5"),
         (5, "", "5"),
+        (12.5, 'General" mm"', "12.5 mm"),
+        (-3, '"about "General', "about -3"),
     ],
 )
 def test_numbers(value, code, shown):

@@ -195,6 +195,30 @@ def test_the_zero_that_xlsxwriter_stores_under_any_format_is_no_value(number_for
     assert read(out.getvalue()).text.split("\n")[-1] == "Part: Sluice | Due: =DATE(2026,11,28)"
 
 
+@pytest.mark.parametrize("number_format", [27, 31, 36, 50, 58, 71, 81])
+@pytest.mark.parametrize("date_1904", [False, True])
+def test_built_in_formats_of_east_asian_and_thai_dates_are_dates(number_format, date_1904):
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"date_1904": date_1904}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["Part", "Due"])
+        sheet.write(1, 0, "Sluice")
+        sheet.write_datetime(1, 1, dt.datetime(2026, 11, 28), book.add_format({"num_format": number_format}))
+    assert read(out.getvalue()).text.split("\n")[-1] == "Part: Sluice | Due: 2026-11-28"
+
+
+def test_formulas_are_shown_under_the_names_that_people_type():
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"use_future_functions": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["Part", "Price"])
+        sheet.write(1, 0, "Sluice")
+        sheet.write_dynamic_array_formula("B2", "=FILTER(D1:D9,LET(limit,5,D1:D9>limit))", None, "")
+    assert read(out.getvalue()).text.split("\n")[-1] == "Part: Sluice | Price: =FILTER(D1:D9,LET(limit,5,D1:D9>limit))"
+
+
 def changed(data: bytes, name: str, *pairs: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as written:

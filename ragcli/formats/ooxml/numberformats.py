@@ -21,7 +21,7 @@ _PLAIN = frozenset(("General", "general", "@", ""))
 class _Section(NamedTuple):
     """One of the forms in a format: literals, and a placeholder of "0", "#" or "?" for each digit."""
 
-    whole: tuple[tuple[str, str], ...]  # ("digit", placeholder) or ("text", literal), before the decimal point
+    whole: tuple[tuple[str, str], ...]  # ("digit", placeholder), ("text", literal) or ("general", "")
     decimals: tuple[tuple[str, str], ...]  # behind it
     percent: int
     thousands: bool
@@ -38,8 +38,8 @@ def shown_number(value: float, code: str) -> str:
         return plain_number(value)
     has_digits = any(kind == "digit" for kind, _ in (*section.whole, *section.decimals))
     if section.general or not has_digits:
-        texts = "".join(text for kind, text in section.whole if kind == "text")
-        return f"{texts}{plain_number(abs(value) if absolute else value)}" if section.general else texts.strip()
+        plain = plain_number(abs(value) if absolute else value)
+        return "".join(plain if kind == "general" else text for kind, text in section.whole).strip()
     try:
         number = Decimal(repr(float(value)) if isinstance(value, float) else value).scaleb(2 * section.percent)
     except (InvalidOperation, ValueError):
@@ -116,6 +116,7 @@ def _parse(code: str) -> _Section | None:  # noqa: C901 (a case per kind of toke
         literal = match[1] or match[2] or match[3]
         if match[4]:
             general = True
+            whole.append(("general", ""))
         elif match[5]:
             in_exponent = True
         elif match[6]:

@@ -38,6 +38,11 @@ _MAX_VISITED = 50_000_000  # cells with and without a value: one in column XFD m
 _DAMAGE = (*ZIP_ERRORS, InvalidFileException, SyntaxError, ArithmeticError, AttributeError, LookupError, TypeError)
 _ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!", "#GETTING_DATA"}
 
+# Built-in formats of East Asian and Thai dates and times (ECMA-376 part 1, 18.8.30). Their codes depend on the language
+# of the program and stand in no file. openpyxl knows none of them.
+_LOCAL_DATES = frozenset((*range(27, 37), *range(50, 59), *range(71, 82)))
+_NEW_FUNCTION = re.compile(r"\b_xl(?:fn|ws|pm|udf)\.")  # prefixes in the file that no program shows
+
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]*?ref=\"([A-Z]+\d+:[A-Z]+\d+)\"")
@@ -67,6 +72,8 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             warnings.simplefilter("ignore")
             parts = _Parts(archive)
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            styles = enumerate(book._cell_styles)
+            book._date_formats.update(number for number, style in styles if style.numFmtId in _LOCAL_DATES)
             formulas = None
             if any(parts.lacks_values(sheet.title) for sheet in book.worksheets):
                 formulas = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
@@ -256,7 +263,7 @@ def _rows(
             is_false = is_recalculated and stored in _ZERO  # XlsxWriter's value of every formula
             if isinstance(source, str) and source.startswith("=") and (stored is None or is_false):
                 cells += [""] * (column + 1 - len(cells))
-                cells[column] = " ".join(source.split())
+                cells[column] = " ".join(_NEW_FUNCTION.sub("", source).split())
                 budget.formulas += 1
         budget.take(cells)
         if budget.is_spent or number > _MAX_ROWS:
