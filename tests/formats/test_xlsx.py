@@ -73,6 +73,14 @@ def test_values_are_written_as_people_write_them(value, shown):
     assert read(book_of(("S", [[value, "end"]]))).text == f"S\n\n{shown} | end"
 
 
+def test_cells_do_not_change_each_other():
+    rows = [["Amount", "Article", "Country", "Units"], [1234567.89, "00471", "NA", 5], [0.1 + 0.2, "1e5", "None", None]]
+    assert read(book_of(("Sheet", rows))).text.split("\n")[-2:] == [
+        "Amount: 1234567.89 | Article: 00471 | Country: NA | Units: 5",
+        "Amount: 0.3 | Article: 1e5 | Country: None",
+    ]
+
+
 def test_error_codes_are_left_out():
     assert "#DIV" not in read(book_of(("S", [["#DIV/0!", "kept"]]))).text
 

@@ -210,6 +210,16 @@ def test_wrong_arguments_are_answers_that_say_how_to_correct_them(session, tool,
     assert session.is_error
 
 
+@pytest.mark.parametrize("text", ["null", '{"port": 8080}', '["attention"]'])
+def test_text_that_is_json_stays_text(session, sample_home, ragcli, text):
+    variables = {"RAGCLI_HOME": str(sample_home), "RAGCLI_INDEX": "samples"}
+    hits = json.loads(ragcli("query", text, "--all", "--json", "--server", "never", **variables).stdout)["hits"]
+    found = re.findall(r"\(id (\d+)", session.call("search", query=text, k=10, all=True, max_tokens=100_000))
+    assert [int(number) for number in found] == [hit["chunk"] for hit in hits]
+    assert text in session.call("search", query="attention", index=text)
+    assert session.is_error
+
+
 def test_status_tells_what_is_not_indexed_and_why(session):
     text = session.call("status")
     assert "index samples: " in text
