@@ -132,6 +132,13 @@ def named_rows(rows: Iterable[Row], *, lines_across: bool = True, is_marked: boo
         yield table.line(row, after_gap, below)
 
 
+def header_of(rows: Sequence[Row]) -> tuple[int, list[str]]:
+    """How many of the first rows are the header of those below them, and the names that they give to the columns."""
+    below = rows[1 : 1 + _LOOK_AHEAD]
+    height = _header_height(rows[0], below) if rows else 0
+    return height, [] if not height else rows[0].wide if height == 1 else _grouped(rows[0], below[0])
+
+
 class _Table:
     def __init__(self, lines_across: bool, is_marked: bool) -> None:
         self._lines_across = lines_across

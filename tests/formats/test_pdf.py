@@ -366,4 +366,4 @@ def test_rows_know_the_columns_of_their_table():
     ]
     blocks = read(draw([[(72, 740, "The table is below."), *page]])).blocks
     assert [block.kind for block in blocks] == ["paragraph", *["row"] * 6]
-    assert [block.columns for block in blocks[1:]] == ["", *["Part Load Keeper"] * 5]
+    assert [block.columns for block in blocks[1:]] == ["", *["Part | Load | Keeper"] * 5]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,18 +26,30 @@ _EM_OF_SPREAD = 0.75
 _COLUMN_LINES = 3
 _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
-_CELL_GAP = 0.9  # em between the cells of a row
+_SHORT_CELL = 25  # characters
+CELL_GAP = 0.9  # em between the cells of a row
+
+
+class Cell(NamedTuple):
+    """One cell of a row of a table, or a piece of a line that wide gaps set apart."""
+
+    text: str
+    left: float
+    right: float
 
 
 class Line(NamedTuple):
-    """One line of a page; lengths in points, ``baseline`` grows upward."""
+    """One line of a page, or one row of a table; lengths in points, ``baseline`` grows upward."""
 
     text: str
     left: float
     right: float
     baseline: float
     size: float
-    cells: tuple[float, ...] = ()  # where the pieces behind wide gaps begin
+    cells: tuple[Cell, ...] = ()  # none, or at least two
+    quarter: int = 0  # left turns of its text; the lengths are those of the page turned right as often
+    depth: float = 0.0  # from the baseline down to that of the last line of a row
+    table: int = 0  # the number of the table on the page to which a row belongs
 
 
 class Paragraph(NamedTuple):
@@ -45,6 +58,7 @@ class Paragraph(NamedTuple):
     text: str
     kind: BlockKind
     size: float
+    rows: tuple[Line, ...] = ()  # of a table, each of which is a line of the text
 
 
 def clean_line(text: str) -> str:
@@ -74,18 +88,29 @@ def merge_segments(segments: list[Line]) -> list[Line]:
     """Put pieces of one printed line together (a raised number, a change of font), in reading order."""
     lines: list[Line] = []
     for piece in segments:
-        if lines and _on_one_line(lines[-1], piece):
+        if lines and on_one_line(lines[-1], piece):
             before = lines[-1]
             space = "" if piece.left - before.right < 0.15 * min(before.size, piece.size) else " "
             # A raised number does not set the height of the line.
             main = piece if piece.size > before.size else before
             text = before.text + space + piece.text
-            is_cell = piece.left - before.right > _CELL_GAP * max(before.size, piece.size)
-            cells = (*before.cells, piece.left) if is_cell else before.cells
-            lines[-1] = Line(text, before.left, max(before.right, piece.right), main.baseline, main.size, cells)
+            right = max(before.right, piece.right)
+            cells = _with_piece(before, piece, space)
+            lines[-1] = Line(text, before.left, right, main.baseline, main.size, cells, before.quarter)
         else:
             lines.append(piece)
     return lines
+
+
+def _with_piece(before: Line, piece: Line, space: str) -> tuple[Cell, ...]:
+    """The cells of a line with those of a piece behind it."""
+    cell = Cell(piece.text, piece.left, piece.right)
+    if piece.left - before.right > CELL_GAP * max(before.size, piece.size):
+        return (*(before.cells or (Cell(before.text, before.left, before.right),)), cell)
+    if not before.cells:
+        return ()
+    last = before.cells[-1]
+    return (*before.cells[:-1], Cell(f"{last.text}{space}{piece.text}", last.left, max(last.right, piece.right)))
 
 
 def unweave(segments: list[Line]) -> list[Line]:
@@ -96,7 +121,7 @@ def unweave(segments: list[Line]) -> list[Line]:
     """
     rows: list[list[Line]] = []
     for piece in segments:
-        if rows and _on_one_line(rows[-1][-1], piece):
+        if rows and on_one_line(rows[-1][-1], piece):
             rows[-1].append(piece)
         else:
             rows.append([piece])
@@ -137,12 +162,12 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
     """
     pitch = _pitches(lines)
     edges = _right_edges(lines)
-    rows = {
-        at + side for at, (above, below) in enumerate(pairwise(lines)) if _are_rows(above, below) for side in (0, 1)
-    }
+    rows = {at + side for at, (above, below) in enumerate(pairwise(lines)) if are_rows(above, below) for side in (0, 1)}
     groups: list[list[int]] = []
     for number in range(len(lines)):
         is_apart = bool(groups) and (number in rows) != (groups[-1][-1] in rows)
+        if number in rows and not is_apart and groups:
+            is_apart = not are_rows(lines[groups[-1][-1]], lines[number])
         if groups and not is_apart and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
             groups[-1].append(number)
         else:
@@ -154,7 +179,8 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
             text = _append(text, lines[above], lines[below], edges[above], words)
         kind: BlockKind = "list" if _is_item(lines[group[0]].text) else "paragraph"
         kind = "row" if group[0] in rows else kind
-        found.append(Paragraph(text.rstrip("\u00ad"), kind, lines[group[0]].size))
+        table = tuple(lines[number] for number in group) if kind == "row" else ()
+        found.append(Paragraph(text.rstrip("\u00ad"), kind, lines[group[0]].size, table))
     return found
 
 
@@ -163,8 +189,11 @@ def reads_on(above: str, below: str) -> bool:
     return ends_broken(above) or (not _SENTENCE_END.search(above) and below[:1].islower())
 
 
-def _on_one_line(line: Line, piece: Line) -> bool:
+def on_one_line(line: Line, piece: Line) -> bool:
+    """True when ``piece`` stands behind ``line`` at its height, raised and lowered numbers included."""
     size = max(line.size, piece.size)
+    if line.quarter != piece.quarter:
+        return False
     height = abs(line.baseline - piece.baseline)
     # A lower index stands under the upper one before it, so it begins left of where the line has come to.
     overlap = 1.2 if height > 0.1 * size else 0.3
@@ -176,7 +205,7 @@ def _pitches(lines: list[Line]) -> dict[int, float]:
     gaps: dict[int, list[float]] = {}
     for above, below in pairwise(lines):
         gap = above.baseline - below.baseline
-        if _same_size(above, below) and 0 < gap < 3 * below.size:
+        if same_size(above, below) and 0 < gap < 3 * below.size:
             gaps.setdefault(round(below.size), []).append(gap)
     return {size: statistics.median(found) for size, found in gaps.items()}
 
@@ -188,13 +217,14 @@ def _right_edges(lines: list[Line]) -> list[float]:
         left, size, edge = line.left, line.size, line.right
         for near in lines[max(0, number - 5) : number + 6]:
             # right first: it decides most often, and this is the innermost loop of reading a PDF
-            if near.right > edge and abs(near.left - left) < 3 * size and _same_size(near, line):
+            if near.right > edge and abs(near.left - left) < 3 * size and same_size(near, line):
                 edge = near.right
         edges.append(edge)
     return edges
 
 
-def _same_size(one: Line, other: Line) -> bool:
+def same_size(one: Line, other: Line) -> bool:
+    """True for print of nearly one size."""
     return abs(one.size - other.size) <= 0.15 * max(one.size, other.size)
 
 
@@ -203,9 +233,9 @@ def _starts_paragraph(
 ) -> bool:
     above, below, first = lines[group[-1]], lines[number], lines[group[0]]
     broke_off = reads_on(above.text, below.text)
-    if not _same_size(above, below) or _BULLET.match(below.text):
+    if not same_size(above, below) or _BULLET.match(below.text):
         return not ends_broken(above.text)
-    gap = above.baseline - below.baseline
+    gap = above.baseline - above.depth - below.baseline
     if gap <= 0.3 * below.size:  # another column, or a box elsewhere on the page
         return not broke_off
     if gap > 1.35 * pitch.get(round(below.size), 1.3 * below.size):
@@ -233,7 +263,7 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
-    if _are_rows(above, below):
+    if are_rows(above, below):
         return f"{text}\n{below.text}"
     on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
     if on_purpose and not ends_broken(above.text) and not below.text[0].islower():
@@ -241,12 +271,37 @@ def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[s
     return join_lines(text, below.text, words)
 
 
-def _are_rows(above: Line, below: Line) -> bool:
-    """True for two rows of a table: behind a gap both have a piece that begins at the same place."""
+def are_rows(above: Line, below: Line) -> bool:
+    """True for two rows of one table: both have a cell in the same column."""
+    if above.table or below.table:
+        return above.table == below.table
     if not above.cells or not below.cells:
         return False
-    near = 0.8 * max(above.size, below.size)
-    return any(abs(one - other) < near for one in above.cells for other in below.cells)
+    return share_column(above.cells, below.cells, max(above.size, below.size))
+
+
+def share_column(above: Sequence[Cell], below: Sequence[Cell], size: float) -> bool:
+    """True when a cell of each, not the first of its row, stands in one column.
+
+    Both begin at one place, or end there and have digits, or are short and have their middle there: the last pieces of
+    two lines of justified text end at one place too.
+    """
+    near = 0.8 * size
+    for one in above[1:]:
+        for other in below[1:]:
+            if abs(one.left - other.left) < near:
+                return True
+            if abs(one.right - other.right) < near and has_digit(one.text) and has_digit(other.text):
+                return True
+            middle = abs(one.left + one.right - other.left - other.right) < near
+            if middle and max(len(one.text), len(other.text)) < _SHORT_CELL:
+                return True
+    return False
+
+
+def has_digit(text: str) -> bool:
+    """True for numbers, dates, amounts."""
+    return any(map(str.isdigit, text))
 
 
 def _is_item(text: str) -> bool:

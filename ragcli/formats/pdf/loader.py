@@ -12,13 +12,14 @@ import pypdfium2
 
 from ragcli.errors import LoadError
 from ragcli.formats import ocr
-from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, header_line, is_title
+from ragcli.formats.blocks import HeadingPath, LoadOptions, TextBuilder, is_title
 from ragcli.formats.pdf.annotations import attached_files
 from ragcli.formats.pdf.headers import drop_running_lines
 from ragcli.formats.pdf.hyphens import ends_broken, join_lines, vocabulary
 from ragcli.formats.pdf.layout import Line, clean_line, paragraphs, plain_lines, reads_on
 from ragcli.formats.pdf.outline import Entry, locate
 from ragcli.formats.pdf.pdfium import metadata_title, open_pdf, outline, page_image, page_lines
+from ragcli.formats.pdf.rows import Tables
 from ragcli.types import Document, Member, Reason
 
 MAX_PAGES = 50_000  # a page tree can claim two thousand million
@@ -155,64 +156,69 @@ def _build(path: Path, source: _Source) -> Document:
     by_page: dict[int, list[Entry]] = {}
     for entry in source.entries:
         by_page.setdefault(entry.page, []).append(entry)
-    builder, path_in_force = TextBuilder(), HeadingPath()
-    last = ""
+    builder, in_force = TextBuilder(), HeadingPath()
+    writer = _Writer(builder, words)
     waiting: list[str] = []  # running lines, which do not cut a sentence that goes on
     for number, lines in enumerate(pages, start=1):
         position = 0
         waiting += running.get(number - 1, [])
-        if waiting and not (last and lines and reads_on(last, lines[0].text)):
-            last = _add_texts(builder, path_in_force.path, number, waiting)
+        if waiting and not (writer.last and lines and reads_on(writer.last, lines[0].text)):
+            writer.texts(waiting, number, in_force.path)
         for place in locate(by_page.get(number, []), lines):
-            last = _add_lines(builder, path_in_force.path, number, lines[position : place.start], words, last)
+            writer.lines(lines[position : place.start], number, in_force.path)
             position = max(position, place.end)
             printed = " ".join(line.text for line in lines[place.start : place.end])
-            path_in_force.push(printed or place.entry.title, place.entry.level)
+            in_force.push(printed or place.entry.title, place.entry.level)
             if printed:
-                builder.add(printed, "heading", page=number, headings=path_in_force.path)
-                last = ""
-        last = _add_lines(builder, path_in_force.path, number, lines[position:], words, last)
+                writer.heading(printed, number, in_force.path)
+        writer.lines(lines[position:], number, in_force.path)
         if source.notes.get(number - 1):
-            last = _add_texts(builder, path_in_force.path, number, source.notes[number - 1])
-    _add_texts(builder, path_in_force.path, len(pages), waiting)
+            writer.texts(source.notes[number - 1], number, in_force.path)
+    writer.texts(waiting, len(pages), in_force.path)
     if builder.is_empty and source.files:
         return Document(path, "", "", (), "", tuple(source.warnings), members=source.files)
     return replace(builder.build(path, _title(path, source), tuple(source.warnings)), members=source.files)
 
 
-def _add_texts(builder: TextBuilder, headings: tuple[str, ...], page: int, texts: list[str]) -> str:
-    """Append each text as a paragraph and empty the list; nothing reads on from them."""
-    for text in texts:
-        builder.add(text, page=page, headings=headings)
-    texts.clear()
-    return ""
+class _Writer:
+    """Writes the lines of the pages as blocks."""
 
+    def __init__(self, builder: TextBuilder, words: frozenset[str]) -> None:
+        self._builder = builder
+        self._words = words
+        self._tables = Tables()
+        self.last = ""  # the text of the last block, on which the next one may read on
 
-def _add_lines(
-    builder: TextBuilder,
-    headings: tuple[str, ...],
-    page: int,
-    lines: list[Line],
-    words: frozenset[str],
-    last: str,
-) -> str:
-    """Append lines as paragraphs; ``last`` is the text of the block before them, and the last one's is returned."""
-    table: str | None = None  # the names of the columns of the table on the page, "" for none
-    for paragraph in paragraphs(lines, words):
-        if paragraph.kind == "row":
-            found = paragraph.text.split("\n")
-            if table is None:
-                table = "" if any(map(str.isdigit, found[0])) else header_line([found[0]])
-                builder.add(found.pop(0), "row", page=page, headings=headings)
-            for row in found:
-                builder.add(row, "row", page=page, headings=headings, separator="\n", columns=table)
-            last = ""
-            continue
-        # A sentence that goes on over the page break reads on in the text too, though each page has its own block.
-        separator = " " if last and paragraph.kind == "paragraph" and reads_on(last, paragraph.text) else "\n\n"
-        builder.add(paragraph.text, paragraph.kind, page=page, headings=headings, separator=separator)
-        last = paragraph.text
-    return last
+    def heading(self, text: str, page: int, headings: tuple[str, ...]) -> None:
+        self._builder.add(text, "heading", page=page, headings=headings)
+        self._tables.end()
+        self.last = ""
+
+    def texts(self, texts: list[str], page: int, headings: tuple[str, ...]) -> None:
+        """Append each text as a paragraph and empty the list; nothing reads on from them."""
+        for text in texts:
+            self._builder.add(text, page=page, headings=headings)
+        texts.clear()
+        self.last = ""
+
+    def lines(self, lines: list[Line], page: int, headings: tuple[str, ...]) -> None:
+        """Append lines as paragraphs and rows of tables."""
+        for paragraph in paragraphs(lines, self._words):
+            if paragraph.rows:
+                separator = "\n\n"
+                for row, columns in zip(paragraph.rows, self._tables.columns(paragraph.rows), strict=True):
+                    self._builder.add(
+                        row.text, "row", page=page, headings=headings, separator=separator, columns=columns
+                    )
+                    separator = "\n"
+                self.last = ""
+                continue
+            self._tables.end()
+            # A sentence that goes on over the page break reads on in the text too, though each page has its own block.
+            goes_on = self.last and paragraph.kind == "paragraph" and reads_on(self.last, paragraph.text)
+            separator = " " if goes_on else "\n\n"
+            self._builder.add(paragraph.text, paragraph.kind, page=page, headings=headings, separator=separator)
+            self.last = paragraph.text
 
 
 def _join_page_breaks(pages: list[list[Line]], words: frozenset[str]) -> None:

@@ -7,8 +7,10 @@ import io
 import logging
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -16,16 +18,18 @@ import pypdfium2.raw as pdfium
 from ragcli.errors import LoadError
 from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
 from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
-from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, unweave
+from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
+from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside
 from ragcli.types import Reason
 
 _LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
 _BLANK = re.compile(" +")
-_GAP = 0.9  # em between two words: justified text has less
 _LONG_FOR_ITS_TEXT = 1.25  # times the usual width of a character of the page
 _EM_WITH_GAPS = 0.5
 _SAMPLED = 4  # every so many lines is looked at where all are long
+_NEAR = 4  # lines
+_NARROW_GAP = 0.35  # em before a column: more than between the words of a line
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
 _DPI = 300
@@ -70,7 +74,8 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         raise LoadError(Reason.DAMAGED, str(error)) from error
     try:
         text_page = page.get_textpage()
-        lines = merge_segments(_segments(text_page))
+        pieces = _segments(text_page)
+        lines = join_rows(unweave(pieces)) if has_cells(pieces) else merge_segments(pieces)
         beside = read_annotations(document, page)
         if beside.fields:
             lines = place_fields(lines, beside.fields)
@@ -167,7 +172,8 @@ def _cut_at_gaps(
 ) -> list[Line]:
     """The lines cut where a gap shows that they are the cells of a row, or lines of columns side by side.
 
-    pdfium puts a blank there. Only lines that are long for their number of characters are looked at.
+    pdfium puts a blank there. Only lines that are long for their number of characters are looked at, and those that run
+    over the place where a line near them begins to the right of another.
     """
     widths = [(line.right - line.left) / (len(line.text) * line.size) for line in segments]
     usual = sorted(widths)[len(widths) // 4] if widths else 0.0
@@ -185,12 +191,36 @@ def _cut_at_gaps(
         if len(cells) > 1:  # a row has others beside it, which may be short
             cut[number] = cells
             waiting += (number - 2, number - 1, number + 1, number + 2)
-    if not cut:
-        return segments
-    return unweave([piece for number, line in enumerate(segments) for piece in cut.get(number, [line])])
+    pieces = [piece for number, line in enumerate(segments) for piece in cut.get(number, [line])] if cut else segments
+    if not has_cells(pieces):
+        return pieces
+    lefts = Counter(round(piece.left) for before, piece in pairwise(pieces) if stands_beside(before, piece))
+    columns = {left for left, count in lefts.items() if count > 1}
+    begun = [
+        [round(piece.left) for piece in cut.get(number, [line]) if round(piece.left) in columns]
+        for number, line in enumerate(segments)
+    ]
+    for number, line in enumerate(segments):
+        if number in cut or " " not in line.text:
+            continue
+        near = {left for lefts in begun[max(0, number - _NEAR) : number + _NEAR + 1] for left in lefts}
+        crossed = [left for left in near if line.left + line.size < left < line.right - line.size]
+        if crossed:
+            cells = _cells(handle, line, *parts[number], measures, crossed)
+            if len(cells) > 1:
+                cut[number] = cells
+    return [piece for number, line in enumerate(segments) for piece in cut.get(number, [line])]
 
 
-def _cells(handle: pdfium.FPDF_TEXTPAGE, line: Line, part: str, position: int, measures: _Measures) -> list[Line]:
+def _cells(
+    handle: pdfium.FPDF_TEXTPAGE,
+    line: Line,
+    part: str,
+    position: int,
+    measures: _Measures,
+    columns: Sequence[float] = (),
+) -> list[Line]:
+    """The pieces of a line between wide gaps; before the place where a column begins a narrow one will do."""
     before, after = measures.into[2:4]
     cells: list[Line] = []
     begin, left, end = 0, line.left, len(part.rstrip())
@@ -198,18 +228,26 @@ def _cells(handle: pdfium.FPDF_TEXTPAGE, line: Line, part: str, position: int, m
     first = _index(handle, position + lead) - lead
     if _index(handle, position + end - 1) != first + end - 1:  # characters that pdfium leaves out of its text
         return [line]
+    baseline = line.baseline
     for match in _BLANK.finditer(part, lead, end):
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end() - 1, before)
         if measures.start.right - measures.start.left > 0.01:  # a blank of the file; pdfium's own ones have no width
             continue
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end(), after)
-        if measures.end.left - measures.start.left <= _GAP * line.size:
+        gap = measures.end.left - measures.start.left
+        if gap <= CELL_GAP * line.size and not (
+            gap > _NARROW_GAP * line.size and any(abs(measures.end.left - column) < 2 for column in columns)
+        ):
             continue
         if text := clean_line(part[begin : match.start()]).strip():
-            cells.append(line._replace(text=text, left=left, right=measures.start.left))
+            cells.append(line._replace(text=text, left=left, right=measures.start.left, baseline=baseline))
             begin, left = match.end(), measures.end.left
+            if line.quarter == 0:  # pdfium puts cells of different heights into one line, and raised numbers too
+                pdfium.FPDFText_GetCharOrigin(handle, first + begin, *measures.into[:2])
+                is_elsewhere = abs(measures.y.value - line.baseline) > 0.5 * line.size
+                baseline = measures.y.value if is_elsewhere else line.baseline
     rest = clean_line(part[begin:].replace(_LINE_END_HYPHEN, "-")).strip()
-    return [*cells, line._replace(text=rest, left=left)] if cells and rest else [line]
+    return [*cells, line._replace(text=rest, left=left, baseline=baseline)] if cells and rest else [line]
 
 
 def _index(handle: pdfium.FPDF_TEXTPAGE, text_index: int) -> int:
@@ -274,7 +312,7 @@ def _upright(
         left, right, last_left, last_right = start.left, start.right, end.left, end.right
         return Line(text, min(left, last_left), max(right, last_right), y, size)
     if quarter == 1:
-        return Line(text, min(start.bottom, end.bottom), max(start.top, end.top), -x, size)
+        return Line(text, min(start.bottom, end.bottom), max(start.top, end.top), -x, size, (), 1)
     if quarter == 2:
-        return Line(text, -max(start.right, end.right), -min(start.left, end.left), -y, size)
-    return Line(text, -max(start.top, end.top), -min(start.bottom, end.bottom), x, size)
+        return Line(text, -max(start.right, end.right), -min(start.left, end.left), -y, size, (), 2)
+    return Line(text, -max(start.top, end.top), -min(start.bottom, end.bottom), x, size, (), 3)
