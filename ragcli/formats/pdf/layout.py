@@ -166,21 +166,26 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
     groups: list[list[int]] = []
     for number in range(len(lines)):
         is_apart = bool(groups) and (number in rows) != (groups[-1][-1] in rows)
-        if number in rows and not is_apart and groups:
-            is_apart = not are_rows(lines[groups[-1][-1]], lines[number])
+        is_apart = is_apart or (bool(groups) and lines[number].table != lines[groups[-1][-1]].table)
         if groups and not is_apart and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
             groups[-1].append(number)
         else:
             groups.append([number])
     found = []
     for group in groups:
-        text = lines[group[0]].text
+        first = lines[group[0]]
+        table = [first]  # each row with the lines that read on from it
         for above, below in pairwise(group):
-            text = _append(text, lines[above], lines[below], edges[above], words)
-        kind: BlockKind = "list" if _is_item(lines[group[0]].text) else "paragraph"
-        kind = "row" if group[0] in rows else kind
-        table = tuple(lines[number] for number in group) if kind == "row" else ()
-        found.append(Paragraph(text.rstrip("\u00ad"), kind, lines[group[0]].size, table))
+            if are_rows(lines[above], lines[below]):
+                table.append(lines[below])
+            else:
+                text = _append(table[-1].text, lines[above], lines[below], edges[above], words)
+                table[-1] = table[-1]._replace(text=text)
+        if group[0] in rows:
+            found.append(Paragraph("\n".join(row.text for row in table), "row", first.size, tuple(table)))
+        else:
+            text = table[0].text.rstrip("\u00ad")
+            found.append(Paragraph(text, "list" if _is_item(first.text) else "paragraph", first.size))
     return found
 
 
@@ -263,8 +268,6 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
-    if are_rows(above, below):
-        return f"{text}\n{below.text}"
     on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
     if on_purpose and not ends_broken(above.text) and not below.text[0].islower():
         return f"{text}\n{below.text}"
@@ -277,30 +280,34 @@ def are_rows(above: Line, below: Line) -> bool:
         return above.table == below.table
     if not above.cells or not below.cells:
         return False
-    return share_column(above.cells, below.cells, max(above.size, below.size))
+    return share_columns(above.cells, below.cells, max(above.size, below.size))
 
 
-def share_column(above: Sequence[Cell], below: Sequence[Cell], size: float) -> bool:
-    """True when a cell of each, not the first of its row, stands in one column.
+def share_columns(above: Sequence[Cell], below: Sequence[Cell], size: float) -> bool:
+    """True when half of the cells of the shorter of two rows stand in the columns of the other, the first ones apart.
 
-    Both begin at one place, or end there and have digits, or are short and have their middle there: the last pieces of
-    two lines of justified text end at one place too.
+    The words of widely set text stand in columns now and then.
+    """
+    fewer, more = sorted((above[1:], below[1:]), key=len)
+    shared = sum(any(_in_one_column(cell, other, size) for other in more) for cell in fewer)
+    return shared > 0 and 2 * shared >= len(fewer)
+
+
+def _in_one_column(one: Cell, other: Cell, size: float) -> bool:
+    """True when both begin at one place, or end there and have digits, or are short and have their middle there.
+
+    The last pieces of two lines of justified text end at one place too.
     """
     near = 0.8 * size
-    for one in above[1:]:
-        for other in below[1:]:
-            if abs(one.left - other.left) < near:
-                return True
-            if abs(one.right - other.right) < near and has_digit(one.text) and has_digit(other.text):
-                return True
-            middle = abs(one.left + one.right - other.left - other.right) < near
-            if middle and max(len(one.text), len(other.text)) < _SHORT_CELL:
-                return True
-    return False
+    if abs(one.left - other.left) < near:
+        return True
+    if abs(one.right - other.right) < near and _has_digit(one.text) and _has_digit(other.text):
+        return True
+    is_middle = abs(one.left + one.right - other.left - other.right) < near
+    return is_middle and max(len(one.text), len(other.text)) < _SHORT_CELL
 
 
-def has_digit(text: str) -> bool:
-    """True for numbers, dates, amounts."""
+def _has_digit(text: str) -> bool:
     return any(map(str.isdigit, text))
 
 

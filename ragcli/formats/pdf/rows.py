@@ -6,12 +6,13 @@ kind begins where the text goes back to the left and down, and its next cell whe
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from itertools import pairwise
 
 from ragcli.formats.blocks import header_line
 from ragcli.formats.pdf.hyphens import join_lines
-from ragcli.formats.pdf.layout import Cell, Line, merge_segments, on_one_line, same_size, share_column
+from ragcli.formats.pdf.layout import Cell, Line, merge_segments, on_one_line, same_size, share_columns
 from ragcli.formats.tables import Row, header_of
 
 _GAP = 0.5  # em between two cells: more than between two words or the parts of a formula
@@ -22,6 +23,8 @@ _MOST_LINES = 20  # of a cell
 _LONGEST_CELL = 150  # characters, on average, in a table of two columns: longer ones are columns of running text
 _SLACK = 2  # characters by which the width of a word is guessed wrong
 _NARROW = 4.0  # times the size: a column in which no text is wrapped
+_MANY_CELLS = 4  # of a row: more may be the words of widely set text,
+_WORD_GAP = 1.2  # em, when they are not farther apart
 _ROW_PITCH = 1.2  # times the distance of the lines of a cell: the least between two rows that are written line by line
 _LATE_ROWS = 3  # of a table: where a cell may belong that was written before it
 _SEEN_ROWS = 20  # of a table: what tells its columns
@@ -185,12 +188,17 @@ def _are_of_one_table(above: _Row, below: _Row) -> bool:
         return False
     if max(map(_top, below)) > min(map(_bottom, above)) + 0.45 * below[0][0].size:
         return False
-    return share_column(_spans(above), _spans(below), above[0][0].size)
+    return share_columns(_spans(above), _spans(below), above[0][0].size)
 
 
 def _is_table(rows: Sequence[_Row]) -> bool:
     """True for rows of a table; two rows of two cells may be a formula, and long cells side by side running text."""
-    if max(map(len, rows)) > 2:
+    counts = set(map(len, rows))
+    if max(counts) > _MANY_CELLS and len(counts) > 1:
+        gaps = [_left(right) - _right(left) for row in rows for left, right in pairwise(row)]
+        if statistics.median(gaps) < _WORD_GAP * rows[0][0][0].size:
+            return False
+    if max(counts) > 2:
         return len(rows) > 1
     cells = [cell for row in rows for cell in row]
     return len(rows) > 2 and sum(len(line.text) for cell in cells for line in cell) <= _LONGEST_CELL * len(cells)
