@@ -234,7 +234,9 @@ def _is_group_row(row: Row, below: Sequence[Row]) -> bool:
     if len(set(names)) != len(names) or not set(_filled(below[1].wide)) <= {named[0] - 1, *named}:
         return False
     if not _is_spread(row):
-        has_new = any(column >= len(row.wide) or not row.wide[column] for column in columns)
+        # A column before those of ``row`` has the names of the rows, and its corner is often empty.
+        own = _filled(row.wide)
+        has_new = any(column != own[0] - 1 and (column >= len(row.wide) or not row.wide[column]) for column in columns)
         is_part = columns[0] > 0 and bool(row.wide[0]) and bool(below[1].wide[0])
         return has_new and (_repeats(under.once) or is_part)
     if not set(_filled(above)) <= set(columns):

@@ -20,7 +20,7 @@ from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotation
 from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
 from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
-from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside
+from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
 from ragcli.types import Reason
 
 _LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
@@ -75,6 +75,8 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
     try:
         text_page = page.get_textpage()
         pieces = _segments(text_page)
+        if any(piece.quarter for piece in pieces):
+            pieces = upright(pieces)
         lines = join_rows(unweave(pieces)) if has_cells(pieces) else merge_segments(pieces)
         beside = read_annotations(document, page)
         if beside.fields:
@@ -155,16 +157,40 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     parts: list[tuple[str, int]] = []
     measures = _Measures()
     position = 0
+    has_turned = False
     for part in text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n").split("\n"):
         units = len(part) if part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
             segments.append(segment)
             parts.append((part, position))
+            has_turned = has_turned or segment.quarter > 0
         position += units + (not part.endswith(_LINE_END_HYPHEN))
     if not text.isascii() and has_right_to_left(text):
         return _mirrored(segments)
+    if has_turned:
+        segments, parts = _cut_at_turns(handle, segments, parts, measures)
     return _cut_at_gaps(handle, segments, parts, measures)
+
+
+def _cut_at_turns(
+    handle: pdfium.FPDF_TEXTPAGE, segments: list[Line], parts: list[tuple[str, int]], measures: _Measures
+) -> tuple[list[Line], list[tuple[str, int]]]:
+    """The lines cut before a last word that is turned otherwise: pdfium puts what begins nearby into one line."""
+    found: list[Line] = []
+    texts: list[tuple[str, int]] = []
+    for line, (part, position) in zip(segments, parts, strict=True):
+        body = part.rstrip()
+        at = body.rfind(" ") + 1
+        pieces = [(part, position)]
+        if at and body.isascii() and _quarter(handle, _index(handle, position + at), measures) != line.quarter:
+            pieces = [(part[: at - 1], position), (part[at:], position + at)]
+        for text, place in pieces:
+            segment = line if len(pieces) == 1 else _segment(handle, text, place, len(text), measures)
+            if segment is not None:
+                found.append(segment)
+                texts.append((text, place))
+    return found, texts
 
 
 def _cut_at_gaps(
@@ -231,23 +257,34 @@ def _cells(
     baseline = line.baseline
     for match in _BLANK.finditer(part, lead, end):
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end() - 1, before)
-        if measures.start.right - measures.start.left > 0.01:  # a blank of the file; pdfium's own ones have no width
+        blank = _extent(measures.start, line.quarter)
+        if blank[1] - blank[0] > 0.01:  # a blank of the file; pdfium's own ones have no width
             continue
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end(), after)
-        gap = measures.end.left - measures.start.left
+        behind = _extent(measures.end, line.quarter)[0]
+        gap = behind - blank[0]
         if gap <= CELL_GAP * line.size and not (
-            gap > _NARROW_GAP * line.size and any(abs(measures.end.left - column) < 2 for column in columns)
+            gap > _NARROW_GAP * line.size and any(abs(behind - column) < 2 for column in columns)
         ):
             continue
         if text := clean_line(part[begin : match.start()]).strip():
-            cells.append(line._replace(text=text, left=left, right=measures.start.left, baseline=baseline))
-            begin, left = match.end(), measures.end.left
+            cells.append(line._replace(text=text, left=left, right=blank[0], baseline=baseline))
+            begin, left = match.end(), behind
             if line.quarter == 0:  # pdfium puts cells of different heights into one line, and raised numbers too
                 pdfium.FPDFText_GetCharOrigin(handle, first + begin, *measures.into[:2])
                 is_elsewhere = abs(measures.y.value - line.baseline) > 0.5 * line.size
                 baseline = measures.y.value if is_elsewhere else line.baseline
     rest = clean_line(part[begin:].replace(_LINE_END_HYPHEN, "-")).strip()
     return [*cells, line._replace(text=rest, left=left, baseline=baseline)] if cells and rest else [line]
+
+
+def _extent(box: pdfium.FS_RECTF, quarter: int) -> tuple[float, float]:
+    """Where a character begins and ends on a line with ``quarter`` left turns, as if the line ran to the right."""
+    if quarter == 0:
+        return box.left, box.right
+    if quarter == 1:
+        return box.bottom, box.top
+    return (-box.right, -box.left) if quarter == 2 else (-box.top, -box.bottom)
 
 
 def _index(handle: pdfium.FPDF_TEXTPAGE, text_index: int) -> int:
@@ -284,19 +321,24 @@ def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int,
     lead = len(part) - len(part.lstrip())
     first = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + lead)
     last = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + units - (len(part) - len(body)) - 1)
-    x, y, start, end, matrix = measures.into
+    x, y, start, end, _ = measures.into
     pdfium.FPDFText_GetCharOrigin(handle, first, x, y)
     pdfium.FPDFText_GetLooseCharBox(handle, first, start)
     pdfium.FPDFText_GetLooseCharBox(handle, last, end)
-    pdfium.FPDFText_GetMatrix(handle, first, matrix)
+    quarter = _quarter(handle, first, measures)
     # A line that begins with a raised number is as high as its last character.
     size = max(pdfium.FPDFText_GetFontSize(handle, first), pdfium.FPDFText_GetFontSize(handle, last))
     turned = measures.matrix
     size *= math.hypot(turned.c, turned.d)
-    slant = turned.b
-    quarter = round(math.atan2(slant, turned.a) / (math.pi / 2)) % 4 if slant or turned.a < 0 else 0
     place = measures.x.value, measures.y.value
     return _upright(text, size or 1.0, place, (measures.start, measures.end), quarter)
+
+
+def _quarter(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> int:
+    """The left turns of a character, whose matrix is in ``measures`` then."""
+    pdfium.FPDFText_GetMatrix(handle, index, measures.into[4])
+    slant, across = measures.matrix.b, measures.matrix.a
+    return round(math.atan2(slant, across) / (math.pi / 2)) % 4 if slant or across < 0 else 0
 
 
 def _upright(
@@ -307,12 +349,7 @@ def _upright(
     quarter: int,
 ) -> Line:
     """A line as if it ran from left to right; ``boxes``: its first and last character, ``quarter``: its left turns."""
-    (x, y), (start, end) = origin, boxes
-    if quarter == 0:
-        left, right, last_left, last_right = start.left, start.right, end.left, end.right
-        return Line(text, min(left, last_left), max(right, last_right), y, size)
-    if quarter == 1:
-        return Line(text, min(start.bottom, end.bottom), max(start.top, end.top), -x, size, (), 1)
-    if quarter == 2:
-        return Line(text, -max(start.right, end.right), -min(start.left, end.left), -y, size, (), 2)
-    return Line(text, -max(start.top, end.top), -min(start.bottom, end.bottom), x, size, (), 3)
+    x, y = origin
+    begin, end = (_extent(box, quarter) for box in boxes)
+    baseline = (y, -x, -y, x)[quarter]
+    return Line(text, min(begin[0], end[0]), max(begin[1], end[1]), baseline, size, (), quarter)

@@ -26,6 +26,7 @@ _NARROW = 4.0  # times the size: a column in which no text is wrapped
 _MANY_CELLS = 4  # of a row: more may be the words of widely set text,
 _WORD_GAP = 1.2  # em, when they are not farther apart
 _ROW_PITCH = 1.2  # times the distance of the lines of a cell: the least between two rows that are written line by line
+_WIDEST_UNDER = 6.0  # times the size: a cell under a turned name
 _LATE_ROWS = 3  # of a table: where a cell may belong that was written before it
 _SEEN_ROWS = 20  # of a table: what tells its columns
 _NO_WORDS: frozenset[str] = frozenset()
@@ -45,6 +46,68 @@ def has_cells(pieces: Sequence[Line]) -> bool:
 def stands_beside(before: Line, piece: Line) -> bool:
     """True when ``piece`` stands right of ``before`` and not below it."""
     return piece.left > before.right and piece.baseline > before.baseline - 0.3 * piece.size
+
+
+def upright(pieces: list[Line]) -> list[Line]:
+    """The pieces of a page on which some are turned: in reading order, and names of columns as pieces of one row.
+
+    Names that are turned to stand over narrow columns come as lines one after the other. pdfium gives lines that run
+    downward from the last to the first.
+    """
+    found: list[Line] = []
+    at = 0
+    while at < len(pieces):
+        end = at + 1
+        while end < len(pieces) and pieces[end].quarter == pieces[at].quarter:
+            end += 1
+        run = pieces[at:end]
+        if run[0].quarter and len(run) > 1:
+            names = _turned_back(run)
+            if _are_over_columns(names, pieces[end:]):
+                run = sorted(names, key=lambda name: name.left)
+            elif all(above.baseline < below.baseline for above, below in pairwise(run)):
+                run.reverse()
+        found += run
+        at = end
+    return found
+
+
+def _turned_back(run: Sequence[Line]) -> list[Line]:
+    """Pieces that run upward or downward as pieces of one line that cover the same width of the page.
+
+    Empty where they do not stand side by side.
+    """
+    if run[0].quarter == 2:
+        return []
+    up = run[0].quarter == 1
+    heights = [(piece.left, piece.right) if up else (-piece.right, -piece.left) for piece in run]
+    bottom = min(low for low, _ in heights)
+    if max(low for low, _ in heights) >= min(high for _, high in heights):
+        return []
+    names = []
+    for piece in run:
+        x = -piece.baseline if up else piece.baseline
+        left = x - (0.8 if up else 0.2) * piece.size
+        names.append(Line(piece.text, left, left + piece.size, bottom, piece.size))
+    return names
+
+
+def _are_over_columns(names: Sequence[Line], below: Sequence[Line]) -> bool:
+    """True when each of ``names`` stands over a piece of its own of the first rows below."""
+    taken = set()
+    for name in names:
+        middle = (name.left + name.right) / 2
+        under = [
+            at
+            for at, piece in enumerate(below[: 3 * len(names) + 3])
+            if not piece.quarter
+            and piece.left - piece.size < middle < piece.right + piece.size
+            and piece.right - piece.left < _WIDEST_UNDER * name.size
+        ]
+        if not under or under[0] in taken:
+            return False
+        taken.add(under[0])
+    return bool(names)
 
 
 def join_rows(pieces: list[Line]) -> list[Line]:
