@@ -19,7 +19,7 @@ from ragcli.formats.pdf.hyphens import ends_broken, join_lines, vocabulary
 from ragcli.formats.pdf.layout import Line, clean_line, paragraphs, plain_lines, reads_on
 from ragcli.formats.pdf.outline import Entry, locate
 from ragcli.formats.pdf.pdfium import metadata_title, open_pdf, outline, page_image, page_lines
-from ragcli.formats.pdf.rows import Tables
+from ragcli.formats.pdf.rows import Tables, join_words
 from ragcli.types import Document, Member, Reason
 
 MAX_PAGES = 50_000  # a page tree can claim two thousand million
@@ -150,8 +150,9 @@ def _name_pages(numbers: list[int]) -> str:
 def _build(path: Path, source: _Source) -> Document:
     pages, running = drop_running_lines(source.pages)
     words: frozenset[str] = frozenset()
-    if any(ends_broken(line.text) for lines in pages for line in lines):
-        words = vocabulary(line.text for lines in pages for line in lines)
+    if any(ends_broken(line.text) or "\n" in line.text for lines in pages for line in lines):
+        words = vocabulary(part for lines in pages for line in lines for part in line.text.split("\n"))
+        pages = [[join_words(line, words) for line in lines] for lines in pages]
     _join_page_breaks(pages, words)
     by_page: dict[int, list[Entry]] = {}
     for entry in source.entries:

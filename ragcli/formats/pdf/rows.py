@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import pairwise
 
 from ragcli.formats.blocks import header_line
-from ragcli.formats.pdf.hyphens import join_lines
+from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
 from ragcli.formats.pdf.layout import Cell, Line, merge_segments, on_one_line, same_size, share_columns
 from ragcli.formats.tables import Row, header_of
 
@@ -29,7 +30,6 @@ _ROW_PITCH = 1.2  # times the distance of the lines of a cell: the least between
 _WIDEST_UNDER = 6.0  # times the size: a cell under a turned name
 _LATE_ROWS = 3  # of a table: where a cell may belong that was written before it
 _SEEN_ROWS = 20  # of a table: what tells its columns
-_NO_WORDS: frozenset[str] = frozenset()
 
 
 def has_cells(pieces: Sequence[Line]) -> bool:
@@ -325,14 +325,28 @@ def _spans(row: _Row) -> list[Cell]:
 
 
 def _text(cell: _Cell) -> str:
+    """The lines of a cell as running text, but a line that ends inside a word keeps its end: see join_words."""
     text = cell[0].text
     for above, below in pairwise(cell):
         if below.baseline > above.baseline - 0.3 * below.size:
             space = "" if below.left - above.right < 0.15 * min(above.size, below.size) else " "
-            text = f"{text}{space}{below.text}"
         else:
-            text = join_lines(text, below.text, _NO_WORDS)
+            space = "\n" if ends_broken(text) else "" if is_cjk(text[-1]) and is_cjk(below.text[0]) else " "
+        text = f"{text}{space}{below.text}"
     return text.rstrip("\u00ad")
+
+
+def join_words(row: Line, words: frozenset[str]) -> Line:
+    """A row with the broken words of its cells in one piece; ``words`` is the document's vocabulary."""
+    if "\n" not in row.text:
+        return row
+    cells = tuple(cell._replace(text=reduce(partial(_joined, words), cell.text.split("\n"))) for cell in row.cells)
+    text = reduce(partial(_joined, words), row.text.split("\n"))
+    return row._replace(text=text, cells=cells)
+
+
+def _joined(words: frozenset[str], above: str, below: str) -> str:
+    return join_lines(above, below, words)
 
 
 def _left(cell: _Cell) -> float:
