@@ -128,6 +128,11 @@ class TextBuilder:
         return self._headings.path
 
     @property
+    def length(self) -> int:
+        """Characters so far."""
+        return self._length
+
+    @property
     def is_empty(self) -> bool:
         """True until a block has text."""
         return not self._blocks

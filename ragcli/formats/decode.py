@@ -14,6 +14,16 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with UTF-16's
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# What is written under a label in truth: that which it names and more (https://encoding.spec.whatwg.org/#names-and-labels).
+_LABELS = {
+    **dict.fromkeys(("iso-8859-1", "iso8859-1", "latin1", "latin-1", "us-ascii", "ascii"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk", "x-gbk", "gb_2312-80"), "gb18030"),
+    **dict.fromkeys(("ks_c_5601-1987", "ks_c_5601", "euc-kr", "korean"), "cp949"),
+    **dict.fromkeys(("shift_jis", "shift-jis", "x-sjis", "sjis"), "cp932"),
+    **dict.fromkeys(("iso-8859-9", "iso8859-9"), "cp1254"),
+    **dict.fromkeys(("iso-8859-11", "tis-620"), "cp874"),
+    "big5": "big5hkscs", "unicode-1-1-utf-7": "utf-7", "x-mac-cyrillic": "mac_cyrillic", "macintosh": "mac_roman",
+}  # fmt: skip
 _WIDE_SAMPLE = 1024  # bytes
 _SAMPLE = 256 * 1024  # bytes shown to the guesser: its cost grows with them, its answer hardly
 # What letters become under the wrong code page: signs that touch no letter in real text.
@@ -35,6 +45,20 @@ def declared_encoding(data: bytes) -> tuple[str, int] | None:
     return None
 
 
+def decode_labelled(data: bytes, label: str) -> str:
+    """The text of bytes whose file names their encoding.
+
+    Raises LookupError for an unknown name and UnicodeError for a wrong one.
+    """
+    label = label.strip().lower()
+    if (wider := _LABELS.get(label)) is not None:
+        try:
+            return data.decode(wider)
+        except UnicodeError:  # of the five bytes that cp1252 leaves out
+            pass
+    return data.decode(label)
+
+
 def decode(data: bytes) -> tuple[str, tuple[str, ...]]:
     r"""The text of a file and what the reader should know about how it was decoded.
 
@@ -54,15 +78,25 @@ def normalise(text: str) -> str:
     return clean(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def _decode_unmarked(data: bytes) -> tuple[str, tuple[str, ...]]:
+def is_utf8(data: bytes) -> bool:
+    """True for UTF-8, also with a few broken bytes."""
+    return _as_utf8(data) is not None
+
+
+def _as_utf8(data: bytes) -> tuple[str, int] | None:
+    """The text and how many sequences in it are broken; None when so many are that it is in another encoding."""
     try:
-        return data.decode("utf-8"), ()
+        return data.decode("utf-8"), 0
     except UnicodeDecodeError:
-        pass
-    text = data.decode("utf-8", "replace")
+        text = data.decode("utf-8", "replace")
     bad = text.count("\ufffd")
-    if _non_ascii(text) > 10 * bad:  # UTF-8 with a few broken bytes: a guess would garble all the good ones
-        return text, (f"{bad} invalid UTF-8 sequences were replaced",)
+    return (text, bad) if _non_ascii(text) > 10 * bad else None  # a guess would garble all the good ones
+
+
+def _decode_unmarked(data: bytes) -> tuple[str, tuple[str, ...]]:
+    if found := _as_utf8(data):
+        text, bad = found
+        return text, (f"{bad} invalid UTF-8 sequences were replaced",) if bad else ()
     encoding = _guess(data)
     return data.decode(encoding, "replace"), (f"read as {encoding} (guessed)",)
 

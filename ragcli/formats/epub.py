@@ -17,7 +17,7 @@ from ragcli.formats.archive import open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.decode import decode
 from ragcli.formats.html.loader import html_blocks
-from ragcli.formats.html.tree import parse
+from ragcli.formats.html.tree import close_elements, parse
 from ragcli.types import Document, Reason
 
 _CONTAINER = "META-INF/container.xml"
@@ -26,10 +26,6 @@ _NCX = "application/x-dtbncx+xml"
 _HEADING = re.compile(r"<h[1-6][\s>]", re.IGNORECASE)
 _FONT_OBFUSCATION = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
 _MARKUP = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"}
-
-# In XHTML any element may close itself; an HTML parser would take all that follows for its content.
-_SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)/>")
-_VOID = re.compile(r"(?:area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +80,7 @@ def _has_text(markup: str) -> bool:
 
 
 def _markup(archive: ZipFile, name: str) -> str:
-    return _SELF_CLOSED.sub(_open_and_close, decode(read_member(archive, name))[0])
+    return close_elements(decode(read_member(archive, name))[0])
 
 
 def _read_package(archive: ZipFile) -> tuple[str, list[str], str]:
@@ -163,8 +159,3 @@ def _elements(data: bytes, name: str) -> list[_Element]:
     except expat.ExpatError as error:
         raise LoadError(Reason.DAMAGED, f"{name}: {error}") from error
     return elements
-
-
-def _open_and_close(match: re.Match[str]) -> str:
-    name, attributes = match.groups()
-    return match[0] if _VOID.match(name) else f"<{name}{attributes}></{name}>"

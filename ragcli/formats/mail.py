@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import email
 import email.errors
 import email.header
@@ -9,17 +10,19 @@ import email.policy
 import email.utils
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from email.message import Message
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
-from ragcli.formats.decode import declared_encoding, decode, normalise
+from ragcli.formats.decode import declared_encoding, decode, decode_labelled, normalise
 from ragcli.formats.html.loader import decode_html, html_blocks
 from ragcli.formats.ics import add_events
+from ragcli.formats.rtf import rtf_blocks
 from ragcli.types import Document, Member, Reason
 
 MAX_MESSAGES = 100_000  # of a mailbox
@@ -27,6 +30,14 @@ _SINGLE = frozenset((".eml", ".emlx", ".mht", ".mhtml"))
 _SIGNATURES = frozenset(
     ("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature", "text/css")
 )
+_OPEN_XML, _OPEN_DOCUMENT = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"
+_DOCUMENTS = {  # not in every system's table of media types
+    f"{_OPEN_XML}.wordprocessingml.document": ".docx", f"{_OPEN_XML}.spreadsheetml.sheet": ".xlsx",
+    f"{_OPEN_XML}.presentationml.presentation": ".pptx", f"{_OPEN_DOCUMENT}.text": ".odt",
+    f"{_OPEN_DOCUMENT}.spreadsheet": ".ods", f"{_OPEN_DOCUMENT}.presentation": ".odp", "application/rtf": ".rtf",
+    "application/msword": ".doc", "application/vnd.ms-excel": ".xls", "application/vnd.ms-powerpoint": ".ppt",
+    "application/vnd.ms-outlook": ".msg", "application/epub+zip": ".epub", "text/calendar": ".ics",
+}  # fmt: skip
 _SAME = 0.8  # share of the words of one alternative that the other has too
 _WORD = re.compile(r"\w{2,}")
 _URL = re.compile(r"<?https?://\S+")
@@ -39,7 +50,10 @@ _KNOWN = (*_SHOWN, "Subject", "Message-ID", "Received", "MIME-Version", "Content
 # The line that begins a message in a mailbox; in the text of a message the format writes it as ">From".
 _FROM_LINE = re.compile(rb"(?:\A|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n")
 _ESCAPED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+_MMDF = b"\x01\x01\x01\x01\n"  # stands before and after each message of another kind of mailbox
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
+_UUENCODED = re.compile(r"^begin [0-7]{3,4} ([^\n]{1,200})\n((?:[ -`]{1,90}\n)+)end[ \t]*$", re.MULTILINE)
+_ENRICHED = re.compile(r"<<|</?[A-Za-z][^<>\n]{0,60}>")
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
 
 
@@ -58,6 +72,8 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         if _FROM_LINE.search(data) is None:
             raise LoadError(Reason.DAMAGED, 'not a mailbox: no line begins a message with "From "')
         return Document(path, "", "", (), "", members=_messages(data))
+    if data.startswith(_MMDF):
+        return Document(path, "", "", (), "", members=_numbered(part for part in data.split(_MMDF) if part.strip()))
     message = _parse(_emlx(data))
     if not any(name in message for name in _KNOWN):
         raise LoadError(Reason.DAMAGED, "not a mail: it has no mail header")
@@ -69,17 +85,30 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
 
 def _messages(data: bytes) -> Iterator[Member]:
     """The messages of a mailbox under their numbers, with the times at which they were sent."""
+    return _numbered(_ESCAPED_FROM.sub(rb"\1", raw) for raw in _cut(data))
+
+
+def _cut(data: bytes) -> Iterator[bytes]:
     found = _FROM_LINE.search(data)
-    for number in count(1):
-        if found is None:
-            return
-        if number > MAX_MESSAGES:
-            raise LoadError(Reason.DAMAGED, f"only the first {MAX_MESSAGES:,} messages were read")
+    while found is not None:
         start = found.end()
         found = _FROM_LINE.search(data, start)
-        raw = _ESCAPED_FROM.sub(rb"\1", data[start : found.start() if found else len(data)])
+        yield data[start : found.start() if found else len(data)]
+
+
+def _numbered(messages: Iterable[bytes]) -> Iterator[Member]:
+    for number, raw in enumerate(messages, start=1):
+        if number > MAX_MESSAGES:
+            raise LoadError(Reason.DAMAGED, f"only the first {MAX_MESSAGES:,} messages were read")
         header = email.message_from_bytes(_HEADER_END.split(raw, maxsplit=1)[0], policy=email.policy.compat32)
-        yield Member(f"{number}.eml", raw, _sent(header))
+        if not _is_deleted(header):
+            yield Member(f"{number}.eml", raw, _sent(header))
+
+
+def _is_deleted(header: Message) -> bool:
+    """True for a message that Thunderbird only marked as deleted: it stays in the file until somebody compacts it."""
+    status = str(header.get("X-Mozilla-Status", ""))
+    return re.fullmatch("[0-9A-Fa-f]{4}", status) is not None and bool(int(status, 16) & 0x0008)
 
 
 def _sent(message: Message) -> int | None:
@@ -95,7 +124,7 @@ def _sent(message: Message) -> int | None:
 def _emlx(data: bytes) -> bytes:
     """Apple writes the length of the message before it and a property list behind it."""
     match = re.match(rb"\s*(\d{1,12})[ \t]*\r?\n(?=[!-9;-~]+:)", data)
-    return data[match.end() : match.end() + int(match[1])] if match else data
+    return data[match.end() : match.end() + int(match[1])] if match else data.lstrip()
 
 
 def _as_bytes_of_mail(data: bytes) -> bytes:
@@ -125,8 +154,10 @@ class _Reader:
         builder.heading(_header(message, "Subject"), depth + 1)
         parts = list(islice(_contents(message, 0), _MAX_PARTS))
         builder.add("\n".join(f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))))
+        # A page that was saved has chrome, a message has none.
+        whole = any(name in message for name in ("To", "Cc", "Received", "Message-ID"))
         for part in parts:
-            self._add_body(part)
+            self._add_body(part, whole=whole)
         attached = [(_file_name(part), part) for part in parts if _is_attached(part)]
         names = ", ".join(name for name, _ in attached)
         builder.add(f"Attachments: {names}" if names else "")
@@ -138,25 +169,51 @@ class _Reader:
                     if isinstance(inside, Message):
                         self.add_message(inside, depth + 1)
 
-    def _add_body(self, part: Message) -> None:
-        if _is_attached(part):
+    def _add_body(self, part: Message, *, whole: bool) -> None:
+        kind = part.get_content_type()
+        if _is_attached(part) or kind in _SIGNATURES:
             return
-        match part.get_content_type():
-            case "text/plain":
-                for paragraph in _PARAGRAPH_BREAK.split(_plain_text(part)):
-                    self.builder.add(paragraph)
+        match kind:  # what is in a message/rfc822 comes last
             case "text/html":
-                html_blocks(self.builder, _text(part))
+                html_blocks(self.builder, _text(part), whole=whole)
             case "text/calendar":
                 add_events(self.builder, _text(part), level=1, headings=self.builder.headings)
+            case "message/delivery-status" | "message/disposition-notification":
+                for fields in part.get_payload():
+                    if isinstance(fields, Message):
+                        self.builder.add("\n".join(f"{name}: {_header(fields, name)}" for name in fields))
+            case "text/enriched" | "text/richtext":
+                self._add_plain(_ENRICHED.sub(lambda sign: "<" if sign[0] == "<<" else "", _text(part)))
+            case "text/rtf":
+                with suppress(LoadError):
+                    rtf_blocks(self.builder, _text(part).encode("cp1252", "replace"))
+            case _ if kind.startswith("text/"):
+                self._add_plain(_plain_text(part))
+
+    def _add_plain(self, text: str) -> None:
+        for paragraph in _PARAGRAPH_BREAK.split(self._without_uuencoded(text)):
+            self.builder.add(paragraph)
+
+    def _without_uuencoded(self, text: str) -> str:
+        """``text`` with the names of the files that old programs wrote into it, which become members."""
+
+        def taken(found: re.Match[str]) -> str:
+            try:
+                data = b"".join(binascii.a2b_uu(line) for line in found[2].encode().splitlines())
+            except (binascii.Error, ValueError):
+                return found[0]
+            self.members.append(Member(found[1].strip(), data, self.sent))
+            return f"Attachments: {found[1].strip()}\n"
+
+        return _UUENCODED.sub(taken, text) if "\nend" in text else text
 
     def _add_attached(self, name: str, part: Message) -> None:
         data = part.get_payload(decode=True)
         if not isinstance(data, bytes) or not data.strip() or part.get_content_type() in _SIGNATURES:
             return
         kind = part.get_content_type()
-        if "." not in name and kind.startswith(("text/", "application/")):
-            name += mimetypes.guess_extension(kind) or ""
+        if "." not in name:
+            name += _suffix(kind)
         charset = part.get_content_charset()
         if kind.startswith("text/") and charset:
             data = _text(part).encode("utf-8", "replace")
@@ -172,7 +229,7 @@ def _contents(part: Message, depth: int) -> Iterator[Message]:
     if _is_encrypted(part, kind):
         raise LoadError(Reason.ENCRYPTED, "an encrypted message")
     payload = part.get_payload()
-    if not isinstance(payload, list) or kind == "message/rfc822":
+    if not isinstance(payload, list) or kind.startswith("message/"):
         yield part
         return
     if depth >= 10 * _MAX_DEPTH:
@@ -265,7 +322,7 @@ def _text(part: Message) -> str:
         return decode_html(data)[0]
     charset = charset or "utf-8"
     try:
-        return normalise(data.decode(charset))
+        return normalise(decode_labelled(data, charset))
     except (LookupError, ValueError):  # an unknown or a wrong name
         return decode(data)[0]
 
@@ -274,7 +331,12 @@ def _header(message: Message, name: str) -> str:
     """A header on one line with its encoded words decoded, "" when there is none."""
     # The raw form: the parsed one has lost the bytes of headers that are not ASCII as they should be.
     value = next((value for key, value in message.raw_items() if key.lower() == name.lower()), "")
-    return _decode_words(decode(str(value).encode("utf-8", "surrogateescape"))[0])
+    raw = str(value).encode("utf-8", "surrogateescape")
+    if (charset := message.get_content_charset()) and not raw.isascii():
+        for label in ("utf-8", charset):  # as the body is
+            with suppress(LookupError, ValueError):
+                return _decode_words(decode_labelled(raw, label))
+    return _decode_words(decode(raw)[0])
 
 
 def _decode_words(raw: str) -> str:
@@ -296,4 +358,12 @@ def _decode_word(word: bytes | str, charset: str | None) -> str:
 
 def _file_name(part: Message) -> str:
     name = part.get_filename()
-    return _decode_words(name) if name else f"unnamed {part.get_content_type()}"
+    kind = part.get_content_type()
+    return _decode_words(name) if name else f"unnamed{_suffix(kind)}" if _suffix(kind) else f"unnamed {kind}"
+
+
+def _suffix(kind: str) -> str:
+    """The suffix of files of a media type; "" where the type says nothing, so that the content is asked."""
+    if kind in ("application/octet-stream", "text/plain"):
+        return ""
+    return _DOCUMENTS.get(kind) or mimetypes.guess_extension(kind) or ""

@@ -58,13 +58,13 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 3, _dotted("txt text log org tex lines")),
+    "text": _Loader("text", 4, _dotted("txt text log org tex lines")),
     "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),
     "subtitles": _Loader("subtitles", 1, _dotted("srt vtt")),
     "rst": _Loader("markup.rst", 2, _dotted("rst rest")),
-    "html": _Loader("html.loader", 2, _dotted("html htm xhtml xht")),
+    "html": _Loader("html.loader", 3, _dotted("html htm xhtml xht")),
     "table": _Loader("table", 2, _dotted("csv tsv")),
     "notebook": _Loader("notebook", 2, _dotted("ipynb")),
     "structured": _Loader(
@@ -76,17 +76,17 @@ _LOADERS = {
     "docx": _Loader("ooxml.docx", 2, _dotted("docx docm dotx dotm"), is_text=False),
     "pptx": _Loader("ooxml.pptx", 2, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
     "xlsx": _Loader("ooxml.xlsx", 3, _dotted("xlsx xlsm xltx xltm"), is_text=False),
-    "epub": _Loader("epub", 2, _dotted("epub"), is_text=False),
+    "epub": _Loader("epub", 3, _dotted("epub"), is_text=False),
     "ics": _Loader("ics", 1, _dotted("ics ical vcs")),
     "picture": _Loader("picture", 1, _dotted("png jpg jpeg jpe tif tiff webp bmp"), is_text=False),
     "archive": _Loader("archives", 1, _dotted("zip tar gz tgz bz2 tbz tbz2 xz txz"), is_text=False),
-    "mail": _Loader("mail", 3, _dotted("eml emlx mbox mht mhtml")),
-    "doc": _Loader("ole.doc", 1, _dotted("doc dot"), is_text=False),
+    "mail": _Loader("mail", 4, _dotted("eml emlx mbox mmdf mht mhtml")),
+    "doc": _Loader("ole.doc", 2, _dotted("doc dot"), is_text=False),
     "ppt": _Loader("ole.ppt", 1, _dotted("ppt pps pot"), is_text=False),
     "xls": _Loader("ole.xls", 2, _dotted("xls xlt"), is_text=False),
     "msg": _Loader("ole.msg", 2, _dotted("msg oft"), is_text=False),
-    "rtf": _Loader("rtf", 1, _dotted("rtf"), is_text=False),
-    "odf": _Loader("odf.loader", 1, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
+    "rtf": _Loader("rtf", 2, _dotted("rtf"), is_text=False),
+    "odf": _Loader("odf.loader", 2, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
 _NAMED_SUFFIXES = {suffix: name for name, suffixes in _NAMES.items() for suffix in _dotted(suffixes)}
@@ -114,6 +114,11 @@ _MAGIC: dict[str, bytes | tuple[bytes, ...]] = {
     "rtf": b"{\\rtf",
     "biff": (b"\t\0", b"\t\2", b"\t\4", b"\t\x08"),  # Excel before it used OLE
 }
+# Names and content of the first files in zips that are documents.
+_IN_ZIP = {
+    b"mimetypeapplication/epub+zip": "epub", b"mimetypeapplication/vnd.oasis.opendocument.": "odf",
+    b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx",
+}  # fmt: skip
 _OLD_OFFICE = ("doc", "xls", "ppt", "msg")  # other programs write text under these names
 _HTML = (b"<!doctype html", b"<html", b"<table")
 
@@ -125,6 +130,7 @@ _MAIL_FIELD = re.compile(rb"[!-9;-~]+:")
 _MAIL_FIELDS = frozenset(
     (b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"content-type")
 )
+_ENCODED_MAIL = re.compile(rb"(?im)^content-(?:transfer-encoding: *(?:base64|quoted-printable)|type: *multipart/)")
 _HEAD = 8192  # bytes that tell text from binary
 
 
@@ -146,11 +152,29 @@ def loader_for(path: Path, head: bytes) -> str | None:
         return name
     if suffix in _BINARY_SUFFIXES:
         return _by_content(path, head) if suffix in _ALSO_TEXT and _is_plain_text(head[:_HEAD]) else None
-    if name in (None, "text") and b"%PDF-" in head[:16]:
-        return "pdf"
+    if name in (None, "text") and (document := _document(head[:_HEAD], is_known=name is not None)):
+        return document
     if not _looks_like_text(head[:_HEAD], known=name is not None):
         return None
     return name or _by_content(path, head)
+
+
+def _document(head: bytes, *, is_known: bool) -> str | None:
+    """The loader for a document that is known by its first bytes, whatever its name; None for anything else.
+
+    ``is_known``: its name says that it is text.
+    """
+    if b"%PDF-" in head[:16]:
+        return "pdf"
+    if head.startswith(_MAGIC["rtf"]):
+        return "rtf"
+    if head.startswith(_MAGIC["zip"]):
+        return next((name for mark, name in _IN_ZIP.items() if mark in head), None)
+    if is_known and _is_mail(head) and _ENCODED_MAIL.search(head):
+        return "mail"  # saved under a name for text
+    if not is_known and head.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith(_HTML[:2]):
+        return "html"
+    return None
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:

@@ -7,10 +7,13 @@ import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
+from ragcli.formats.equations import lowered, raised
 from ragcli.formats.spans import Edge, cells_by_edges
 from ragcli.formats.tables import add_rows, spread
 from ragcli.types import Document, Reason
@@ -27,6 +30,7 @@ _CHARACTERS = {
     "tab": "\t", "line": "\n", "lbr": "\n", "emdash": "—", "endash": "–", "lquote": "‘", "rquote": "’",
     "ldblquote": "“", "rdblquote": "”", "bullet": "•", "emspace": " ", "enspace": " ", "qmspace": " ",
 }  # fmt: skip
+_HEIGHTS = {"super": 1, "up": 1, "sub": -1, "dn": -1, "nosupersub": 0}
 _SYMBOLS = {b"~": " ", b"_": "-", b"\t": "\t"}
 _ENDS = frozenset(("par", "sect", "page", "column"))
 
@@ -96,14 +100,24 @@ class _Story:
 
     kind: str
     pieces: list[str] = field(default_factory=list)  # of the paragraph at hand
+    heights: list[int] = field(default_factory=list)  # of each piece: 1 raised, -1 lowered, 0 on the line
     hanging: list[str] = field(default_factory=list)  # notes, comments and boxes of the paragraph at hand
 
     def take(self) -> str:
         """The paragraph at hand, which ends here."""
-        # Signs beyond the first 65,536 come as two halves.
-        text = "".join(self.pieces).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        text = ""
+        for height, pieces in groupby(zip(self.heights, self.pieces, strict=True), key=itemgetter(0)):
+            part = "".join(piece for _, piece in pieces)
+            text += raised(text[-3:], part) if height > 0 else lowered(text[-3:], part) if height < 0 else part
         self.pieces.clear()
-        return text
+        self.heights.clear()
+        # Signs beyond the first 65,536 come as two halves.
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+    def add(self, text: str, height: int = 0) -> None:
+        """Go on with the paragraph at hand."""
+        self.pieces.append(text)
+        self.heights.append(height)
 
 
 @dataclass(slots=True)
@@ -114,6 +128,7 @@ class _Group:
     is_skipped: bool = False
     is_hidden: bool = False
     is_deleted: bool = False
+    height: int = 0  # 1 raised, -1 lowered
     font: int = 0
     page: str = "cp1252"
     fallback: int = 1  # characters after each \u for programs without Unicode
@@ -257,7 +272,7 @@ class _Reader:
         group = self._group
         if group.is_hidden or group.is_deleted or group.story.kind == "fonts":
             return
-        group.story.pieces.append(text)
+        group.story.add(text, group.height)
         if group.story is self._body and not text.isspace():
             self._written = group
 
@@ -287,6 +302,7 @@ class _Reader:
         elif word in _STORIES:
             self._group.story = _Story(_STORIES[word])
             self._group.is_hidden = False
+            self._group.height = 0
         elif word == "u":
             self._to_skip = 0
             self._add(chr((number or 0) % 0x10000))
@@ -305,7 +321,7 @@ class _Reader:
         if self._group.is_hidden or self._group.is_deleted:
             pass  # the paragraph goes on in the next one
         elif self._group.story is not self._body:
-            self._group.story.pieces.append("\n")
+            self._group.story.add("\n")
         elif word == "cell":
             self._end_cell_paragraph()
             self._row.append(" ".join(self._cell))
@@ -339,8 +355,11 @@ class _Reader:
                 group.is_hidden = number != 0
             case "deleted":
                 group.is_deleted = number != 0
+            case _ if word in _HEIGHTS:
+                group.height = _HEIGHTS[word] if number != 0 else 0
             case "plain":
                 group.is_hidden = group.is_deleted = False
+                group.height = 0
                 self._set_font(self._default_font)
             case "pard":
                 group.style, group.outline, group.in_table = 0, -1, False

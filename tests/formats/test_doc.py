@@ -187,3 +187,8 @@ def test_lists_count_by_level_and_start_where_a_use_says():
     assert said == ["1. ", "1.a) ", "1.b) ", "2. ", "2.a) ", "", "- ", "9. "]
     assert [found.label(number, 0) for number in (2, 3, 3, 4, 5)] == ["10. ", "III ", "IV ", "- ", "- "]
     assert read_lists((lists + uses)[:60], (0, 60), (60, 0)).label(1, 0) == "- "
+
+
+def test_exponents_and_indices_keep_that_they_are():
+    data = gzip.decompress((DATA / "scripts.doc.gz").read_bytes())  # by LibreOffice
+    assert [text for _, _, text in blocks(data)] == ["Flow of 10^6 grains in H2O at x_1."]

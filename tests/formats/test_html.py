@@ -53,7 +53,7 @@ def test_headings_lists_code_and_line_breaks():
         "<noscript>chrome</noscript>",
         "<template><p>chrome</p></template>",
         "<nav><ul><li>chrome</ul></nav>",
-        "<header><h1>chrome</h1></header>",
+        "<header><h1><a href=x>chrome</a></h1></header>",
         "<footer>chrome</footer>",
         "<aside><a href=x>chrome</a></aside>",
         "<form><label>chrome</label><input></form>",
@@ -291,3 +291,99 @@ def test_a_page_of_scripts_is_what_its_head_says():
     assert "JavaScript" in document.warnings[0]
     with pytest.raises(LoadError, match="JavaScript"):
         html.load(Path("a.html"), b"<title>Tides</title><script>go()</script><div id=app>", LoadOptions())
+
+
+@pytest.mark.parametrize(
+    ("markup", "wanted"),
+    [
+        ("<m:math xmlns:m='x'><m:msup><m:mi>x</m:mi><m:mn>2</m:mn></m:msup></m:math>", "x^2"),  # as XHTML may have it
+        (  # as MathJax 2 leaves it
+            "<span class=MathJax_Preview></span><span class=MathJax><nobr>x2</nobr></span>"
+            "<script type='math/tex'>x^2</script>",
+            "x^2",
+        ),
+        ("<script type='math/tex; mode=display'>\\frac{a}{b}</script>", "\\frac{a}{b}"),
+        ("<img class='mwe-math-fallback-image-inline' aria-hidden=true alt='{\\displaystyle E=mc^{2}}'>", "E=mc^{2}"),
+    ],
+)
+def test_formulas_by_other_programs_stand_once(markup, wanted):
+    assert texts(f"<p>{LONG}</p><p>It is {markup} here</p>")[1:] == [f"It is {wanted} here"]
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [
+        "<button aria-expanded=false aria-controls=a>Dogs?</button><div id=a hidden>On a lead.</div>",
+        "<h3><button>Dogs?</button></h3><div hidden=until-found>On a lead.</div>",
+        "<button role=tab>Dogs?</button><div role=tabpanel style='display: none'>On a lead.</div>",
+    ],
+)
+def test_what_a_click_shows_is_read(panel):
+    assert texts(f"<main><p>{LONG}</p>{panel}</main>")[1:] == ["Dogs?", "On a lead."]
+
+
+def test_the_header_of_a_page_holds_its_title_where_no_part_is_marked_as_content():
+    header = "<header><h1>Gate guide</h1><p class=author>Berta Falk</p></header>"  # as pandoc writes it
+    assert texts(f"{header}<p>{LONG}</p>")[:2] == ["Gate guide", "Berta Falk"]
+    assert texts(f"{header}<main><p>{LONG}</p></main>") == [LONG.strip()]
+
+
+def test_drawings_say_what_is_written_in_them_or_their_name():
+    drawing = "<svg><foreignObject><div>Order <b>placed</b></div></foreignObject></svg>"
+    assert texts(f"<p>a</p>{drawing}") == ["a", "Order placed"]
+    assert texts("<p>a</p><svg role=img><title>Depth by month</title><path/></svg>") == ["a", "Depth by month"]
+
+
+def test_numbers_of_lists_by_their_style():
+    items = "<li>x</li><li>y</li>"
+    assert texts(f"<ol style='list-style-type: lower-alpha'>{items}</ol>") == ["a. x", "b. y"]
+    assert texts(f"<ol style='list-style: none'>{items}</ol>") == ["- x", "- y"]
+    assert texts("<p>lead</p><menu><li>Soup<li>Cod</menu>") == ["lead", "- Soup", "- Cod"]
+
+
+def test_what_was_written_into_a_form_is_read():
+    filled = (
+        "<form><p>Vessel <input value='Grey Heron'> <input type=password value=secret><p>Fuel <select><option>Petrol"
+        "<option selected>Diesel</select><p><input type=checkbox checked> Winter<p><textarea>Mind the rope.</textarea>"
+    )
+    assert texts(f"<main><p>{LONG}</p>{filled}</form></main>")[1:] == [
+        "Vessel Grey Heron",
+        "Fuel Diesel",
+        "☒ Winter",
+        "Mind the rope.",
+    ]
+
+
+def test_links_to_a_heading_itself_are_left_out():
+    assert texts("<dl><dt>fathom<a class=headerlink href=#f>¶</a></dt><dd>Six feet</dd></dl>") == ["fathom", "Six feet"]
+    assert texts("<h2><a class=anchor href=#a>#</a>Use</h2><p>text") == ["Use", "text"]
+
+
+def test_frames_and_shadows_that_stand_in_the_page():
+    assert texts("<p>a</p><iframe srcdoc='&lt;p&gt;In a frame&lt;/p&gt;'></iframe>") == ["a", "In a frame"]
+    assert texts("<x-y><template shadowroot=open><p>In a shadow</p></template></x-y>") == ["In a shadow"]
+
+
+def test_xhtml_elements_may_close_themselves():
+    page = '<?xml version="1.0"?><html xmlns="x"><head><title>T</title><script src="x"/></head><body><p/><p>After</p>'
+    assert texts(f"{page}</body></html>") == ["After"]
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding", "text"),
+    [
+        ("gb2312", "gb18030", "水门㐀已关闭"),
+        ("euc-kr", "cp949", "펲시콜라 수문이 닫혔다"),
+        ("windows-1252", "utf-8", "Café près de la gare – fermé" * 3),
+    ],
+)
+def test_a_label_stands_for_all_that_is_written_under_it(label, encoding, text):
+    raw = f"<meta charset={label}><p>".encode() + text.encode(encoding)
+    assert [load(raw).text, *load(raw).warnings] == [text]
+    broken = load(raw + b"<p>\xff") if encoding == "utf-8" else None
+    assert broken is None or broken.text.startswith(text)
+
+
+def test_a_shell_with_a_little_text_has_its_description():
+    page = "<title>Tides</title><meta name=description content='Tide tables of Hoy.'><script></script><p>Loading"
+    assert texts(page) == ["Loading", "Tide tables of Hoy."]

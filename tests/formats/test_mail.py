@@ -1,4 +1,5 @@
 import base64
+import binascii
 import contextlib
 import email.policy
 from email.message import EmailMessage
@@ -266,3 +267,74 @@ def test_a_page_saved_as_mhtml_is_its_text():
     document = load_any(Path("a.mhtml"), data, LoadOptions())
     assert "Höhe = 3 m" in document.text
     assert "color" not in document.text
+
+
+def raw_message(head: bytes, body: bytes) -> bytes:
+    return b"From: a@x.org\r\nTo: b@x.org\r\nSubject: x\r\nMIME-Version: 1.0\r\n" + head + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "said"),
+    [
+        (b"Content-Type: text/plain; charset=iso-8859-1", b"Prix \x96 12 \x80", "Prix – 12 €"),
+        (b"Content-Type: text/enriched", b"<bold>A</bold> walrus <<b>", "A walrus <b>"),
+        (b"Content-Type: text/html", b"<p>Words</p><footer>Greetings</footer>", "Greetings"),
+        (b"Content-Type: text/x-markdown", b"A *walrus*", "A *walrus*"),
+    ],
+)
+def test_bodies_of_other_kinds(head, body, said):
+    assert blocks(read(raw_message(head, body)))[-1] == said
+
+
+def test_names_in_the_header_are_in_the_encoding_of_the_body():
+    raw = b"From: J\xf6rg <j@x>\r\nTo: b\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\nx"
+    assert "From: Jörg <j@x>" in read(raw).text
+
+
+def test_a_report_says_of_whom_it_speaks():
+    report = (
+        b"--q\r\nContent-Type: text/plain\r\n\r\nUndelivered.\r\n--q\r\nContent-Type: message/delivery-status\r\n\r\n"
+    )
+    report += b"Reporting-MTA: dns; mx\r\n\r\nFinal-Recipient: rfc822; zander@x.org\r\nStatus: 5.1.1\r\n--q--\r\n"
+    document = read(raw_message(b"Content-Type: multipart/report; boundary=q", report))
+    assert blocks(document)[-1] == "Final-Recipient: rfc822; zander@x.org\nStatus: 5.1.1"
+
+
+def test_uuencoded_files_are_attachments():
+    packed = b"begin 644 note.txt\n" + binascii.b2a_uu(b"The otter sleeps in bay 7.") + b"`\nend\n"
+    document = read(raw_message(b"Content-Type: text/plain", b"Here it is.\n\n" + packed))
+    assert blocks(document)[-2:] == ["Here it is.", "Attachments: note.txt"]
+    assert [(member.name, member.content) for member in document.members] == [
+        ("note.txt", b"The otter sleeps in bay 7.")
+    ]
+
+
+def test_attachments_without_a_name_are_read_by_their_type():
+    made = message()
+    made.add_attachment(b"{\\rtf1 Tariff\\par}", maintype="application", subtype="msword")
+    made.add_attachment(b"%PDF-1.4\n", maintype="application", subtype="octet-stream", filename="Rechnung")
+    document = read(made)
+    assert [member.name for member in document.members] == ["unnamed.doc", "Rechnung"]
+    opened = list(walk(document, LoadOptions()))
+    assert opened[0].read().text == "Tariff"
+    with pytest.raises(LoadError, match="damaged"):
+        opened[1].read()
+
+
+def test_mail_in_other_kinds_of_boxes():
+    raw = message().as_bytes(policy=email.policy.SMTP)
+    marks = b"\x01\x01\x01\x01\n"
+    box = read(marks + raw + marks + marks + raw + marks, "inbox.mmdf")
+    assert [member.name for member in box.members] == ["1.eml", "2.eml"]
+    gone, kept = (b"From - x\r\nX-Mozilla-Status: %s\r\n" % status + raw + b"\r\n" for status in (b"0009", b"0001"))
+    thunderbird = read(gone + kept, "Inbox")
+    assert [member.name for member in thunderbird.members] == ["2.eml"]
+    assert read(b"\r\n\r\n" + raw).title == "Grüße from Bern"
+
+
+def test_an_encoded_message_under_a_name_for_text_is_mail():
+    made = message(body="Der Schlüssel liegt bei der Pforte.")
+    made.replace_header("Content-Transfer-Encoding", "base64")
+    made.set_payload(base64.encodebytes("Der Schlüssel liegt bei der Pforte.".encode()).decode())
+    made["Message-ID"] = "<1@x>"
+    assert "Der Schlüssel liegt" in load_any(Path("saved.txt"), made.as_bytes(), LoadOptions()).text

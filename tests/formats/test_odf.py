@@ -234,12 +234,12 @@ def test_charts_and_formulas_are_read():
     names = f'{NAMESPACES} xmlns:chart="urn:oasis:names:tc:opendocument:xmlns:chart:1.0"'
     names += ' xmlns:xlink="http://www.w3.org/1999/xlink"'
     chart = f"<office:document {names}><office:body>{CHART}</office:body></office:document>"
-    said = ["before", "h=2", "Chart: Tides doubled", "GWh in Orkney", "Tidal | GWh in Orkney: 140"]
-    body = f"<text:p>before<draw:frame><draw:object>{math}</draw:object></draw:frame>"
-    assert text(f"{body}<draw:frame><draw:object>{chart}</draw:object></draw:frame></text:p>")[:3] == said[:3]
+    said = ["before h=2", "Chart: Tides doubled", "GWh in Orkney", "Tidal | GWh in Orkney: 140"]
+    body = f"<text:p>before <draw:frame><draw:object>{math}</draw:object></draw:frame>"
+    assert text(f"{body}<draw:frame><draw:object>{chart}</draw:object></draw:frame></text:p>")[:2] == said[:2]
     link = '<draw:frame><draw:object xlink:href="./Object {}"/></draw:frame>'
     content = f"<office:document {names}><office:body><office:text>"
-    content += f"<text:p>before{link.format(1)}{link.format(2)}{link.format(3)}</text:p>"
+    content += f"<text:p>before {link.format(1)}{link.format(2)}{link.format(3)}</text:p>"
     content += "</office:text></office:body></office:document>"
     members = {"content.xml": content, "Object 1/content.xml": math, "Object 2/content.xml": chart}
     assert [found for _, found in blocks(packed(members), "a.odt")][:3] == said[:3]
@@ -375,3 +375,24 @@ def test_a_text_by_pandoc(tmp_path):
     found = load(made.read_bytes(), "a.odt")
     said = ["Rock", "It is hard.", "Note: Below.", "1. one", "2. two", "a | b", "a: c | b: d"]
     assert [found.text[b.start : b.end] for b in found.blocks] == said
+
+
+@pytest.mark.parametrize("position", ["super 58%", "33% 58%"])
+def test_exponents_and_indices_keep_that_they_are(position):
+    styles = "".join(
+        f'<style:style style:name="{name}" style:family="text"><style:text-properties style:text-position="{where}"/>'
+        "</style:style>"
+        for name, where in (("U", position), ("D", "sub 58%"), ("N", "0% 100%"))
+    )
+    spans = "10<text:span text:style-name='U'>6</text:span> x<text:span text:style-name='D'>1</text:span> "
+    spans += "H<text:span text:style-name='D'>2</text:span>O n<text:span text:style-name='N'>5</text:span>"
+    assert text(f"<text:p>{spans}</text:p>", styles=styles) == ["10^6 x_1 H2O n5"]
+
+
+def test_formulas_by_pandoc_stand_in_their_line(tmp_path):
+    if not shutil.which("pandoc"):
+        pytest.skip("pandoc is not on the PATH")
+    source = "Flow $\\frac{a+b}{2c}$ is\n\n$$\\sqrt{p}$$\n"
+    subprocess.run(["pandoc", "-t", "odt", "-o", tmp_path / "a.odt"], input=source, text=True, check=True)
+    found = load((tmp_path / "a.odt").read_bytes(), "a.odt")
+    assert found.text.split("\n\n") == ["Flow (a+b)/(2c) is", "sqrt(p)"]

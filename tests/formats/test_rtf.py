@@ -194,3 +194,9 @@ def test_a_text_by_pandoc(tmp_path):
     subprocess.run(["pandoc", "-s", "-f", "markdown", "-o", made], input=source, text=True, check=True)
     said = ["Rök", "It is hard.", "Note: Below.", "1. one", "2. two", "- bullet", "a | b", "a: c | b: d"]
     assert text(made.read_bytes()) == said
+
+
+def test_exponents_and_indices_keep_that_they_are():
+    assert text(r"10{\super 6} m\up6 2\up0  x{\sub 1} H{\sub 2}O 1\super st\nosupersub !\par") == [
+        "10^6 m^2 x_1 H2O 1st!"
+    ]

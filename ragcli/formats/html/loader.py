@@ -13,9 +13,21 @@ from selectolax.lexbor import LexborNode
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
-from ragcli.formats.decode import declared_encoding, decode, normalise
+from ragcli.formats.decode import declared_encoding, decode, decode_labelled, is_utf8, normalise
 from ragcli.formats.equations import lowered, raised
-from ragcli.formats.html.tree import FORMULA, Survey, drawing_text, parse, survey, tags, text_of, visit
+from ragcli.formats.html.tree import (
+    FIELDS,
+    FORMULA,
+    Survey,
+    close_elements,
+    drawing_text,
+    field_text,
+    parse,
+    survey,
+    tags,
+    text_of,
+    visit,
+)
 from ragcli.formats.numbering import numeral
 from ragcli.formats.tables import Cell, Grid, Row, named_rows
 from ragcli.types import BlockKind, Document, Reason
@@ -23,39 +35,47 @@ from ragcli.types import BlockKind, Document, Reason
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = tags(
     """address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure footer form
-    header hgroup hr legend li main ol p pre search section summary table tbody td tfoot th thead tr ul xmp listing
+    header hgroup hr legend li main menu ol p pre search section summary table tbody td tfoot th thead tr ul xmp listing
     h1 h2 h3 h4 h5 h6"""
 )
 _PRE = frozenset(("pre", "xmp", "listing"))
 _LONG_PRE = 10_000  # characters; a longer <pre> is a plain text document in an HTML wrapper
-_LISTS = frozenset(("ul", "ol"))
+_LISTS = frozenset(("ul", "ol", "menu"))
 _SCRIPTS = frozenset(("sup", "sub", "ruby", "rt"))
-_INLINE = _SCRIPTS | {"br", "math", "svg", "img", "a"}
+_INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a"}
 _DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]', 'meta[name="twitter:description"]')
 _SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
 _MAX_JSON_DEPTH = 20
+_SHELL = 200  # characters; a page with scripts and less text may be made by them
 _NAME_OF_A_FILE = re.compile(
     r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)\Z|(?:\S+ )?(?:image|img|icon|logo|photo|picture|avatar|spacer)\Z",
     re.IGNORECASE,
 )
 
+_DISPLAYED = re.compile(r"\{\\(?:display|text)style (.*)\}")
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:[^;]*?\b(none|(?:lower|upper)-(?:alpha|latin|roman))\b")
+_KINDS = {"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-latin": "A", "lower-roman": "i"}
+_KINDS |= {"upper-roman": "I", "none": ""}
+
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
 _DECLARED = re.compile(rb"""(?i)<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
-# What browsers read for these labels: pages that claim them are Windows-1252 in truth.
-_LABELS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
 # A declaration that can be read in ASCII is not in UTF-16.
-_LABELS |= dict.fromkeys(("utf-16", "utf-16le", "utf-16be", "utf-32"), "utf-8")
+_NOT_IN_ASCII = frozenset(("utf-16", "utf-16le", "utf-16be", "utf-32"))
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """The text of the page, with its title; LoadError(EMPTY) when nothing but chrome is there."""
     del options
     markup, warnings = decode_html(data)
+    if path.suffix.lower() in (".xhtml", ".xht") or markup.lstrip().startswith("<?xml"):
+        markup = close_elements(markup)
     builder = TextBuilder()
     title = html_blocks(builder, markup)
-    if builder.is_empty and "<script" in markup:
+    if "<script" in markup and builder.length < _SHELL:
+        is_empty = builder.is_empty
         title = _describe(builder, markup)
-        warnings += ("the page needs JavaScript to show its text: only its description was read",)
+        if is_empty:
+            warnings += ("the page needs JavaScript to show its text: only its description was read",)
     return builder.build(path, title, warnings)
 
 
@@ -77,7 +97,10 @@ def html_blocks(builder: TextBuilder, markup: str, page: int | None = None, *, w
 
 
 def _describe(builder: TextBuilder, markup: str) -> str:
-    """Append the description of a page and its JSON-LD and return its title; LoadError(EMPTY) where there are none."""
+    """Append the description of a page and its JSON-LD and return its title.
+
+    Raises LoadError(EMPTY) where there is no other text and neither of them.
+    """
     tree = parse(markup)
     found = tree.css_first("head > title")
     title = " ".join((found.text() if found else "").split())
@@ -86,9 +109,10 @@ def _describe(builder: TextBuilder, markup: str) -> str:
         with suppress(ValueError, RecursionError):
             texts += _said(json.loads(script.text() or ""), 0)
     texts = [text for one in texts if (text := " ".join(one.split())) and text != title]
-    if not texts:
+    if not texts and builder.is_empty:
         raise LoadError(Reason.EMPTY, "the page needs JavaScript to show its text")
-    builder.heading(title, 1)
+    if builder.is_empty:
+        builder.heading(title, 1)
     for text in dict.fromkeys(texts):
         builder.add(text)
     return title
@@ -112,22 +136,14 @@ def decode_html(data: bytes) -> tuple[str, tuple[str, ...]]:
     """The markup of a page and what the reader should know about how it was decoded."""
     declared = None if declared_encoding(data) else _DECLARED.search(data[:_PRESCAN])
     # Programs save pages as UTF-8 and leave what these declare.
-    if declared and (data.isascii() or not _is_utf8(data)):
+    if declared and (data.isascii() or not is_utf8(data)):
         label = (declared[1] or declared[2]).decode("ascii").lower()
         try:
-            text = data.decode(_LABELS.get(label, label))
+            text = decode_labelled(data, "utf-8" if label in _NOT_IN_ASCII else label)
         except (LookupError, UnicodeError):  # an unknown or a wrong label: the bytes decide
             return decode(data)
         return normalise(text), ()
     return decode(data)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class _Table:
@@ -178,16 +194,17 @@ class _Numbers:
 
     def __init__(self, node: LexborNode) -> None:
         attributes = node.attributes
-        self._kind = attributes.get("type") or "1"
+        style = _LIST_STYLE.search(attributes.get("style") or "")
+        self._kind = _KINDS[style[1]] if style else attributes.get("type") or "1"
         self._step = -1 if "reversed" in attributes else 1
         first = 1 if self._step > 0 else sum(1 for child in node.iter() if child.tag == "li")
         self._next = _integer(attributes.get("start"), first)
 
     def following(self, value: str | None) -> str:
-        """The number of the next item, whose own attribute may set it."""
+        """What stands before the next item, whose own attribute may set its number."""
         number = _integer(value, self._next)
         self._next = number + self._step
-        return numeral(number, self._kind)
+        return f"{numeral(number, self._kind)}. " if self._kind else "- "
 
 
 def _integer(value: str | None, default: int) -> int:
@@ -199,6 +216,8 @@ def _alternative(node: LexborNode) -> str:
     """What stands for a picture, "" for ornaments and where the caption says the same."""
     attributes = node.attributes
     text = " ".join((attributes.get("alt") or "").split())
+    if formula := _DISPLAYED.fullmatch(text):  # as Wikipedia has it
+        return formula[1].strip()
     if _NAME_OF_A_FILE.match(text) or attributes.get("role") in ("presentation", "none"):
         return ""
     parent = node.parent
@@ -257,6 +276,8 @@ class _Writer:
             self._inline.append(FORMULA.line(node))
         elif tag == "svg":
             self._inline.append(f"\n{text}\n" if (text := drawing_text(node)) else "")
+        elif tag in FIELDS:
+            self._inline.append(f" {field_text(node)} ")
         elif tag == "img":
             self._inline.append(f" {_alternative(node)} ")
         elif self._open_scripts:  # a link in raised text: the number of a note
@@ -323,7 +344,7 @@ class _Writer:
     def _open_item(self, value: str | None) -> None:
         self._items += 1
         numbers = self._lists[-1] if self._lists else None
-        self._marker = f"{numbers.following(value)}. " if numbers else "- "
+        self._marker = numbers.following(value) if numbers else "- "
 
     def _flush(self) -> None:
         text = "".join(self._inline).replace("\u00ad", "")  # soft hyphens only say where a line may break

@@ -14,9 +14,10 @@ from lxml.etree import _Element as Element
 from ragcli.errors import LoadError
 from ragcli.formats.archive import ZIP_ERRORS, open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
+from ragcli.formats.equations import MathML
 from ragcli.formats.odf.sheets import ROW, TABLE, add_sheets, cells_of
 from ragcli.formats.odf.styles import OUTLINE, Counters, Styles, number_of, q
-from ragcli.formats.odf.text import BOXES, COMMENT, NOT_TEXT, NOTE, H, P, describe, flat_text, inline
+from ragcli.formats.odf.text import BOXES, COMMENT, INLINE, NOT_TEXT, NOTE, H, P, describe, flat_text, inline
 from ragcli.formats.tables import add_rows, spread
 from ragcli.types import Document, Reason
 
@@ -37,7 +38,13 @@ _SHAPE_CLASS, _PLACEHOLDER = q("presentation:class"), q("presentation:placeholde
 _GROUP = q("draw:g")
 _OBJECT, _HREF = q("draw:object"), q("xlink:href")
 _CHART, _TITLES = q("chart:chart"), (q("chart:title"), q("chart:subtitle"))
-_MATH, _SIGNS = q("math:math"), {q(f"math:{sign}") for sign in ("mi", "mn", "mo", "mtext")}
+_MATH = q("math:math")
+_FORMULA = MathML(
+    lambda node: etree.QName(node).localname,
+    lambda node: list(node.iterchildren("*")),
+    lambda node: "".join(node.itertext()),
+    lambda node, name: node.get(name) or node.get(q(f"math:{name}")) or "",
+)
 _LARGEST_OBJECT = 4 << 20  # bytes
 _MAX_OBJECTS = 200
 _REPEATED = {"header", "footer", "date-time", "page-number"}
@@ -59,6 +66,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         kind, head = _survey(content)
         parts.insert(0, head if kind == "spreadsheet" else _parse(content, "content.xml"))
         styles = Styles(_style_groups(parts))
+        _place_formulas(parts[0], objects)
         writer = _Writer(builder, styles, objects)
         warnings: tuple[str, ...] = ()
         if kind == "spreadsheet":
@@ -143,6 +151,26 @@ def _body(root: Element) -> Element:
     return next(iter(next(root.iter(_BODY)).iterchildren()))
 
 
+def _inside(element: Element, objects: dict[str, bytes]) -> Element:
+    """The root of an embedded object (a ``draw:object``), itself where it stands in the file."""
+    name = f"{element.get(_HREF, '').removeprefix('./').rstrip('/')}/content.xml"
+    return _parse(objects[name], name) if name in objects else element
+
+
+def _place_formulas(root: Element, objects: dict[str, bytes]) -> None:
+    """Write the formulas that stand in a line into that line."""
+    for element in list(root.iter(_OBJECT)):
+        frame = element.getparent()
+        line = frame.getparent() if frame is not None else None
+        if frame is None or line is None or line.tag not in INLINE:
+            continue
+        formulas = [_FORMULA.line(formula) for formula in _inside(element, objects).iter(_MATH)]
+        if formulas:
+            span = etree.Element(INLINE[-1])
+            span.text, span.tail = " ".join(formulas), frame.tail
+            line.replace(frame, span)
+
+
 def _style_groups(parts: list[Element]) -> Iterator[Element]:
     """The named styles, then those that the content makes for itself."""
     for part in parts[::-1]:
@@ -224,12 +252,10 @@ class _Writer:
                     self._builder.add(text, headings=())
 
     def _add_object(self, element: Element) -> None:
-        """The titles and the values of a chart, the signs of a formula; nothing of other objects."""
-        name = f"{element.get(_HREF, '').removeprefix('./')}/content.xml"
-        root = _parse(self._objects[name], name) if name in self._objects else element
+        """The titles and the values of a chart, a formula as text; nothing of other objects."""
+        root = _inside(element, self._objects)
         for formula in root.iter(_MATH):
-            signs = [node.text or "" for node in formula.iter() if node.tag in _SIGNS]
-            self._add(" ".join("".join(signs).split()))
+            self._add(_FORMULA.line(formula))
         for chart in root.iter(_CHART):
             titles = [flat_text(title, self._styles) for title in chart.iter(*_TITLES)]
             self._add(f"Chart: {', '.join(filter(None, titles))}" if any(titles) else "")

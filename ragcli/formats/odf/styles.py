@@ -69,6 +69,7 @@ class Styles:
         self._own: dict[tuple[str, str], Element] = {}
         self._lists: dict[str, dict[int, Level]] = {}
         self._levels: dict[str, int | None] = {}
+        self._heights: dict[str, int] = {}
         for group in groups:
             for style in group.iter(_STYLE, _LIST_STYLE, _OUTLINE_STYLE):
                 if style.tag == _STYLE:
@@ -92,6 +93,12 @@ class Styles:
                     return bool(shown == "none")
         return False
 
+    def height_of(self, name: str) -> int:
+        """1 for text in this style that is raised, -1 for lowered text, 0 for text on the line."""
+        if name not in self._heights:
+            self._heights[name] = self._find_height(name)
+        return self._heights[name]
+
     def list_of(self, name: str) -> str:
         """The list style that the paragraph style ``name`` brings, "" when it brings none."""
         for style in self._line("paragraph", name):
@@ -111,6 +118,15 @@ class Styles:
                 return
             yield style
             name = style.get(_PARENT, "")
+
+    def _find_height(self, name: str) -> int:
+        for style in self._line("text", name):
+            for properties in style.iterchildren(q("style:text-properties")):
+                position = properties.get(q("style:text-position"), "").split()
+                if position:
+                    share = position[0].rstrip("%")
+                    return 0 if share in ("0", "-0") else -1 if share == "sub" or share.startswith("-") else 1
+        return 0
 
     def _find_level(self, name: str) -> int | None:
         for style in self._line("paragraph", name):

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from lxml.etree import _Element as Element
 
+from ragcli.formats.equations import lowered, raised
 from ragcli.formats.odf.styles import Styles, q
 
 P, H, NOTE, COMMENT = q("text:p"), q("text:h"), q("text:note"), q("office:annotation")
 _SPAN, _STYLE_NAME = q("text:span"), q("text:style-name")
+INLINE = (P, H, q("text:a"), _SPAN)
 _MARKS = {q("text:s"): " ", q("text:tab"): " ", q("text:line-break"): "\n"}
 _DRAW = q("draw:a").removesuffix("a")
 # A drawing that may hold text; in a link (draw:a) it stands in the line.
@@ -38,19 +40,28 @@ def inline(paragraph: Element, styles: Styles) -> tuple[str, list[Element]]:
     return "\n".join(cleaned for line in lines if (cleaned := " ".join(line.split()))), hanging
 
 
-def _pieces(element: Element, styles: Styles, hanging: list[Element]) -> Iterator[str]:
-    yield (element.text or "").replace("\n", " ")
+def _pieces(element: Element, styles: Styles, hanging: list[Element], before: str = "") -> Iterator[str]:
+    """The texts below ``element``, behind the text ``before``."""
+    text = (element.text or "").replace("\n", " ")
+    yield text
+    before = text or before
     for child in element:
         tag = child.tag
+        text = ""
         if tag in _MARKS:
-            yield _MARKS[tag]
+            text = _MARKS[tag]
         elif tag in BOXES or tag in (NOTE, COMMENT):
             hanging.append(child)
         elif tag == _SPAN and styles.is_hidden("text", child.get(_STYLE_NAME, "")):
             pass
         elif isinstance(tag, str) and tag not in NOT_TEXT:
-            yield from _pieces(child, styles, hanging)
-        yield (child.tail or "").replace("\n", " ")
+            text = "".join(_pieces(child, styles, hanging, before))
+            height = styles.height_of(child.get(_STYLE_NAME, "")) if tag == _SPAN else 0
+            text = raised(before, text) if height > 0 else lowered(before, text) if height < 0 else text
+        tail = (child.tail or "").replace("\n", " ")
+        yield text
+        yield tail
+        before = tail or text or before
 
 
 def flat_text(element: Element, styles: Styles) -> str:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
+from ragcli.formats.equations import lowered, raised
 from ragcli.formats.ole.container import Container
 from ragcli.formats.ole.doc_properties import (
+    Characters,
     Lists,
     Paragraphs,
     Places,
     Properties,
-    hidden_runs,
+    read_characters,
     read_lists,
     read_styles,
 )
@@ -170,8 +172,9 @@ class _File:
             self._bounds.append(self._bounds[-1] + length)
         self._starts: list[int] = []  # first character of each piece
         self._bytes: list[tuple[int, int]] = []  # first byte of each piece and bytes of a character
-        hidden = hidden_runs(word, table, self.place(_CHARACTER_PAGES))
-        self.text = self.__read_clx(hidden)
+        characters = read_characters(word, table, self.place(_CHARACTER_PAGES))
+        self.scripts: list[tuple[int, int, int]] = []  # first and last character of raised (1) and lowered (-1) text
+        self.text = self.__read_clx(characters)
         styles = read_styles(table, self.place(_STYLES))
         self._paragraphs = Paragraphs(word, table, data, self.place(_PARAGRAPH_PAGES), styles)
         self.lists: Lists = read_lists(table, self.place(_LISTS), self.place(_OVERRIDES))
@@ -216,9 +219,9 @@ class _File:
             found.append((" ".join(_visible(text).replace(_CELL, " ").split()), entry))
         return found
 
-    def __read_clx(self, hidden: list[tuple[int, int]]) -> str:
-        start, length = self.place(_PIECES)
-        bounds, places = _read_clx(self.table[start : start + length], len(self._word))
+    def __read_clx(self, characters: Characters) -> str:
+        begin_of_table, length = self.place(_PIECES)
+        bounds, places = _read_clx(self.table[begin_of_table : begin_of_table + length], len(self._word))
         parts = []
         for where, (begin, end) in zip(places, pairwise(bounds), strict=True):
             width = 1 if where & 0x40000000 else 2
@@ -227,7 +230,14 @@ class _File:
             self._starts.append(begin)
             self._bytes.append((first, width))
             text = _decode(self._word[first : first + width * size], width).ljust(size, _GONE)
-            parts.append(_without(text, hidden, first, width))
+            parts.append(_without(text, characters.hidden, first, width))
+            number = max(0, bisect.bisect_right(characters.scripts, (first, 0, 0)) - 1)
+            for start, stop, height in characters.scripts[number:]:
+                if start >= first + width * size:
+                    break
+                span = max(0, (start - first) // width), min(size, (stop - first) // width)
+                if span[0] < span[1]:
+                    self.scripts.append((begin + span[0], begin + span[1], height))
         return "".join(parts)
 
 
@@ -310,7 +320,7 @@ class _Writer:
         while start < body.end:
             mark = _END.search(text, start, body.end)
             end = mark.start() if mark else body.end
-            visible = "".join(_results(text[start:end], self._fields))
+            visible = self._shown(start, end)
             # Text that a field hides has no mark of its own.
             self._add(_lines(visible), mark[0] if mark else _PARAGRAPH, self._file.properties(end), end)
             start = end + 1
@@ -321,6 +331,21 @@ class _Writer:
         for text in margins:
             # A page number alone says nothing.
             self._builder.add(text if re.search(r"[^\W\d_]{2}", text) else "", headings=())
+
+    def _shown(self, start: int, end: int) -> str:
+        """The text between two characters that no field hides, with its exponents and indices."""
+        shown, at = "", start
+        scripts = self._file.scripts
+        for begin, stop, height in scripts[max(0, bisect.bisect_right(scripts, (start, 0, 0)) - 1) :]:
+            if begin >= end:
+                break
+            first, last = max(at, begin), min(end, stop)
+            if first < last:
+                shown += "".join(_results(self._file.text[at:first], self._fields))
+                piece = "".join(_results(self._file.text[first:last], self._fields))
+                shown += raised(shown[-3:], piece) if height > 0 else lowered(shown[-3:], piece)
+                at = last
+        return shown + "".join(_results(self._file.text[at:end], self._fields))
 
     def _add(self, text: str, mark: str, properties: Properties, end: int) -> None:
         notes = []

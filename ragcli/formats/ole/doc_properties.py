@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from ragcli.formats.numbering import numeral
 from ragcli.formats.spans import Edge
@@ -25,7 +26,8 @@ _HEADING = re.compile(r"heading ?([1-9])\Z", re.IGNORECASE)
 _STYLE, _LEVEL, _LIST, _LIST_LEVEL = 0x4600, 0x2640, 0x460B, 0x260A
 _IN_TABLE, _ROW_END, _DEPTH, _INNER_CELL, _INNER_ROW = 0x2416, 0x2417, 0x6649, 0x244B, 0x244C
 _TABLE, _HUGE, _TABS = 0xD608, 0x6646, 0xC615
-_HIDDEN, _DELETED = 0x083C, 0x0800
+_HIDDEN, _DELETED, _HEIGHT = 0x083C, 0x0800, 0x2A48
+_RAISED, _LOWERED = b"\x01", b"\x02"
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 4, 4: 2, 5: 2, 7: 3}  # of operands, by the highest three bits
 
 Places = tuple[int, int]  # where something stands in a stream, and its length
@@ -97,14 +99,24 @@ def _runs_of(page: bytes, width: int) -> Iterator[tuple[int, int, bytes]]:
         yield bounds[number], bounds[number + 1], data
 
 
-def hidden_runs(word: bytes, table: bytes, place: Places) -> list[tuple[int, int]]:
-    """The bytes whose text is hidden or deleted, in order."""
-    found = []
+class Characters(NamedTuple):
+    """The bytes whose text is not shown, and those whose text is raised (1) or lowered (-1), in order."""
+
+    hidden: list[tuple[int, int]]
+    scripts: list[tuple[int, int, int]]
+
+
+def read_characters(word: bytes, table: bytes, place: Places) -> Characters:
+    """What the runs of characters are."""
+    found = Characters([], [])
     for start, end, data in runs(word, table, place, 1):
-        last = {code: operand for code, operand in changes(data) if code in (_HIDDEN, _DELETED)}
-        if any(operand[:1] in (b"\x01", b"\x81") for operand in last.values()):
-            found.append((start, end))
-    return sorted(found)
+        last = {code: operand[:1] for code, operand in changes(data) if code in (_HIDDEN, _DELETED, _HEIGHT)}
+        height = last.pop(_HEIGHT, b"")
+        if any(operand in (b"\x01", b"\x81") for operand in last.values()):
+            found.hidden.append((start, end))
+        elif height in (_RAISED, _LOWERED):
+            found.scripts.append((start, end, 1 if height == _RAISED else -1))
+    return Characters(sorted(found.hidden), sorted(found.scripts))
 
 
 class Paragraphs:
