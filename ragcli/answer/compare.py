@@ -13,7 +13,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from ragcli.answer.reading import BASES, PAST, UNIT_NAMES, UNITS, Amount, Bound, Ordered, Reading, Word, read, stem
+from ragcli.answer.reading import (
+    BASES,
+    NUMBER_WORDS,
+    PAST,
+    UNIT_NAMES,
+    UNITS,
+    Amount,
+    Bound,
+    Ordered,
+    Reading,
+    Word,
+    read,
+    stem,
+)
 from ragcli.text.sentences import sentences
 
 
@@ -32,6 +45,8 @@ _DETERMINERS = _set_of("the a an its his her their our my your this that these t
 _RELATIVE = _set_of("that which who whom whose where")
 _MODALS = _set_of("to will would can could may might must shall should do does did not never")
 _ADVERBS = _set_of("not never also always often still now then first soon")
+_ONLY_WORDS = ("only", "solely", "exclusively")
+_ENOUGH_OF_A_RULE = 2  # words that a claim shares with a rule, to be about the same
 _SAID_OF = 0.6  # the share of a clause's words in the passage's piece, for both to be about the same
 _COMPARATIVES = frozenset(
     map(stem, _set_of("higher lower larger smaller longer shorter older younger heavier lighter"))
@@ -125,7 +140,7 @@ def contradicted(claim: str, passage: Sequence[Reading]) -> str:
         return ""
     held = frozenset[str]().union(*(sentence.stems for sentence in passage))
     pair = _Pair(reading, _best(reading, passage), passage, held)
-    for rule in (_limits, _times, _negations, _only, _swapped, _amounts_exchanged, _objects_exchanged, _substituted):
+    for rule in _RULES:
         sentence = rule(pair)
         if sentence is not None:
             return sentence.text
@@ -223,6 +238,8 @@ def _limit_follows(claim: Reading, amount: Amount, sentence: Reading, other: Amo
         here = {w.stem for w in claim.words if w.clause == claim.words[amount.at].clause and w.stem}
         there = {word.stem for word in sentence.words if word.piece == sentence.words[other.at].piece and word.stem}
         here -= _COMPARATIVES | _UNIT_STEMS
+        if all(name[0].isdigit() or name in _UNIT_STEMS or name in NUMBER_WORDS for name in there):
+            there |= sentence.stems  # "..., for no more than three nights" is about the whole
         if len(here & there) < _SAID_OF * len(here):
             return True
     ours, theirs = (_sign_at(reading, one.at) for reading, one in ((claim, amount), (sentence, other)))
@@ -247,6 +264,7 @@ def _times(pair: _Pair) -> Reading | None:
             for other in sentence.orders
             if _same_object(one, other) and (sentence in best or len(one.object & sentence.stems) > 1)
         ]
+        alike = [(other, sentence) for other, sentence in alike if not _of_another(claim, other, sentence)]
         agreeing = [(one.order == other.order) == (one.negated == other.negated) for other, _ in alike]
         known = _predicate(claim, one) <= (alike[0][1].stems if alike else frozenset())
         if alike and known and not any(agreeing) and not any(_says_both(claim, one, *pair) for pair in alike):
@@ -265,6 +283,14 @@ def _predicate(claim: Reading, one: Ordered) -> frozenset[str]:
     before = [word for word in claim.words[: one.at] if word.stem and word.text not in UNIT_NAMES]
     happening = [word.stem for word in before if word.stem[0].isalpha() and word.stem not in one.object | _CONCEPTS]
     return frozenset(happening[-1:])
+
+
+def _of_another(claim: Reading, other: Ordered, sentence: Reading) -> bool:
+    """Whether the claim names one who is named in another clause: Ann led it until 1990, when Bo took over."""
+    clause = sentence.words[other.at].clause
+    names = {word.stem for word in sentence.words if word.is_name and word.stem}
+    here = {word.stem for word in sentence.words if word.clause == clause and word.stem}
+    return bool((names - here) & claim.stems) and not names & here & claim.stems
 
 
 def _says_both(claim: Reading, one: Ordered, other: Ordered, sentence: Reading) -> bool:
@@ -320,6 +346,8 @@ def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bo
     if name not in _CONCEPTS:
         return bool(places)
     about = {word.stem for word in denying.words if word.clause == clause and word.stem} - _CONCEPTS
+    if not about and denying.has("but"):  # welcome, but not required
+        about = {word.stem for word in denying.words if word.clause == clause - 1 and word.stem} - _CONCEPTS
     clauses = {word.clause for word in places}
     return bool(about & {word.stem for word in affirming.words if word.clause in clauses})
 
@@ -366,7 +394,7 @@ def _only(pair: _Pair) -> Reading | None:
     claim, best = pair.claim, pair.best
     if not best:
         return None
-    if claim.has("only", "solely", "exclusively"):
+    if claim.has(*_ONLY_WORDS):
         sentence = best[0]
         conditional = claim.has("after", "once", "if", "when", "with", "from", "before")
         if not any(one.has(*_ONLY) or (conditional and one.has(*_ONLY_IF)) for one in best):
@@ -376,9 +404,31 @@ def _only(pair: _Pair) -> Reading | None:
                 return one
     elif claim.has(*_ALL):
         for sentence in best:
-            narrow = sentence.has("only", "solely", "exclusively") and not sentence.has(*_ALL)
+            narrow = sentence.has(*_ONLY_WORDS) and not sentence.has(*_ALL)
             if narrow and (len(claim.stems & sentence.stems) >= 2 or claim.has("notonly")):
                 return sentence
+    return None
+
+
+def _excepted(pair: _Pair) -> Reading | None:
+    """What is excepted from a rule, the claim must not put under the rule: nobody may, except deliveries."""
+    claim = pair.claim
+    if claim.has("except", "unless", "without"):
+        return None
+    for sentence in pair.best:
+        at = next((i for i, word in enumerate(sentence.words) if word.text == "except"), None)
+        if at is None:
+            continue
+        clause = sentence.words[at].clause
+        excepted = {word.stem: word.sign for word in sentence.words[at + 1 :] if word.clause == clause and word.stem}
+        rule = {word.stem for word in sentence.words[:at] if word.stem} - excepted.keys() - _CONCEPTS
+        subject = next((word for word in claim.words if word.stem), None)
+        if subject is None or subject.stem not in excepted or len(rule & claim.stems) < _ENOUGH_OF_A_RULE:
+            continue
+        general = min((one.sign for one in sentence.words[:at] if one.stem in claim.stems), default=1)
+        narrow = any(word.text in _ONLY_WORDS for word in sentence.words[:at])
+        if claim.has(*_ONLY_WORDS) if narrow else not claim.has(*_ONLY_WORDS) and subject.sign == general:
+            return sentence
     return None
 
 
@@ -398,6 +448,8 @@ def _sides(reading: Reading, verb: int) -> tuple[frozenset[str], frozenset[str]]
     if not _is_passive(words, verb):
         return before, behind
     by = next((i for i in range(verb + 1, len(words)) if words[i].text == "by" and words[i].clause == clause), None)
+    if by is not None and any(one.word == "by" and one.at == by + 1 for one in reading.orders):
+        by = None  # by the end of April
     agent = [] if by is None else [word for word in words[by + 1 : _agent_end(words, by + 1)] if word.stem]
     return frozenset(_things(agent)), before
 
@@ -471,6 +523,8 @@ def _swapped(pair: _Pair) -> Reading | None:
         for at, place in _shared_verbs(claim, sentence):
             actor, target = _sides(claim, at)
             their_actor, their_target = _sides(sentence, place)
+            both = actor & target & their_actor & their_target  # the choir of one place, and that of another
+            actor, target = actor - both, target - both
             crossed = actor & their_target and target & their_actor and not actor & their_actor
             if crossed and not any(one.order != other.order for one in claim.orders for other in sentence.orders):
                 return sentence
@@ -544,7 +598,63 @@ def _objects_exchanged(pair: _Pair) -> Reading | None:
                     continue
                 for other in pieces - {piece}:
                     common = names & objects[other].get(preposition, frozenset())
+                    if common and _numbers(content[other] - content[piece]) & _numbers(claim.stems):
+                        continue  # six months for the battery, said without the "warranty" of the first part
                     if common and not (_denies(claim, common) and _denies(sentence, common)):
+                        return sentence
+    return None
+
+
+def _numbers(stems: frozenset[str]) -> frozenset[str]:
+    return frozenset(name for name in stems if name[0].isdigit() or name in NUMBER_WORDS)
+
+
+def _clauses_exchanged(pair: _Pair) -> Reading | None:
+    """What is said in two parallel parts must not change places: reads are served, and writes are queued."""
+    claim = pair.claim
+    mine = [stems for stems in (_said(claim, piece) for piece in _pieces(claim)) if len(stems) > 1]
+    if len(mine) < 2:
+        return None
+    for sentence in pair.best:
+        theirs = [_said(sentence, piece) for piece in _pieces(sentence)]
+        for i, one in enumerate(theirs):
+            for other in theirs[i + 1 :]:
+                first, second = one - other, other - one
+                mixed = [stems for stems in mine if stems & first and stems & second]
+                if len(mixed) > 1 and not mixed[0] & mixed[1] & (first | second):
+                    return sentence
+    return None
+
+
+def _pieces(reading: Reading) -> list[int]:
+    return sorted({word.piece for word in reading.words})
+
+
+def _said(reading: Reading, piece: int) -> frozenset[str]:
+    """Return the stems of a piece, with the values of its amounts in place of the numbers as written."""
+    values = {amount.at: f"{min(amount.values)}" for amount in reading.amounts}
+    return frozenset(
+        values.get(i, word.stem)
+        for i, word in enumerate(reading.words)
+        if word.piece == piece and word.stem and word.text not in UNIT_NAMES and word.stem not in _CONCEPTS
+    )
+
+
+def _objects_of_others(pair: _Pair) -> Reading | None:
+    """Where two do the same to different things, each must keep its own: Ann orders the red ones; Ben the blue ones."""
+    claim = pair.claim
+    for sentence in pair.best:
+        for at, word in enumerate(claim.words):
+            places = [i for i, other in enumerate(sentence.words) if other.stem == word.stem and not other.is_name]
+            if not word.stem or len(places) < 2 or not _is_verb(claim.words, at):
+                continue
+            actor, target = _sides(claim, at)
+            sides = [_sides(sentence, place) for place in places]
+            for own_actor, own_target in sides:
+                for other_actor, other_target in sides:
+                    is_own = actor & (own_actor - other_actor) and not actor & (other_actor - own_actor)
+                    is_taken = target & (other_target - own_target) and (own_target - other_target) - target
+                    if is_own and is_taken:
                         return sentence
     return None
 
@@ -569,14 +679,54 @@ def _substituted(pair: _Pair) -> Reading | None:
         for at, place in _shared_verbs(claim, sentence):
             actor, target = _sides(claim, at)
             their_actor, their_target = _sides(sentence, place)
-            if not (actor and target and their_actor and their_target):
+            if not (actor and target) or _is_relative(claim, at):
                 continue
-            if _is_relative(claim, at) or _is_relative(sentence, place):
+            if _is_relative(sentence, place):
+                if _is_another(claim, actor, target, sentence, place, pair.held):
+                    return sentence
+                continue
+            if not (their_actor and their_target):
                 continue
             same_actor, same_target = actor & their_actor, target & their_target
+            if not claim.has(*_ONLY_WORDS) and _goes_without_verb(sentence, actor):
+                continue
             if not same_actor and same_target and actor <= pair.held and len(their_actor) <= _SHORT_NAME:
                 return sentence
             is_same = actor <= their_actor or their_actor <= actor
             if is_same and same_actor and not same_target and target <= sentence.stems:
                 return sentence
     return None
+
+
+def _goes_without_verb(sentence: Reading, actor: frozenset[str]) -> bool:
+    """Whether those who act stand in a part with "only" and no verb: admins delete any file, members only their own."""
+    return any(
+        actor <= {word.stem for word in part}
+        and any(word.text in _ONLY_WORDS for word in part)
+        and not any(word.text in _BE or word.stem in _CONCEPTS for word in part)
+        for piece in _pieces(sentence)
+        for part in [[word for word in sentence.words if word.piece == piece]]
+    )
+
+
+def _is_another(
+    claim: Reading,
+    actor: frozenset[str],
+    target: frozenset[str],
+    sentence: Reading,
+    verb: int,
+    held: frozenset[str],
+) -> bool:
+    """Whether a relative clause names another one who acts than the claim: the play, which Ann wrote."""
+    words = sentence.words
+    start = next((i for i in range(verb, -1, -1) if words[i].text in _RELATIVE), 0)
+    named = {word.stem for word in words[start + 1 : verb] if word.stem and word.is_name}
+    before = next((word.stem for word in reversed(words[:start]) if word.stem), "")
+    names = {word.stem for word in claim.words if word.stem and word.is_name}
+    return bool(named and before in target and names & actor and actor <= held and not named & actor)
+
+
+_RULES = (
+    _limits, _times, _negations, _only, _excepted, _swapped, _amounts_exchanged, _objects_exchanged,
+    _clauses_exchanged, _objects_of_others, _substituted,
+)  # fmt: skip

@@ -55,6 +55,9 @@ _REWRITES = [
         (r"\s-+\s", " ; "),
         (r"\bfree of charge\b", "free"),
         (r"\bfree (?:of|from)\b", "without"),
+        (r"\b(?:an?|one) year and a half\b", "18 months"),
+        (r"\b(?:an?|one) hour and a half\b", "90 minutes"),
+        (r"\b(?:an?|one) (day|week|month) and a half\b", r"1.5 \1s"),
         (r"\b(?:an? )?half (?:an? )?hour\b", "30 minutes"),
         (r"\b(?:an? )?quarter of an hour\b", "15 minutes"),
         (r"\btwice\b", "two times"),
@@ -78,7 +81,7 @@ _SMALL = _split(
 )
 _TENS = _split("twenty thirty forty fifty sixty seventy eighty ninety")
 _PREPOSITIONS = _set_of("in on at for from to by with during before after until since within")
-_NUMBER_WORDS: dict[str, Decimal | int] = (
+NUMBER_WORDS: dict[str, Decimal | int] = (
     {"half": Decimal("0.5")}
     | {word: i for i, word in enumerate(_SMALL)}
     | {word: 20 + 10 * i for i, word in enumerate(_TENS)}
@@ -139,8 +142,10 @@ _ADVERBS = {
 _NOT_A_PERIOD = _set_of("within for after before in of half than during last take takes lasts quarter about")
 
 # Before a number. A negation in front turns more than into at most: "do not take more than".
-_MORE = "more|longer|later|larger|greater|higher|bigger|older|heavier|taller|deeper|wider|faster|above|further"
-_LESS = "less|fewer|smaller|shorter|younger|lower|lighter|cheaper|earlier|sooner|slower|closer|nearer|below"
+_MORE = "more|longer|later|larger|greater|higher|bigger|older|heavier|taller|deeper|wider|faster|warmer|hotter|above|further"
+_LESS = (
+    "less|fewer|smaller|shorter|younger|lower|lighter|cheaper|earlier|sooner|slower|closer|nearer|colder|cooler|below"
+)
 _LIMITS: list[tuple[str, Bound]] = [
     (r"\bat least|\bminimum(?: age| of)?(?: for \w+)?(?: is)?|\bmin\.?", ">="),
     (r"\bas (?:many|much|long) as|\bfrom (?:the )?age", ">="),
@@ -175,10 +180,12 @@ _ORDER_WORDS: list[tuple[str, Order]] = [
 _ORDERS = [(re.compile(rf"(?<![-\w])(?:{pattern})(?![-\w])", re.IGNORECASE), order) for pattern, order in _ORDER_WORDS]
 # From 10 to 6 is a range, not an order.
 _RANGE = re.compile(r"\bfrom\b[^,;]{1,40}?\b(?:to|until|till)\b", re.IGNORECASE)
+_MONTH = "january|february|march|april|may|june|july|august|september|october|november|december"
+_TIME = rf"\d[\w:.]*|\w+day|{_MONTH}|(?:end|start|beginning|middle) of|next|noon|midnight|then"
 _ORDERS_OF_A_TIME: list[tuple[re.Pattern[str], Order]] = [
-    (re.compile(r"\bby(?= (?:the )?\d| \w+day\b)", re.IGNORECASE), "before"),
-    (re.compile(r"\bfrom(?= (?:the )?\d| (?:january|february|march|april|may|june|july|august|september|october"
-                r"|november|december)\b)", re.IGNORECASE), "after"),
+    (re.compile(rf"\bby(?= (?:the )?(?:{_TIME})\b)", re.IGNORECASE), "before"),
+    (re.compile(rf"\bfrom(?= (?:the )?(?:\d|(?:end|start|beginning|middle) of\b)| (?:{_MONTH})\b)", re.IGNORECASE),
+     "after"),
 ]  # fmt: skip
 
 _BREAKS = _set_of("but while whereas although though because so if unless when where which who whose whom that notonly")
@@ -243,7 +250,7 @@ _EMPTY = _set_of(
     """
 )
 _NOT_UN = re.compile(r"un(?:der|til|less|i(?:t|on|que|ver|form)|cle|load|do$|dergo|fold|cover)")
-_MONTHS = _set_of("january february march april may june july august september october november december")
+_MONTHS = frozenset(_MONTH.split("|"))
 
 
 class Word(NamedTuple):
@@ -350,6 +357,8 @@ def _cut(texts: Sequence[str]) -> tuple[list[int], list[int]]:
             relative += 1
             if relative > _ITS_VERB:  # the verb of the main clause
                 clause, piece, relative = clause + 1, piece + 1, 0
+        elif relative == _ITS_VERB and _is_main_verb(texts, i):
+            clause, piece, relative = clause + 1, piece + 1, 0
         if text in {";", ":", "(", ")"} or text in _BREAKS or (text == "," and not _goes_on(texts, i)):
             clause += 1
             piece += 1
@@ -363,6 +372,19 @@ def _cut(texts: Sequence[str]) -> tuple[list[int], list[int]]:
         clauses.append(clause)
         pieces.append(piece)
     return clauses, pieces
+
+
+def _is_main_verb(texts: Sequence[str], i: int) -> bool:
+    """Whether a word behind a relative clause looks like the verb of the main one: what is not paid expires."""
+    text, before = texts[i], texts[i - 1]
+    return (
+        (before.endswith("ed") or before in PAST)
+        and text.isalpha()
+        and text.endswith("s")
+        and not text.endswith("ss")
+        and text not in UNIT_NAMES
+        and bool(stem(text))
+    )
 
 
 def _goes_on(texts: Sequence[str], comma: int) -> bool:
@@ -491,6 +513,8 @@ def _periods(texts: Sequence[str]) -> list[tuple[int, str]]:
         if text in _ADVERBS:
             found.append((i, _ADVERBS[text]))
         elif text in {"per", "a", "an", "each", "every", "/"} and i + 1 < len(texts):
+            if texts[i + 1] == "second" and text != "per" and stem("".join(texts[i + 2 : i + 3])):
+                continue  # a second bag
             units = [u for u in UNIT_NAMES.get(texts[i + 1], ()) if UNITS[u][0] in {"time", "months"}]
             if not units or (text in {"a", "an"} and (not i or texts[i - 1] in _NOT_A_PERIOD)):
                 continue
@@ -546,11 +570,11 @@ def _values(words: Sequence[Word], i: int) -> tuple[frozenset[Decimal], int, boo
                     continue
             if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", text):
                 values = {Decimal(text.replace(",", "")).normalize()}
-    elif text in _NUMBER_WORDS:
-        value = Decimal(_NUMBER_WORDS[text])
+    elif text in NUMBER_WORDS:
+        value = Decimal(NUMBER_WORDS[text])
         follow = i + 2 if i + 1 < len(words) and words[i + 1].text == "-" else i + 1
-        if value >= 20 and follow < len(words) and 0 < _NUMBER_WORDS.get(words[follow].text, 0) < 10:
-            value += _NUMBER_WORDS[words[follow].text]
+        if value >= 20 and follow < len(words) and 0 < NUMBER_WORDS.get(words[follow].text, 0) < 10:
+            value += NUMBER_WORDS[words[follow].text]
             last = follow
         values = {value}
     if values and last + 1 < len(words) and words[last + 1].text in _SCALES:
