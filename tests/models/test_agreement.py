@@ -46,7 +46,7 @@ def built_texts(count: int = 200) -> list[str]:
     return ODD + texts
 
 
-def real_texts(count: int = 1000) -> list[str]:
+def real_texts(count: int = 250) -> list[str]:
     pages = sorted((SHARED / "docs" / "rust-book" / "src").glob("*.md"))
     if not pages:
         pytest.skip("the shared documents are not beside the project")

@@ -102,15 +102,19 @@ def test_a_line_of_a_file_pasted_as_it_is_finds_its_passage(code):
         assert " ".join(words).lower() in text
 
 
-def test_scores_and_probabilities_fall_whatever_is_asked(code, notes):
-    for index in (code / "index", notes):
-        for query in ("random", "def sample", "how are weights used", "waiting for the lock", '"the lock"', "cats"):
-            for options in ({}, {"k": 30}, {"candidates": 3, "k": 20}, {"reranker": None}, {"mode": "keyword"}):
-                hits = found(index, query, **options).hits
+@pytest.mark.parametrize(
+    "options", [{}, {"k": 30}, {"candidates": 3, "k": 20}, {"reranker": None}, {"mode": "keyword"}], ids=str
+)
+def test_scores_and_probabilities_fall_whatever_is_asked(code, notes, options):
+    for place in (code / "index", notes):
+        with ragcli.open_index(place) as index:
+            searcher = ragcli.Searcher(index, ragcli.SearchOptions(**options))
+            for query in ("random", "def sample", "how are weights used", "waiting for the lock", '"the lock"', "cats"):
+                hits = searcher.search(query).hits
                 told = [hit.probability for hit in hits if hit.probability is not None]
-                assert told == sorted(told, reverse=True), (query, options)
+                assert told == sorted(told, reverse=True), query
                 scores = [hit.score for hit in hits]
-                assert scores == sorted(scores, reverse=True), (query, options)
+                assert scores == sorted(scores, reverse=True), query
                 assert all(0 <= score <= 1 for score in scores)
 
 
