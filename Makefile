@@ -41,6 +41,8 @@ demo: $(VENV)/installed
 	@$(RAGCLI) query --index demo --top 3 "why rerank the first results?"
 	@echo
 	@$(RAGCLI) query --index demo --top 5 "grokking" --format plain
+	@echo
+	@echo "To search on a page in the browser: $(RAGCLI) serve --open --index demo"
 
 test: lint types tests
 

@@ -65,6 +65,7 @@ def _list_skipped(env: Env, *, only_failed: bool) -> ExitCode:
     """Print one line per file or unvisited folder, with the reason."""
     from ragcli.index.reader import open_index
     from ragcli.render import write_json
+    from ragcli.render.record import skipped_record
     from ragcli.render.table import write_table
     from ragcli.render.terminal import color_wanted
     from ragcli.render.visible import display_path
@@ -72,12 +73,7 @@ def _list_skipped(env: Env, *, only_failed: bool) -> ExitCode:
     with open_index(env.existing_index(), None) as index:
         rows = [row for row in index.catalog.skipped() if row.reason.is_failure or not only_failed]
     if env.json:
-        entries = [
-            {"path": str(row.path), "reason": str(row.reason), "detail": row.detail, "files": row.files,
-             "failed": row.reason.is_failure}
-            for row in rows
-        ]  # fmt: skip
-        write_json({"schema": 1, "not_indexed": entries}, sys.stdout)
+        write_json({"schema": 1, "not_indexed": [skipped_record(row) for row in rows]}, sys.stdout)
     else:
         base = Path.cwd()
         table = [(display_path(row.path, base), str(row.reason), row.detail, str(row.files)) for row in rows]

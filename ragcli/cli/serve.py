@@ -11,6 +11,8 @@ from ragcli.cli.command import command
 from ragcli.cli.env import Env, read_time
 from ragcli.errors import ExitCode, RagcliError, UsageError
 
+_BROWSER_SECONDS = 5.0  # until a browser has been told
+
 
 @command()
 def serve(
@@ -21,6 +23,10 @@ def serve(
     ] = False,
     stop: Annotated[
         bool, typer.Option("--stop", help="End the server that runs.", rich_help_panel="Control")
+    ] = False,
+    open_: Annotated[
+        bool,
+        typer.Option("--open", help="Show a page to search on, in the browser.", rich_help_panel="Where"),
     ] = False,
     socket: Annotated[
         Path | None,
@@ -85,6 +91,7 @@ def serve(
 
     Examples:
       ragcli serve &                      for the command line
+      ragcli serve --open                 a page to search on
       ragcli serve --port 8765            for programs too: docs/serve.md
       ragcli serve --status
       ragcli serve --stop
@@ -94,15 +101,19 @@ def serve(
 
     if socket is not None:  # the commands that ask find it in the environment
         os.environ["RAGCLI_SOCKET"] = str(socket.expanduser().absolute())
-    if status and stop:
-        raise UsageError("choose one of --status and --stop")
+    if status + stop + open_ > 1:
+        raise UsageError("choose one of --status, --stop and --open")
     if status:
         return _status(env)
     if stop:
         return _stop(env)
+    if open_ and _open_running(env):
+        return ExitCode.OK
+    if open_ and port is None:
+        port = 0
     if host != "127.0.0.1" and port is None:
         raise UsageError("--host needs a --port", f"for example: ragcli serve --host {host} --port 8765")
-    how = _How(port, host, tuple(allow_host or ()), token, read_time(idle), threads, queue, watch)
+    how = _How(port, host, tuple(allow_host or ()), token, read_time(idle), threads, queue, watch, open_)
     return _serve(env, how)
 
 
@@ -117,6 +128,7 @@ class _How(NamedTuple):
     threads: int
     waiting: int
     watch: bool
+    open: bool
 
 
 def _serve(env: Env, how: _How) -> ExitCode:
@@ -124,6 +136,7 @@ def _serve(env: Env, how: _How) -> ExitCode:
     from ragcli.serve.engine import Engine
 
     try:
+        from ragcli.serve.guard import Keys
         from ragcli.serve.http import Application, Listen, needs_token, read_token, serve
     except ImportError as error:
         raise RagcliError(f"ragcli serve needs {error.name}", "pip install starlette uvicorn") from error
@@ -137,12 +150,14 @@ def _serve(env: Env, how: _How) -> ExitCode:
         env.existing_index()
     path = socket_path()
     engine = Engine(how.threads, how.waiting)
-    application = Application(engine, env.home, env.index)
+    application = Application(engine, env.home, env.index, Keys() if how.open else None)
     ended = threading.Event()
 
     def ready() -> None:
         http = f" and http://{how.host}:{application.about['port']}" if how.port is not None else ""
         env.say(f"serving at {path}{http}; end it with: ragcli serve --stop")
+        if how.open:
+            _show_page(env, application.page_url())
         if how.watch:
             threading.Thread(target=_watch, args=(env, ended), daemon=True).start()
 
@@ -152,6 +167,37 @@ def _serve(env: Env, how: _How) -> ExitCode:
         ended.set()
         engine.close()
     return ExitCode.OK
+
+
+def _open_running(env: Env) -> bool:
+    """Show the page of a server that runs; whether one does. Raises RagcliError when it has no page."""
+    from ragcli.serve.client import NoAnswer, request
+
+    try:
+        found = request("POST", "/cli/open", {})
+    except NoAnswer:
+        return False
+    if "answer" not in found:
+        raise RagcliError(str(found.get("error")), str(found.get("hint", "")))
+    _show_page(env, found["answer"]).join(_BROWSER_SECONDS)
+    return True
+
+
+def _show_page(env: Env, url: str) -> threading.Thread:
+    """Say where the page is. Where there is a display, start a browser: some stay until they are closed."""
+    env.say(f"the page: {url}")
+    browsing = threading.Thread(target=_browse, args=(url,), daemon=True)
+    browsing.start()
+    return browsing
+
+
+def _browse(url: str) -> None:
+    import os
+    import webbrowser
+
+    # without a display, webbrowser would take a browser for terminals
+    if sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")):
+        webbrowser.open(url)
 
 
 def _watch(env: Env, ended: threading.Event) -> None:

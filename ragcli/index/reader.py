@@ -126,6 +126,10 @@ class Index:
         known = self.catalog.known_chunks([i for i, _ in hits])
         return [(i, score) for i, score in hits if i in known]
 
+    def vectors(self, ids: Sequence[int]) -> dict[int, Vectors]:
+        """The stored row (d,) of each of ``ids`` that exists, by id; none where a server has the vectors."""
+        return self._segments.reconstruct(self.catalog.known_chunks(ids)) if self._segments is not None else {}
+
     def chunks(self, ids: Sequence[int]) -> dict[int, Chunk]:
         """The chunks among ``ids`` that exist, by id."""
         return self.catalog.chunks(ids)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ragcli.types import Chunk, Hit, Part, Results, Span
+from ragcli.types import Chunk, Hit, Part, Results, Skipped, Span
 
 SCHEMA_VERSION = 1
 _SCHEMAS = Path(__file__).with_name("schema")
@@ -70,6 +70,17 @@ def chunk_record(chunk: Chunk) -> Record:
         "pages": _pages_record(chunk.pages),
         "sha256": chunk.sha256,
         "text": chunk.text,
+    }
+
+
+def skipped_record(skipped: Skipped) -> Record:
+    """Return the record of a file that is not indexed, or of a folder that was not entered."""
+    return {
+        "path": str(skipped.path),
+        "reason": str(skipped.reason),
+        "detail": skipped.detail,
+        "files": skipped.files,
+        "failed": skipped.reason.is_failure,
     }
 
 

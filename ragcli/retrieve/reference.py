@@ -35,7 +35,8 @@ def find_reference(index: Index, reference: str, base: Path | None = None) -> Pl
             raise UsageError(f"there is no chunk {reference}", "ids change when a file changes; query again")
         return Place(found, found.lines[0], found.pages[0] if found.pages else None)
     match = _PLACE.fullmatch(reference)
-    assert match is not None  # the path part matches anything
+    if match is None:  # the path part matches anything
+        raise UsageError("the reference is empty", "write a chunk id, path:line or path#page=3")
     path = Path(os.path.abspath((base or Path()) / match["path"]))  # noqa: PTH100 (as indexed: links are not followed)
     row = index.catalog.document(path)
     if row is None:

@@ -7,9 +7,11 @@ rebinding still names the page's own host in Host. So both are checked, on every
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import hmac
 import ipaddress
 import json
+import secrets
 from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,13 +45,63 @@ class Refused(Exception):
         self.hint = hint
 
 
+class Keys:
+    """What opens the page: tokens that work once, and the sessions that they are exchanged for.
+
+    A token stands in an address, which others may see: in a list of processes, over a shoulder, in a history. A session
+    is known to the browser alone, and ends with the server. Only digests are kept, so looking one up tells nothing.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: set[bytes] = set()
+        self._sessions: set[bytes] = set()
+
+    def token(self) -> str:
+        """Make a token."""
+        made = secrets.token_urlsafe(32)
+        self._tokens.add(_digest(made))
+        return made
+
+    def session(self, token: str) -> str:
+        """Exchange a token for a session. Raises Refused for one that was used, or never was."""
+        try:
+            self._tokens.remove(_digest(token))
+        except KeyError:
+            raise Refused(403, "this link was used already", "make a new one: ragcli serve --open") from None
+        made = secrets.token_urlsafe(32)
+        self._sessions.add(_digest(made))
+        return made
+
+    def is_session(self, given: str) -> bool:
+        """Whether a session was given out under this name."""
+        return _digest(given) in self._sessions
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
 class Guard:
     """An ASGI application around another one."""
 
-    def __init__(self, app: App, *, token: str = "", hosts: Collection[str] = ()) -> None:
-        """``token`` is asked of whoever comes over TCP. ``hosts`` are names beside those of the loopback interface."""
+    def __init__(
+        self,
+        app: App,
+        *,
+        token: str = "",
+        hosts: Collection[str] = (),
+        keys: Keys | None = None,
+        free: Collection[str] = ("/healthz",),
+    ) -> None:
+        """``hosts`` are names beside those of the loopback interface.
+
+        Whoever comes over TCP needs the ``token``, or a session of ``keys``, where there are any; only the paths
+        ``free`` are for everyone.
+        """
         self._app = app
         self._token = token.encode()
+        self._keys = keys
+        self._free = frozenset(free)
         self._hosts = {host.lower() for host in hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,10 +139,14 @@ class Guard:
             kind = (_header(scope, b"content-type") or "").partition(";")[0].strip().lower()
             if kind != "application/json":
                 raise Refused(415, "the body must be JSON", "send Content-Type: application/json")
-        if self._token and not over_socket(scope) and scope["path"] != "/healthz":
+        if (self._token or self._keys) and not over_socket(scope) and scope["path"] not in self._free:
             scheme, _, given = (_header(scope, b"authorization") or "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
+            if scheme.lower() != "bearer" or not self._is_known(given.strip()):
                 raise Refused(401, "the token is missing or wrong", "send Authorization: Bearer TOKEN")
+
+    def _is_known(self, given: str) -> bool:
+        is_token = bool(self._token) and hmac.compare_digest(given.encode(), self._token)
+        return is_token or (self._keys is not None and self._keys.is_session(given))
 
     def _host(self, header: str | None) -> tuple[str, str]:
         """Return the name and the port in Host; the name is "" when it is foreign."""

@@ -25,13 +25,14 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ragcli._version import __version__
-from ragcli.errors import IndexNotFound, RagcliError, UsageError
+from ragcli.errors import IndexNotFound, LoadError, RagcliError, UsageError
 from ragcli.index.locate import Home, index_names, require_index
 from ragcli.render.record import results_record
 from ragcli.render.visible import json_text
-from ragcli.serve import client, mcp, wire
+from ragcli.serve import client, mcp, page, wire
 from ragcli.serve.engine import Desk, Engine, TooManyQuestions
-from ragcli.serve.guard import Guard, Refused, error_record, is_loopback, over_socket
+from ragcli.serve.guard import Guard, Keys, Refused, error_record, is_loopback, over_socket
+from ragcli.serve.map import Maps
 from ragcli.serve.questions import (
     ASK,
     SEARCH,
@@ -54,6 +55,7 @@ Found = TypeVar("Found")
 _CONNECTIONS = 256
 _HEAD_SECONDS = 10.0  # until the head of a request is here
 _LEAVE_SECONDS = 10.0  # for the answers that are being computed when the server ends
+_DRAWING = 2  # pages at a time; each is drawn in a process of its own
 _LONGEST_SOCKET = 100  # bytes: the kernel's limit is 104 or 108
 
 
@@ -71,14 +73,21 @@ class Listen(NamedTuple):
 class Application:
     """The routes over an engine."""
 
-    def __init__(self, engine: Engine, home: Home, default_index: str) -> None:
-        """Indexes are named as they are with ``--index``; those below ``home`` can be asked over HTTP."""
+    def __init__(self, engine: Engine, home: Home, default_index: str, keys: Keys | None = None) -> None:
+        """Indexes are named as they are with ``--index``; those below ``home`` can be asked over HTTP.
+
+        With ``keys`` there is a page, which they open.
+        """
         self._engine = engine
         self._home = home
         self._default_index = default_index
         tools = Toolbox(lambda: engine, home, default_index, max_tokens=MAX_TOKENS, may_sync=False)
         self._protocol = mcp.Protocol(tools)
         self._started = time.time()
+        self.keys = keys
+        self._maps = Maps()
+        self._drawing = asyncio.Semaphore(_DRAWING)
+        self.address = ""  # of the page
         self.about: dict[str, Any] = {}  # where the server listens
         self.stop: Callable[[], None] = lambda: None
 
@@ -93,6 +102,16 @@ class Application:
             Route("/v1/show", self._show, methods=["POST"]),
             Route("/mcp", self._mcp, methods=["POST"]),
             Route("/cli/{question}", self._cli, methods=["POST"]),
+            *(self._page_routes() if self.keys else ()),
+        ]
+
+    def _page_routes(self) -> list[Route]:
+        return [
+            *(Route(path, self._file) for path in page.FILES),
+            Route(page.SESSION, self._session, methods=["POST"]),
+            Route("/v1/page", self._picture),
+            Route("/v1/map", self._map, methods=["POST"]),
+            Route("/v1/not-indexed", self._not_indexed),
         ]
 
     def app(self) -> Starlette:
@@ -116,6 +135,8 @@ class Application:
 
     async def _indexes(self, request: Request) -> Response:
         names = index_names(self._home)
+        if os.sep in self._default_index:  # a folder elsewhere
+            names.append(self._default_index)
         indexes = [await self._compute(request, _summary_of(self._home, name)) for name in names]
         return _json({"schema": 1, "default": self._default_index, "indexes": indexes})
 
@@ -191,6 +212,59 @@ class Application:
             answer = mcp.error(number, fault)
         return Response(status_code=202) if answer is None else _json(answer, mcp.status_of(answer))
 
+    # -- routes for the page ------------------------------------------------------------------------------------------
+
+    def page_url(self) -> str:
+        """An address that opens the page once. Raises Refused when there is no page."""
+        if self.keys is None:
+            raise Refused(404, "the server that runs has no page", "end it first: ragcli serve --stop")
+        return f"{self.address}/#token={self.keys.token()}"
+
+    async def _file(self, request: Request) -> Response:
+        content, kind = page.file_content(request.url.path)
+        return Response(content, headers={**page.HEADERS, "content-type": kind})
+
+    async def _session(self, request: Request) -> Response:
+        assert self.keys is not None
+        return _json({"session": self.keys.session(_text(_body(request), "token"))})
+
+    async def _picture(self, request: Request) -> Response:
+        """Draw a page of a PDF, with a passage marked."""
+        given = dict(request.query_params)
+        folder, reference = self._folder(given.pop("index", None)), given.pop("ref", "")
+        fields = page.read_numbers(given)
+
+        def asked(desk: Desk) -> page.Asked:
+            index = desk.index(folder)
+            return page.asked_picture(index, reference, index_base(index), fields)
+
+        wanted = await self._compute(request, asked)
+        try:
+            async with self._drawing:
+                picture = await asyncio.to_thread(wanted.draw)
+        except LoadError as error:
+            raise Refused(409, f"cannot draw {wanted.file}: {error.detail or error.reason}") from error
+        marked = [box for boxes in picture.boxes for box in boxes]
+        about = {"pages": picture.pages, "page": wanted.drawing.page, "size": picture.size, "top": None}
+        if marked:
+            best = next(boxes for boxes in reversed(picture.boxes) if boxes)
+            about["top"] = min(box[1] for box in best)
+        return Response(picture.png, headers={"content-type": "image/png", "ragcli-page": json.dumps(about)})
+
+    async def _map(self, request: Request) -> Response:
+        given = _body(request)
+        folder, chunks = self._folder(given.get("index")), given.get("chunks")
+        if chunks is not None and not (isinstance(chunks, list) and all(type(one) is int for one in chunks)):
+            raise UsageError(f"invalid chunks: {chunks!r}", "write a list of integers")
+        return _raw(await self._compute(request, lambda desk: self._mapped(desk, folder, chunks)))
+
+    def _mapped(self, desk: Desk, folder: Path, chunks: list[int] | None) -> bytes:
+        return _line(self._maps.record(desk.index(folder), folder, chunks))
+
+    async def _not_indexed(self, request: Request) -> Response:
+        folder = self._folder(request.query_params.get("index"))
+        return _raw(await self._compute(request, lambda desk: _line(page.not_indexed(desk.index(folder)))))
+
     # -- routes for the command line ----------------------------------------------------------------------------------
 
     async def _cli(self, request: Request) -> Response:
@@ -206,6 +280,8 @@ class Application:
         if question == "stop":
             self.stop()
             return _json({"answer": os.getpid()})
+        if question == "open":
+            return _json({"answer": self.page_url()})
         job = self._cli_job(question, body)
         future = self._engine.submit(job)
 
@@ -242,12 +318,22 @@ class Application:
     def _asked(self, request: Request, text: str) -> tuple[Path, dict[str, Any]]:
         """Return the folder of the index that the body names, and the other fields."""
         given = _body(request)
-        name = given.pop("index", None) or self._default_index
-        if not isinstance(name, str) or os.sep in name or name in {".", ".."}:
-            raise UsageError(f"invalid index {name!r}", "give the name of an index: GET /v1/indexes")
+        name = given.pop("index", None)
+        self._check_name(name)
         if text not in given:
             raise UsageError(f"the field {text!r} is missing", f'for example: {{"{text}": "how are logs rotated?"}}')
-        return require_index(self._home, name), given
+        return self._folder(name), given
+
+    def _check_name(self, name: object) -> None:
+        """Raise UsageError unless this is the name of an index, or nothing: a path could lead anywhere."""
+        if not name or name == self._default_index:
+            return
+        if not isinstance(name, str) or os.sep in name or name in {".", ".."}:
+            raise UsageError(f"invalid index {name!r}", "give the name of an index: GET /v1/indexes")
+
+    def _folder(self, name: Any) -> Path:  # noqa: ANN401 (JSON)
+        self._check_name(name)
+        return require_index(self._home, name or self._default_index)
 
     async def _compute(self, request: Request, job: Callable[[Desk], Found]) -> Found:
         future = self._engine.submit(job)
@@ -337,6 +423,10 @@ def _document(record: dict[str, Any]) -> bytes:
     return (json_text(record, indent=2) + "\n").encode()
 
 
+def _line(record: dict[str, Any]) -> bytes:
+    return (json_text(record) + "\n").encode()
+
+
 def _json(record: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return Response(_document(record), status, headers, "application/json")
 
@@ -396,10 +486,14 @@ def serve(application: Application, engine: Engine, listen: Listen, ready: Calla
         sockets = [stack.enter_context(_unix_socket(listen.path))]
         if listen.port is not None:
             sockets.append(stack.enter_context(_tcp_socket(listen.host, listen.port)))
-            application.about["port"] = sockets[1].getsockname()[1]
+            application.about["port"] = port = sockets[1].getsockname()[1]
+            application.address = f"http://{_name_of(listen.host)}:{port}"
         application.about |= {"socket": str(listen.path), "idle_seconds": listen.idle_seconds}
         hosts = {*listen.hosts, listen.host} - {"0.0.0.0", "::"}  # noqa: S104 (names that nobody is reached by)
-        guard = Guard(application.app(), token=listen.token, hosts=hosts)
+        guard = Guard(
+            application.app(), token=listen.token, hosts=hosts, keys=application.keys,
+            free={"/healthz", *page.FREE} if application.keys else {"/healthz"},
+        )  # fmt: skip
         server = _Server(
             uvicorn.Config(
                 guard, http=_PatientProtocol, ws="none", lifespan="off", log_config=None, log_level="critical",
@@ -514,6 +608,12 @@ def _tcp_socket(host: str, port: int) -> Iterator[socket.socket]:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(f"cannot listen on {host}:{port}: {reason}", "choose another --port") from error
         yield listening
+
+
+def _name_of(host: str) -> str:
+    """How a browser on this machine names the address that a server listens on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 (every address, so this one too)
+    return f"[{host}]" if ":" in host else host
 
 
 def read_token(file: Path) -> str:

@@ -10,19 +10,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
 Start = Callable[..., "Running"]
 
+NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "BROWSER": ""}  # a test opens no browser of its user
+
 
 class Running:
-    """A server process, and the folder of its socket."""
+    """A server process, the folder of its socket, and the address of its page."""
 
-    def __init__(self, process: subprocess.Popen[str], folder: Path, port: int | None) -> None:
-        self.process, self.folder, self.port = process, folder, port
+    def __init__(self, process: subprocess.Popen[str], folder: Path, port: int | None, page: str) -> None:
+        self.process, self.folder, self.port, self.page = process, folder, port, page
         self.socket = folder / "serve.sock"
 
 
@@ -34,14 +36,15 @@ def started(home: Path, *arguments: str, folder: Path | None = None, **variables
     process = subprocess.Popen(
         [sys.executable, "-m", "ragcli", "serve", "--home", str(home), "-i", "samples", *arguments],
         stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        env={**os.environ, "RAGCLI_SOCKET": str(folder / "serve.sock"), **variables},
+        env={**os.environ, **NO_DISPLAY, "RAGCLI_SOCKET": str(folder / "serve.sock"), **variables},
     )  # fmt: skip
     try:
         assert process.stderr is not None
         line = process.stderr.readline()
         assert line.startswith("serving at "), line + process.stderr.read()
         port = int(line.partition("http://")[2].partition(";")[0].rpartition(":")[2]) if "http://" in line else None
-        yield Running(process, folder, port)
+        page = process.stderr.readline().removeprefix("the page: ").strip() if "--open" in arguments else ""
+        yield Running(process, folder, port, page)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -59,6 +62,12 @@ def server(sample_home) -> Iterator[Running]:
     """A server for the tests that only ask it."""
     with started(sample_home, "--port", "0") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def started_server() -> Callable[..., AbstractContextManager[Running]]:
+    """Start a server over any home, for the length of a ``with``."""
+    return started
 
 
 @pytest.fixture

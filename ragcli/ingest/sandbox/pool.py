@@ -16,9 +16,9 @@ from typing import Self
 
 from ragcli.formats.blocks import LoadOptions
 from ragcli.ingest.sandbox.limits import Limits
-from ragcli.ingest.sandbox.process import Loaded, ParserProcess, Request
+from ragcli.ingest.sandbox.process import Drawing, Loaded, ParserProcess, Picture, Request
 
-__all__ = ["Loaded", "Request", "Sandbox", "extract"]
+__all__ = ["Drawing", "Loaded", "Picture", "Request", "Sandbox", "draw", "extract"]
 
 _WORKER = "ragcli.ingest.sandbox.worker"
 _LOOK_AHEAD = 2  # requests per process: one that it reads, and one that waits for it or for the consumer
@@ -82,6 +82,19 @@ def extract(container: Path, name: str, options: LoadOptions, limits: Limits) ->
     try:
         process.greet(options)
         return process.extract(container, name)
+    finally:
+        process.end()
+
+
+def draw(file: Path, drawing: Drawing, options: LoadOptions, limits: Limits) -> Picture:
+    """A page of the PDF ``file``, or of a member of it, drawn in a process of its own.
+
+    Raises LoadError, and RagcliError when the process cannot be started.
+    """
+    process = ParserProcess(limits, _WORKER)
+    try:
+        process.greet(options)
+        return process.draw(file, drawing)
     finally:
         process.end()
 

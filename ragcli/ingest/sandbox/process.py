@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple, TypeVar
 
 from ragcli.errors import LoadError, RagcliError
 from ragcli.formats.blocks import LoadOptions
@@ -41,6 +41,8 @@ _DYING_SECONDS = 5.0  # between the end of the replies and the end of the proces
 _SENDING_SECONDS = 30.0  # from the first byte of a reply to the last: the parser is done, and memory may be short
 _ROOM = 1 << 16  # bytes of a reply beside a document
 _MOST_FAILED = 20  # members of one file that may end a process
+
+_About = TypeVar("_About")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,28 @@ class Loaded:
     mtime_ns: int
     outcome: Document | Skipped | None  # None: the content has the known digest
     container: Path | None = None
+
+
+class Drawing(NamedTuple):
+    """What to draw: a page (from 1) of the PDF ``member`` of a file, "" for the file itself, with passages marked.
+
+    A file whose content does not have the digest is not drawn.
+    """
+
+    member: str
+    sha256: str
+    page: int
+    passages: tuple[str, ...]
+    width: int  # pixels
+
+
+class Picture(NamedTuple):
+    """A page as PNG: its width and height, where each passage is (left, top, right, bottom), the number of pages."""
+
+    png: bytes
+    size: tuple[int, int]
+    boxes: tuple[tuple[tuple[int, ...], ...], ...]
+    pages: int
 
 
 class ParserProcess:
@@ -164,13 +188,23 @@ class ParserProcess:
 
     def extract(self, container: Path, name: str) -> bytes:
         """The bytes of the member ``name`` (a path below the file ``container``). Raises LoadError."""
-        self._send({"path": str(container), "extract": name, "seconds": self._limits.seconds})
+        return self._content(container, {"extract": name}, lambda _: None)[0]
+
+    def draw(self, file: Path, drawing: Drawing) -> Picture:
+        """A page of the PDF ``file``, or of a member of it. Raises LoadError, also for a file that changed."""
+        png, about = self._content(file, {"draw": drawing._asdict()}, lambda reply: _picture(reply["drawn"]))
+        return about._replace(png=png)
+
+    def _content(self, container: Path, asked: Frame, read: Callable[[Frame], _About]) -> tuple[bytes, _About]:
+        """The bytes that answer a request, and what ``read`` makes of the frame before them. Raises LoadError."""
+        self._send({"path": str(container), "seconds": self._limits.seconds} | asked)
         try:
             reply = self._reply()
             if reply is not None and "content" in reply:
+                about = read(reply)
                 content = self._read(reply["content"], time.monotonic() + _SENDING_SECONDS)
                 if content is not None:
-                    return bytes(content)
+                    return bytes(content), about
                 reply = None
             failed = _unpack(container, reply, self._limits, is_known=False) if reply else self._crashed(container)
         except TimeoutError:
@@ -304,6 +338,13 @@ def _member(container: Path, state: Frame, known: Frame, number: int) -> Loaded:
     if not -(1 << 63) <= mtime_ns < 1 << 63:
         raise ValueError("an invalid time of a member")
     return Loaded(container.joinpath(*parts), sha256, size, mtime_ns, None, container)
+
+
+def _picture(about: Frame) -> Picture:
+    """What a process says about a picture, as numbers. Raises ValueError and TypeError for anything else."""
+    width, height = map(int, about["size"])
+    boxes = tuple(tuple(tuple(map(int, box)) for box in passage) for passage in about["boxes"])
+    return Picture(b"", (width, height), boxes, int(about["pages"]))
 
 
 def _cause(code: int) -> str:

@@ -71,11 +71,11 @@ class _Service:
         self._output = output
 
     def serve(self) -> None:
-        """Read the file, then what is in it, and send the result of each; or send the bytes of one member."""
+        """Read the file, then what is in it, and send the result of each; or send one member, or a picture."""
         self._restart_clock()
         path = Path(self._request["path"])
-        if "extract" in self._request:
-            _, reply = self._read(lambda: self._extract(path))
+        if "extract" in self._request or "draw" in self._request:
+            _, reply = self._read(lambda: self._draw(path) if "draw" in self._request else self._extract(path))
             self._send(reply)
             return
         document, reply = self._read(lambda: self._load_file(path))
@@ -93,15 +93,32 @@ class _Service:
         return None if sha256 == self._request["known_sha256"] else self._load(path, data, self._options)
 
     def _extract(self, path: Path) -> None:
+        content = self._content(path, self._request["extract"])
+        self._send([pack_frame({"content": len(content)}), content])
+
+    def _draw(self, path: Path) -> None:
+        from ragcli.formats.pdf.page import draw_page
+
+        asked = self._request["draw"]
+        data = self._content(path, asked["member"])
+        if hashlib.sha256(data).hexdigest() != asked["sha256"]:
+            raise LoadError(Reason.UNREADABLE, "it changed since it was indexed")
+        drawn = draw_page(data, asked["page"], asked["passages"], asked["width"], self._options.password)
+        about = {"size": drawn.size, "boxes": drawn.boxes, "pages": drawn.pages}
+        self._send([pack_frame({"content": len(drawn.png), "drawn": about}), drawn.png])
+
+    def _content(self, path: Path, wanted: str) -> bytes:
+        """The bytes of a file, or of the member ``wanted`` in it."""
         from ragcli.formats.members import walk
 
-        wanted = self._request["extract"]
         with open_regular_file(path) as (file, _):
-            document = self._load(path, file.read(), self._options)
+            data = file.read()
+        if not wanted:
+            return data
+        document = self._load(path, data, self._options)
         for member in walk(document, self._options, bar_member):
             if member.name == wanted and isinstance(member.content, bytes):
-                self._send([pack_frame({"content": len(member.content)}), member.content])
-                return
+                return member.content
             if wanted.startswith(f"{member.name}/"):
                 member.read()
         raise LoadError(Reason.UNREADABLE, "it is not in the file any more")
