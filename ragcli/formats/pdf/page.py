@@ -53,8 +53,8 @@ class Drawn(NamedTuple):
 def draw_page(data: bytes, number: int, passages: Sequence[str], width: int, password: str | None = None) -> Drawn:
     """Draw page ``number`` (from 1), ``width`` pixels wide or less where that would be more than 6 million pixels.
 
-    Each of ``passages`` is marked where it stands on the page, the last one most visibly. Raises LoadError: ENCRYPTED,
-    or DAMAGED when there is no such page or it cannot be drawn.
+    Each of ``passages`` is marked where it stands on the page: the first lightly, the others, its best parts, more.
+    Raises LoadError: ENCRYPTED, or DAMAGED when there is no such page or it cannot be drawn.
     """
     with open_pdf(data, password) as document:
         if not 1 <= number <= len(document):
@@ -67,8 +67,8 @@ def draw_page(data: bytes, number: int, passages: Sequence[str], width: int, pas
         except (pypdfium2.PdfiumError, ValueError, OSError) as error:
             raise LoadError(Reason.DAMAGED, f"the page cannot be drawn: {error}") from error
         count = len(document)
-    for shade, found in zip((_PASSAGE,) * (len(boxes) - 1) + (_BEST,), boxes, strict=True) if boxes else ():
-        image = _marked(image, found, shade)
+    for at, found in enumerate(boxes):
+        image = _marked(image, found, _BEST if at else _PASSAGE)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=3)
     return Drawn(buffer.getvalue(), image.size, boxes, count)

@@ -6,6 +6,7 @@ const QUICK_MS = 110; // after a key, until the lists are asked
 const CAREFUL_MS = 320; // after the last key, until the reranker is asked too: it reads for a second or two
 const NARROW = matchMedia("(max-width: 62rem)");
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const PASSAGES = 10; // at first, and how many more each time
 const GROUPS = 8; // colours on the map; the rest is one more
 const CONTEXT = 12; // lines around a passage
 const MOST_CONTEXT = 400;
@@ -114,7 +115,7 @@ function closeGate(text) {
 
 // -- state: what the address says ------------------------------------------------------------------------------------
 
-const state = { q: "", index: "", path: "", types: [], after: "", before: "", all: false, view: "search", hit: null };
+const state = { q: "", index: "", path: "", types: [], after: "", before: "", all: false, k: PASSAGES, view: "search", hit: null };
 let indexes = [];
 let results = null; // the last answer, with .key: the question that it answers
 let shown = null; // the record of the open passage
@@ -128,6 +129,7 @@ function readAddress() {
   state.after = given.get("after") || "";
   state.before = given.get("before") || "";
   state.all = given.get("all") === "1";
+  state.k = Math.min(1000, Number(/^\d{1,4}$/.exec(given.get("k"))?.[0]) || PASSAGES);
   state.view = ["map", "left-out"].includes(given.get("view")) ? given.get("view") : "search";
   state.hit = /^\d+$/.test(given.get("hit") || "") ? Number(given.get("hit")) : null;
 }
@@ -142,6 +144,7 @@ function address(changed = {}) {
   if (next.after) given.set("after", next.after);
   if (next.before) given.set("before", next.before);
   if (next.all) given.set("all", "1");
+  if (next.k !== PASSAGES) given.set("k", next.k);
   if (next.view !== "search") given.set("view", next.view);
   if (next.hit !== null) given.set("hit", next.hit);
   return `/?${given}`;
@@ -198,7 +201,7 @@ let running = new AbortController();
 
 const fields = () => ({
   query: state.q, index: state.index, path: state.path ? state.path.split(",").map((one) => one.trim()).filter(Boolean) : null,
-  type: state.types.length ? state.types : null, after: state.after || null, before: state.before || null, all: state.all,
+  type: state.types.length ? state.types : null, after: state.after || null, before: state.before || null, all: state.all, k: state.k,
 });
 
 /** Ask twice: the lists answer in a tenth of a second, the reranker improves on them when the typing stops. */
@@ -210,7 +213,7 @@ function search({ wait = 0 } = {}) {
   const { signal } = running;
   if (!state.q.trim()) {
     results = null;
-    say("");
+    say(indexes.length ? "" : "There is no index yet. Make one: ragcli index FOLDER");
     render();
     return;
   }
@@ -221,21 +224,32 @@ function search({ wait = 0 } = {}) {
   }
   const body = fields();
   quickTimer = setTimeout(() => answer(body, key, false, signal), wait);
-  carefulTimer = setTimeout(() => answer(body, key, true, signal), wait ? CAREFUL_MS : 0);
+  carefulTimer = setTimeout(() => read(body, key, signal), wait ? CAREFUL_MS : 0);
+}
+
+let reading = null; // the careful question that is on its way
+
+/** Ask with the reranker, one question at a time: the server's other thread is left for quick answers. */
+async function read(body, key, signal) {
+  while (reading) await reading;
+  if (signal.aborted) return;
+  reading = answer(body, key, true, signal).finally(() => { reading = null; });
 }
 
 async function answer(body, key, careful, signal) {
   const started = performance.now();
   try {
-    const found = await asked("/v1/query", { ...body, rerank: careful }, signal);
+    // the reranker cannot be stopped: until it is done, no other careful question should start
+    const found = await asked("/v1/query", { ...body, rerank: careful }, careful ? undefined : signal);
     if (signal.aborted || (results?.key === key && results.careful)) return;
     results = { ...found, key, careful, seconds: (performance.now() - started) / 1000 };
     report();
     render();
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
+    if (error.status === 401) return; // the gate says it
     if (error.status === 503 && careful) {
-      carefulTimer = setTimeout(() => answer(body, key, careful, signal), 1000);
+      carefulTimer = setTimeout(() => read(body, key, signal), 1000);
       return;
     }
     results = null;
@@ -286,7 +300,9 @@ function renderHits() {
     return;
   }
   for (const hit of results?.hits || []) rows.set(hit.chunk, hitRow(hit));
-  list.replaceChildren(...rows.values());
+  const isMore = results?.careful && results.hits.length === state.k && state.k < 1000;
+  list.replaceChildren(...rows.values(), ...(isMore ? [make("li", { class: "more-hits" },
+    make("button", { type: "button", onclick: () => filter({ k: state.k + PASSAGES }) }, "More passages"))] : []));
   list.classList.toggle("first-look", Boolean(results) && !results.careful);
   if (focused && rows.has(Number(focused))) rows.get(Number(focused)).querySelector("a").focus({ preventScroll: true });
   glide(before);
@@ -756,7 +772,7 @@ function follow(event) {
 }
 
 function typed() {
-  go({ q: $("q").value, hit: null }, { replace: !settled });
+  go({ q: $("q").value, k: PASSAGES, hit: null }, { replace: !settled });
   settled = false;
   search({ wait: QUICK_MS });
   showState();
@@ -869,7 +885,6 @@ async function start() {
     indexes = found.indexes;
     $("index").replaceChildren(...indexes.map((one) => make("option", { value: one.name }, visible(one.name))));
     state.index = index() ? state.index : indexes.some((one) => one.name === found.default) ? found.default : indexes[0]?.name || "";
-    if (!indexes.length) say("There is no index yet. Make one: ragcli index FOLDER");
     history.replaceState(null, "", address());
     restore();
     if (!NARROW.matches && state.hit === null) $("q").focus();
