@@ -1,4 +1,4 @@
-"""Archives: zip, tar, and what gzip, bzip2 and xz packed. An archive is its members, and has no text of its own."""
+"""Archives, whose members are files of their own: zip, tar, and what gzip, bzip2 and xz packed."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import MAX_RATIO, SMALL_MEMBER, ZIP_ERRORS
 from ragcli.formats.blocks import LoadOptions
 from ragcli.formats.members import MAX_BYTES, MAX_TOTAL
+from ragcli.formats.zip_container import MAX_RATIO, SMALL_MEMBER, ZIP_ERRORS
 from ragcli.types import Document, Member, Reason
 
 MAX_FILES = 10_000

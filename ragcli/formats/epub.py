@@ -13,11 +13,11 @@ from zipfile import ZipFile
 from selectolax.lexbor import LexborNode
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.decode import decode
 from ragcli.formats.html.loader import html_blocks
 from ragcli.formats.html.tree import close_elements, parse
+from ragcli.formats.zip_container import open_container, read_member
 from ragcli.types import Document, Reason
 
 _CONTAINER = "META-INF/container.xml"
@@ -43,7 +43,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     del options
     builder = TextBuilder()
     warnings = []
-    with open_archive(data, ".epub") as archive:
+    with open_container(data, ".epub") as archive:
         _refuse_drm(archive)
         title, chapters, contents = _read_package(archive)
         names = _read_contents(archive, contents) if contents else {}

@@ -74,7 +74,7 @@ _LOADERS = {
     ),
     "pdf": _Loader("pdf.loader", 3, _dotted("pdf"), is_text=False),
     "docx": _Loader("ooxml.docx", 2, _dotted("docx docm dotx dotm"), is_text=False),
-    "pptx": _Loader("ooxml.pptx", 2, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
+    "pptx": _Loader("ooxml.pptx", 3, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
     "xlsx": _Loader("ooxml.xlsx", 3, _dotted("xlsx xlsm xltx xltm"), is_text=False),
     "epub": _Loader("epub", 3, _dotted("epub"), is_text=False),
     "ics": _Loader("ics", 1, _dotted("ics ical vcs")),

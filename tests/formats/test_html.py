@@ -387,3 +387,11 @@ def test_a_label_stands_for_all_that_is_written_under_it(label, encoding, text):
 def test_a_shell_with_a_little_text_has_its_description():
     page = "<title>Tides</title><meta name=description content='Tide tables of Hoy.'><script></script><p>Loading"
     assert texts(page) == ["Loading", "Tide tables of Hoy."]
+
+
+def test_headings_in_numbered_lists_have_their_numbers():
+    assert texts("<ol><li><h2>Term</h2><p>Five years.</p></li><li value=4><h2>Rent</h2></li></ol>") == [
+        "1. Term",
+        "Five years.",
+        "4. Rent",
+    ]

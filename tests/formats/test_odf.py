@@ -396,3 +396,30 @@ def test_formulas_by_pandoc_stand_in_their_line(tmp_path):
     subprocess.run(["pandoc", "-t", "odt", "-o", tmp_path / "a.odt"], input=source, text=True, check=True)
     found = load((tmp_path / "a.odt").read_bytes(), "a.odt")
     assert found.text.split("\n\n") == ["Flow (a+b)/(2c) is", "sqrt(p)"]
+
+
+def test_text_that_is_deleted_in_its_place_is_not_read():
+    changes = '<text:tracked-changes><text:changed-region text:id="c1"><text:deletion/></text:changed-region>'
+    changes += '<text:changed-region text:id="c2"><text:insertion/></text:changed-region></text:tracked-changes>'
+    line = 'Kept <text:change-start text:change-id="c2"/>new<text:change-end text:change-id="c2"/> '
+    line += '<text:change-start text:change-id="c1"/>old <text:span>words</text:span> here'
+    line += '<text:change-end text:change-id="c1"/>end'
+    assert text(f"{changes}<text:p>{line}</text:p>") == ["Kept new end"]
+
+
+def test_pictures_are_their_descriptions_and_those_without_are_counted():
+    image = '<draw:frame><draw:image xlink:href="a.png"/>{}</draw:frame>'.format
+    image_names = ' xmlns:xlink="http://www.w3.org/1999/xlink"'
+    body = f"<text:p{image_names}>a{image('<svg:desc>Two wrecks</svg:desc>')}{image('<svg:title>Image1</svg:title>')}"
+    found = load(document(f"{body}</text:p>"))
+    assert found.text.split("\n\n") == ["a", "Two wrecks"]
+    assert found.warnings == ("1 pictures without a description were not read",)
+
+
+def test_what_a_master_puts_on_its_slides_stands_once():
+    master = f'<style:master-page style:name="M">{frame("<text:p>Motto of Quist</text:p>")}</style:master-page>'
+    slides = '<draw:page draw:master-page-name="M"/>' + '<draw:page draw:master-page-name="M">{}</draw:page>'.format(
+        frame("<text:p>Words</text:p>")
+    )
+    masters = f"<office:master-styles>{master}</office:master-styles>"
+    assert text(slides, kind="presentation", more=masters) == ["Words", "Motto of Quist"]

@@ -357,6 +357,9 @@ class _Writer:
             table.parts.append(text)
         elif self._heading is not None:
             text = " ".join(text.split()).removesuffix("¶").rstrip()
+            if self._marker and self._marker != "- ":  # LibreOffice writes the numbers of headings so
+                text = f"{self._marker}{text}"
+                self._marker = ""
             self._builder.heading(text, self._heading, page=self._page)
             self.title = self.title or (text if self._heading == 1 else "")
             self.blocks += 1

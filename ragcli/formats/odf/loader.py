@@ -12,13 +12,13 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import ZIP_ERRORS, open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.equations import MathML
 from ragcli.formats.odf.sheets import ROW, TABLE, add_sheets, cells_of
 from ragcli.formats.odf.styles import OUTLINE, Counters, Styles, number_of, q
-from ragcli.formats.odf.text import BOXES, COMMENT, INLINE, NOT_TEXT, NOTE, H, P, describe, flat_text, inline
+from ragcli.formats.odf.text import BOXES, COMMENT, INLINE, NOT_TEXT, NOTE, H, P, describe, flat_text, inline, picture
 from ragcli.formats.tables import add_rows, spread
+from ragcli.formats.zip_container import ZIP_ERRORS, open_container, read_member
 from ragcli.types import Document, Reason
 
 _DAMAGE = (*ZIP_ERRORS, SyntaxError, AttributeError, LookupError, TypeError, RecursionError)
@@ -35,6 +35,8 @@ _LIST, _ITEM, _LIST_HEADER, _NUMBERED = map(
 )
 _STYLE_NAME, _SECTION, _ID, _START = q("text:style-name"), q("text:section"), q("xml:id"), q("text:start-value")
 _SHAPE_CLASS, _PLACEHOLDER = q("presentation:class"), q("presentation:placeholder")
+_CHANGE = q("text:change-id")
+_MASTER, _NAME = q("draw:master-page-name"), q("style:name")
 _GROUP = q("draw:g")
 _OBJECT, _HREF = q("draw:object"), q("xlink:href")
 _CHART, _TITLES = q("chart:chart"), (q("chart:title"), q("chart:subtitle"))
@@ -66,6 +68,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         kind, head = _survey(content)
         parts.insert(0, head if kind == "spreadsheet" else _parse(content, "content.xml"))
         styles = Styles(_style_groups(parts))
+        _drop_deleted(parts[0])
         _place_formulas(parts[0], objects)
         writer = _Writer(builder, styles, objects)
         warnings: tuple[str, ...] = ()
@@ -74,6 +77,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         elif kind in ("presentation", "drawing"):
             for number, slide in enumerate(_body(parts[0]).iterchildren(q("draw:page")), start=1):
                 writer.add_slide(slide, number)
+            writer.add_backgrounds(parts)
         elif kind == "text":
             writer.write(_body(parts[0]))
             writer.add_margins(parts)
@@ -82,6 +86,8 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         title = next((text for part in parts if (text := _metadata_title(part))), "")
     except _DAMAGE as error:
         raise LoadError(Reason.DAMAGED, f"not a readable OpenDocument file: {error}") from error
+    if writer.unread:
+        warnings += (f"{writer.unread} pictures without a description were not read",)
     return builder.build(path, title if is_title(title, path) else writer.title, warnings)
 
 
@@ -90,7 +96,7 @@ def _open(data: bytes, suffix: str) -> tuple[bytes, list[Element], dict[str, byt
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         content = _PICTURE.sub(rb"\1", data)
         return content, [], {}
-    with open_archive(data, suffix) as archive:
+    with open_container(data, suffix) as archive:
         _refuse_encrypted(archive)
         content = read_member(archive, "content.xml")
         names = [name for name in ("styles.xml", "meta.xml") if name in archive.namelist()]
@@ -157,6 +163,29 @@ def _inside(element: Element, objects: dict[str, bytes]) -> Element:
     return _parse(objects[name], name) if name in objects else element
 
 
+def _drop_deleted(root: Element) -> None:
+    """Empty the text that is deleted in its place, as LibreOffice does in flat files; else it stands elsewhere."""
+    deleted = {
+        region.get(q("text:id")) or region.get(_ID)
+        for region in root.iter(q("text:changed-region"))
+        if region.find(q("text:deletion")) is not None
+    }
+    starts = [mark for mark in root.iter(q("text:change-start")) if mark.get(_CHANGE) in deleted]
+    if not starts:
+        return
+    opened: set[str | None] = set()
+    for event, element in etree.iterwalk(root, ("start", "end")):
+        change = element.get(_CHANGE)
+        if event == "end":
+            element.tail = None if opened else element.tail
+        elif element.tag == q("text:change-start") and change in deleted:
+            opened.add(change)
+        elif element.tag == q("text:change-end"):
+            opened.discard(change)
+        elif opened:
+            element.text = None
+
+
 def _place_formulas(root: Element, objects: dict[str, bytes]) -> None:
     """Write the formulas that stand in a line into that line."""
     for element in list(root.iter(_OBJECT)):
@@ -196,8 +225,12 @@ class _Writer:
         self._outline = Counters()
         self._lists: dict[str, Counters] = {}  # by the identity and by the style of each list
         self._in_list = False
+        self.unread = 0  # pictures without a description
 
     def write(self, parent: Element) -> None:
+        name = picture(parent) if parent.tag in BOXES else None
+        self._add(name or "")
+        self.unread += name == ""
         for element in parent:
             tag = element.tag
             if tag in (P, H):
@@ -237,6 +270,16 @@ class _Writer:
         for notes in slide.iterchildren(q("presentation:notes")):
             texts = [flat_text(shape, self._styles) for shape in notes if shape.get(_SHAPE_CLASS) == "notes"]
             self._add(f"Notes: {' '.join(texts)}" if any(texts) else "")
+
+    def add_backgrounds(self, parts: list[Element]) -> None:
+        """What the masters put on their slides, each text once."""
+        used = {slide.get(_MASTER) for slide in _body(parts[0]).iterchildren(q("draw:page"))}
+        masters = [
+            master for part in parts for master in part.iter(q("style:master-page")) if master.get(_NAME) in used
+        ]
+        shapes = [shape for master in masters for shape in _shapes(master) if shape.get(_SHAPE_CLASS) is None]
+        for text in dict.fromkeys(flat_text(shape, self._styles) for shape in shapes):
+            self._builder.add(text if re.search(r"[^\W\d_]{2}", text) else "", headings=())
 
     def add_margins(self, parts: list[Element]) -> None:
         """What stands at the head and the foot of the pages, each text once."""

@@ -8,6 +8,7 @@ from lxml.etree import _Element as Element
 
 from ragcli.formats.equations import lowered, raised
 from ragcli.formats.odf.styles import Styles, q
+from ragcli.formats.ooxml.parts import picture_name
 
 P, H, NOTE, COMMENT = q("text:p"), q("text:h"), q("text:note"), q("office:annotation")
 _SPAN, _STYLE_NAME = q("text:span"), q("text:style-name")
@@ -17,6 +18,7 @@ _DRAW = q("draw:a").removesuffix("a")
 # A drawing that may hold text; in a link (draw:a) it stands in the line.
 _BOXES = """frame g custom-shape rect ellipse circle line polyline polygon path connector caption measure
     regular-polygon control"""
+_IMAGE, _BOX, _OBJECT = q("draw:image"), q("draw:text-box"), q("draw:object")
 BOXES = frozenset(_DRAW + name for name in _BOXES.split())
 # What no reader of the document sees as text. Deleted text stands in text:tracked-changes.
 NOT_TEXT = frozenset(
@@ -64,6 +66,14 @@ def _pieces(element: Element, styles: Styles, hanging: list[Element], before: st
         before = tail or text or before
 
 
+def picture(frame: Element) -> str | None:
+    """The description of the picture in a frame, "" where it has none that says something, None without a picture."""
+    if frame.find(_IMAGE) is None or frame.find(_BOX) is not None or frame.find(_OBJECT) is not None:
+        return None
+    texts = (picture_name(frame.findtext(tag) or "") for tag in (q("svg:desc"), q("svg:title")))
+    return next(filter(None, texts), "")
+
+
 def flat_text(element: Element, styles: Styles) -> str:
     """All text below ``element`` on one line, as it stands in a cell: notes and comments in brackets."""
     return " ".join(_flat(element, styles))
@@ -84,6 +94,7 @@ def _flat(element: Element, styles: Styles) -> Iterator[str]:
 
 def _hung(element: Element, styles: Styles) -> Iterator[str]:
     if element.tag not in (NOTE, COMMENT):
+        yield from (picture(element) or "").split()
         yield from _flat(element, styles)
     elif note := describe(element, styles):
         yield f"({note})"

@@ -18,13 +18,13 @@ from docx.oxml.parser import parse_xml
 from docx.oxml.xmlchemy import BaseOxmlElement as Element
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import ZIP_ERRORS
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, row_text
 from ragcli.formats.equations import lowered, office_math, raised
 from ragcli.formats.members import load_embedded
 from ragcli.formats.numbering import numeral
 from ragcli.formats.ooxml.parts import chart_rows, diagram_texts, office_package, picture_name
 from ragcli.formats.tables import Cell, Grid, Row, add_rows
+from ragcli.formats.zip_container import ZIP_ERRORS
 from ragcli.types import Document, Reason
 
 # What python-docx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).

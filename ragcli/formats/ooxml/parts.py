@@ -10,8 +10,8 @@ from typing import Any
 
 from lxml import etree
 
-from ragcli.formats.archive import open_archive, read_member
 from ragcli.formats.equations import lowered, office_math, raised
+from ragcli.formats.zip_container import open_container, read_member
 
 # Strict Open XML (ISO/IEC 29500) calls the same things by other names.
 _STRICT = b"http://purl.oclc.org/ooxml/"
@@ -54,9 +54,9 @@ _NAME_OF_A_FILE = re.compile(
 def office_package(data: bytes, suffix: str) -> bytes:
     """``data`` as a package that the libraries read: strict names and the types of templates written as usual.
 
-    Raises LoadError as ``open_archive`` does.
+    Raises LoadError as ``open_container`` does.
     """
-    with open_archive(data, suffix) as archive:
+    with open_container(data, suffix) as archive:
         if _TYPES not in archive.namelist():
             return data
         types = read_member(archive, _TYPES)

@@ -16,7 +16,6 @@ from pptx.shapes.base import BaseShape
 from pptx.slide import Slide
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import ZIP_ERRORS
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title, row_text
 from ragcli.formats.ooxml.parts import (
     chart_rows,
@@ -27,6 +26,7 @@ from ragcli.formats.ooxml.parts import (
     picture_name,
 )
 from ragcli.formats.tables import Cell, Grid, Row, add_rows
+from ragcli.formats.zip_container import ZIP_ERRORS
 from ragcli.types import Document, Reason
 
 # What python-pptx raises on a package whose parts are missing, of another kind or not well-formed XML (SyntaxError).
@@ -68,6 +68,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         for number, slide in enumerate(presentation.slides, start=1):
             heading = _add_slide(builder, slide, number, footers, unread)
             title = title or heading
+        _add_backgrounds(builder, presentation.slides, footers)
     except _DAMAGE as error:
         raise LoadError(Reason.DAMAGED, f"not a readable PowerPoint file: {error}") from error
     warnings = tuple(f"{count} {what} were not read" for what, count in sorted(unread.items()))
@@ -99,6 +100,20 @@ def _add_slide(builder: TextBuilder, slide: Slide, number: int, footers: set[str
     for comment in _comments(slide):
         builder.add(f"Comment: {comment}", page=number, headings=headings)
     return heading
+
+
+def _add_backgrounds(builder: TextBuilder, slides: Iterable[Slide], seen: set[str]) -> None:
+    """The texts that the layouts and masters put on their slides, each once."""
+    backgrounds: dict[int, Any] = {}
+    for slide in slides:
+        layout = slide.slide_layout
+        backgrounds |= {id(layout.element): layout, id(layout.slide_master.element): layout.slide_master}
+    for background in backgrounds.values():
+        for shape in _reading_order(background.shapes, 0):
+            text = "" if shape.is_placeholder or not shape.has_text_frame else _clean(_frame_text(shape))
+            if text not in seen:
+                builder.add(text, headings=())
+                seen.add(text)
 
 
 def _add_graphic(builder: TextBuilder, slide: Slide, shape: BaseShape, number: int, headings: tuple[str, ...]) -> bool:

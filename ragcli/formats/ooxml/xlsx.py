@@ -21,11 +21,11 @@ from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from ragcli.errors import LoadError
-from ragcli.formats.archive import ZIP_ERRORS, open_archive, read_member
 from ragcli.formats.blocks import LoadOptions, TextBuilder, is_title
 from ragcli.formats.ooxml.numberformats import shown_date, shown_number, shown_time
 from ragcli.formats.ooxml.parts import chart_rows, drawn_paragraphs, office_package
 from ragcli.formats.tables import Row, add_rows
+from ragcli.formats.zip_container import ZIP_ERRORS, open_container, read_member
 from ragcli.types import Document, Reason
 
 MAX_CELLS = 1_000_000  # with a value, in the whole workbook
@@ -67,7 +67,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     builder = TextBuilder()
     budget = _Budget()
     try:
-        with warnings.catch_warnings(), open_archive(data, ".xlsx") as archive:
+        with warnings.catch_warnings(), open_container(data, ".xlsx") as archive:
             # openpyxl warns of each feature that it would lose on saving.
             warnings.simplefilter("ignore")
             parts = _Parts(archive)

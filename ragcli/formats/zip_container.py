@@ -1,4 +1,4 @@
-"""Open a zip container (docx, pptx, xlsx, epub) without trusting what it says about its own size."""
+"""Zip containers, which are one document (docx, pptx, xlsx, odt, epub): open them without trusting their sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OLE_MAGIC = bytes.fromhex("D0CF11E0A1B11AE1")
 _ENCRYPTED_STREAM = "EncryptedPackage".encode("utf-16-le")
 
 
-def open_archive(data: bytes, suffix: str) -> zipfile.ZipFile:
+def open_container(data: bytes, suffix: str) -> zipfile.ZipFile:
     """Return the archive of ``data`` once its members are within bounds; ``suffix`` names the format in messages.
 
     Raises LoadError: EMPTY for no bytes, ENCRYPTED for an Office file with a password, DAMAGED for an old binary Office

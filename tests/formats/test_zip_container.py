@@ -4,7 +4,7 @@ import zipfile
 import pytest
 
 from ragcli.errors import LoadError
-from ragcli.formats import archive
+from ragcli.formats import zip_container
 from ragcli.types import Reason
 
 OLE = bytes.fromhex("D0CF11E0A1B11AE1") + bytes(512)
@@ -20,34 +20,34 @@ def packed(members: dict[str, bytes]) -> bytes:
 
 def refused(data: bytes) -> LoadError:
     with pytest.raises(LoadError) as caught:
-        archive.open_archive(data, ".docx")
+        zip_container.open_container(data, ".docx")
     return caught.value
 
 
 def test_a_good_archive_opens_and_its_members_can_be_read():
-    with archive.open_archive(packed({"a.xml": b"<a/>" * 200_000}), ".docx") as opened:
-        assert archive.read_member(opened, "a.xml") == b"<a/>" * 200_000
+    with zip_container.open_container(packed({"a.xml": b"<a/>" * 200_000}), ".docx") as opened:
+        assert zip_container.read_member(opened, "a.xml") == b"<a/>" * 200_000
 
 
 def test_small_members_may_be_packed_as_tightly_as_they_like():
-    archive.open_archive(packed({"a.xml": bytes(archive.SMALL_MEMBER)}), ".docx").close()
+    zip_container.open_container(packed({"a.xml": bytes(zip_container.SMALL_MEMBER)}), ".docx").close()
 
 
 def test_a_member_that_unpacks_thousandfold_is_a_bomb():
-    error = refused(packed({"a.xml": bytes(archive.SMALL_MEMBER + 1)}))
+    error = refused(packed({"a.xml": bytes(zip_container.SMALL_MEMBER + 1)}))
     assert error.reason is Reason.DAMAGED
     assert error.detail.startswith("zip bomb: 'a.xml' unpacks")
 
 
 def test_too_many_members_are_a_bomb():
-    error = refused(packed({str(number): b"" for number in range(archive.MAX_MEMBERS + 1)}))
+    error = refused(packed({str(number): b"" for number in range(zip_container.MAX_MEMBERS + 1)}))
     assert error.detail == "zip bomb: 10,001 members"
 
 
 def test_a_declared_size_beyond_the_bound_is_a_bomb():
     data = bytearray(packed({"a.xml": b"x" * 5000}))
     directory = data.rindex(b"PK\x01\x02")
-    data[directory + 24 : directory + 28] = (archive.MAX_UNPACKED + 1).to_bytes(4, "little")
+    data[directory + 24 : directory + 28] = (zip_container.MAX_UNPACKED + 1).to_bytes(4, "little")
     assert refused(bytes(data)).detail == "zip bomb: unpacks to 512 MiB"
 
 
@@ -55,8 +55,8 @@ def test_a_member_that_lies_about_its_size_is_not_unpacked_beyond_it():
     data = bytearray(packed({"a.xml": bytes(50_000_000)}))
     directory = data.rindex(b"PK\x01\x02")
     data[directory + 24 : directory + 28] = (1000).to_bytes(4, "little")
-    with archive.open_archive(bytes(data), ".docx") as opened, pytest.raises(LoadError) as caught:
-        archive.read_member(opened, "a.xml")
+    with zip_container.open_container(bytes(data), ".docx") as opened, pytest.raises(LoadError) as caught:
+        zip_container.read_member(opened, "a.xml")
     assert caught.value.reason is Reason.DAMAGED
 
 
@@ -81,14 +81,17 @@ def test_old_and_encrypted_office_files_are_told_apart():
 
 
 def test_a_missing_member_is_damage():
-    with archive.open_archive(packed({"a": b"b"}), ".docx") as opened, pytest.raises(LoadError, match="is missing"):
-        archive.read_member(opened, "b")
+    with (
+        zip_container.open_container(packed({"a": b"b"}), ".docx") as opened,
+        pytest.raises(LoadError, match="is missing"),
+    ):
+        zip_container.read_member(opened, "b")
 
 
 def test_a_changed_byte_in_a_member_is_damage():
     data = packed({"a": bytes(range(256)) * 8})
     broken = bytearray(data)
     broken[60] ^= 0xFF
-    with archive.open_archive(bytes(broken), ".docx") as opened, pytest.raises(LoadError) as caught:
-        archive.read_member(opened, "a")
+    with zip_container.open_container(bytes(broken), ".docx") as opened, pytest.raises(LoadError) as caught:
+        zip_container.read_member(opened, "a")
     assert caught.value.reason is Reason.DAMAGED
