@@ -21,6 +21,7 @@ FOLDERS = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py
 HOMES = {
     "typer": ("cli/",),
     "rich": ("render/", "cli/"),
+    "prompt_toolkit": ("cli/pick.py",),
     "faiss": ("index/vectors/",),
     "pymilvus": ("index/milvus/client.py",),
     "grpc": ("index/milvus/client.py",),

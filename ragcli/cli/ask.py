@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MOST_CITING = 1 << 25  # bytes of the text that is read
 
 
-@command(optional=["--llm"], several=True)
+@command(optional=["--llm"], several=True, pager=True)
 def ask(
     env: Env,
     *,
@@ -305,7 +305,8 @@ def _show(env: Env, outcome: "Outcome", results: "Results", screen: _Screen | No
         else:
             kind = "text" if sys.stdout.isatty() else "plain"
             color = color_wanted(sys.stdout)
-            write_results(results, kind, sys.stdout, base=Path.cwd(), color=color, width=terminal_width())
+            with env.output() as out:
+                write_results(results, kind, out, base=Path.cwd(), color=color, width=terminal_width())
         raise failure
     if is_shown and not env.json:
         write_sources(answer, sys.stdout, Path.cwd(), color=color_wanted(sys.stdout))
@@ -320,11 +321,12 @@ def _show_answer(env: Env, answer: "Answer", *, searched: bool) -> None:
     from ragcli.render.answer import answer_record, write_answer
     from ragcli.render.terminal import color_wanted, terminal_width
 
-    if env.json:
-        write_json(answer_record(answer), sys.stdout)
-        return
-    width = terminal_width() if sys.stdout.isatty() else None
-    write_answer(answer, sys.stdout, Path.cwd(), color=color_wanted(sys.stdout), width=width)
+    with env.output() as out:
+        if env.json:
+            write_json(answer_record(answer), out)
+            return
+        width = terminal_width() if sys.stdout.isatty() else None
+        write_answer(answer, out, Path.cwd(), color=color_wanted(sys.stdout), width=width)
     _say_why_not(env, answer, searched=searched)
 
 

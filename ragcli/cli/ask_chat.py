@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from ragcli.answer.ask import Asker, AskOptions, Outcome, Show
 from ragcli.answer.prompt import Turn
 from ragcli.cli.env import Env
-from ragcli.cli.open import on_disk, opener
+from ragcli.cli.open import open_place
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.reader import Index, open_index
 from ragcli.render.answer import place_lines
@@ -190,11 +189,5 @@ def _chosen(given: str, citations: tuple[Citation, ...]) -> Citation:
 
 
 def _open(indexes: Sequence[Index], citation: Citation) -> None:
-    rows = (index.catalog.document(citation.chunk.path) for index in indexes)
-    row = next((row for row in rows if row is not None), None)
-    if row is None:
-        raise RagcliError(f"{citation.chunk.path} is no longer in the index", "ask again")
-    arguments = opener(on_disk(row.path), row.loader, citation.line, citation.page)
-    done = subprocess.run(arguments, check=False)
-    if done.returncode:
-        raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", "set EDITOR to another program")
+    path = citation.chunk.path
+    open_place((index.catalog.document(path) for index in indexes), path, citation.line, citation.page)

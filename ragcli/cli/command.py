@@ -115,15 +115,18 @@ def command(
     trusts: bool = False,
     optional: Sequence[str] = (),
     several: bool = False,
+    pager: bool = False,
 ) -> Callable[[Function], Command]:
     """Make ``function(env, *, ...)`` a command of its own name, less a ``_`` at the end.
 
     Its parameters are declared as Typer reads them. ``under`` is the command or group that it belongs to. ``index``,
-    ``home`` and ``json`` say which of these common options it takes; ``home`` counts only without ``index``. Unless
-    ``trusts``, the command refuses to start when an untrusted ragcli.toml sets a restricted option. The value of an
-    ``optional`` option may be left out, and is "" then. With ``several``, -i may be given more than once.
+    ``home``, ``json`` and ``pager`` (for --no-pager) say which of these common options it takes; ``home`` counts only
+    without ``index``. Unless ``trusts``, the command refuses to start when an untrusted ragcli.toml sets a restricted
+    option. The value of an ``optional`` option may be left out, and is "" then. With ``several``, -i may be given more
+    than once.
     """
-    left_out = {name for name, taken in (("index", index), ("home", index or home), ("json", json)) if not taken}
+    takes = {"index": index, "home": index or home, "json": json, "no_pager": pager}
+    left_out = {name for name, taken in takes.items() if not taken}
 
     def register(function: Function) -> Command:
         common = [parameter for parameter in _common_options() if parameter.name not in left_out]

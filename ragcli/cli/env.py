@@ -4,11 +4,11 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 import typer
 
@@ -96,6 +96,7 @@ class Env:
     json: bool
     quiet: bool
     offline: bool
+    pager: bool = True  # show what is longer than the screen in a pager
     more: tuple[str, ...] = ()  # other indexes, for a command that takes several
 
     @cached_property
@@ -118,6 +119,12 @@ class Env:
             if os.sep not in index and (Path(index) / CATALOG).is_file():
                 raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{index}?") from None
             raise
+
+    def output(self) -> AbstractContextManager[TextIO]:
+        """Yield the stream for the result of a command: stdout, or a pager's when that is longer than the screen."""
+        from ragcli.render.terminal import paged
+
+        return paged(sys.stdout, wanted=self.pager)
 
     def index_folder(self) -> Path:
         """Return the folder of the index, whether or not it exists yet."""
@@ -178,6 +185,13 @@ def make_env(
             rich_help_panel=COMMON,
         ),
     ] = False,
+    no_pager: Annotated[
+        bool,
+        typer.Option(
+            "--no-pager", envvar="RAGCLI_NO_PAGER", rich_help_panel=COMMON,
+            help="Never start a pager; else $RAGCLI_PAGER, $PAGER or less shows what is longer than the screen.",
+        ),
+    ] = False,
 ) -> Env:  # fmt: skip
     """Make the Env of a run. The parameters are the common options: ``ragcli.cli.command`` adds them to commands."""
     if verbose:
@@ -190,7 +204,7 @@ def make_env(
 
         os.environ["HF_HUB_OFFLINE"] = os.environ["RAGCLI_OFFLINE"] = "1"
         forbid_network()
-    return Env(index, home, json=json, quiet=quiet, offline=offline)
+    return Env(index, home, json=json, quiet=quiet, offline=offline, pager=not no_pager)
 
 
 class Invocation:

@@ -159,7 +159,7 @@ def wrong_call(error: typer.TyperException, context: typer.Context | None, words
         fact = f"option {given!r} {'needs a' if 'requires' in error.message else 'takes no'} value"
     elif hasattr(error, "param_type"):  # a missing argument
         fact = f"missing {getattr(getattr(error, 'param', None), 'metavar', 'argument')}"
-        hint = _text_hint(context, words, "-") or f"usage: {usage(context)}"
+        hint = missing_text(context, words)
     elif isinstance(error, typer.BadParameter):
         fact = f"invalid value for {_name_and_origin(error.param, context)}: {_in_plain_words(error.message)}"
     else:
@@ -182,6 +182,11 @@ def _text_hint(context: typer.Context, words: Sequence[str], beginning: str) -> 
     if not texts or not _takes_text(context):
         return ""
     return f"put a text that begins with '-' after '--': {call_of(context)} -- {shlex.quote(texts[0])}"
+
+
+def missing_text(context: typer.Context, words: Sequence[str]) -> str:
+    """What to do about a command without its text: it may have been read as an option."""
+    return _text_hint(context, words, "-") or f"usage: {usage(context)}"
 
 
 def _takes_text(context: typer.Context) -> bool:

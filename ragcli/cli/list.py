@@ -11,7 +11,7 @@ from ragcli.cli.env import Env
 from ragcli.errors import ExitCode
 
 
-@command()
+@command(pager=True)
 def list_(
     env: Env,
     *,
@@ -53,11 +53,13 @@ def _list_documents(env: Env) -> ExitCode:
             }
             for row in rows
         ]  # fmt: skip
-        write_json({"schema": 1, "documents": entries}, sys.stdout)
+        with env.output() as out:
+            write_json({"schema": 1, "documents": entries}, out)
     else:
         base = Path.cwd()
         table = [(display_path(row.path, base), str(row.chunks), row.loader, _when(row.time_ns)[:10]) for row in rows]
-        write_table(table, ("path", "chunks", "kind", "date"), sys.stdout, color=color_wanted(sys.stdout))
+        with env.output() as out:
+            write_table(table, ("path", "chunks", "kind", "date"), out, color=color_wanted(sys.stdout))
     return ExitCode.OK if rows else ExitCode.NOT_FOUND
 
 
@@ -73,11 +75,13 @@ def _list_skipped(env: Env, *, only_failed: bool) -> ExitCode:
     with open_index(env.existing_index(), None) as index:
         rows = [row for row in index.catalog.skipped() if row.reason.is_failure or not only_failed]
     if env.json:
-        write_json({"schema": 1, "not_indexed": [skipped_record(row) for row in rows]}, sys.stdout)
+        with env.output() as out:
+            write_json({"schema": 1, "not_indexed": [skipped_record(row) for row in rows]}, out)
     else:
         base = Path.cwd()
         table = [(display_path(row.path, base), str(row.reason), row.detail, str(row.files)) for row in rows]
-        write_table(table, ("path", "reason", "detail", "files"), sys.stdout, color=color_wanted(sys.stdout))
+        with env.output() as out:
+            write_table(table, ("path", "reason", "detail", "files"), out, color=color_wanted(sys.stdout))
     return ExitCode.OK if rows else ExitCode.NOT_FOUND
 
 

@@ -4,14 +4,19 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragcli.cli.command import command
 from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, RagcliError
+
+if TYPE_CHECKING:
+    from ragcli.index.catalog.rows import DocumentRow
 
 # Formats whose lines in the index are the lines of the file: an editor can go there.
 _LINES_OF_THE_FILE = {"text", "markdown", "rst", "table", "structured"}
@@ -44,8 +49,6 @@ def open_(
       ragcli open backup.zip/report.pdf#page=3
 
     """
-    import subprocess
-
     from ragcli.index.reader import open_index
     from ragcli.render import write_json
     from ragcli.render.visible import shell_command
@@ -61,12 +64,33 @@ def open_(
         write_json({"schema": 1, "command": arguments}, sys.stdout)
     if dry_run and not env.json:
         sys.stdout.write(shell_command(arguments) + "\n")
-    if dry_run:
-        return ExitCode.OK
-    done = subprocess.run(arguments, check=False)
-    if done.returncode:
-        raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", "see: ragcli open --dry-run")
+    if not dry_run:
+        _run(arguments, "see: ragcli open --dry-run")
     return ExitCode.OK
+
+
+def open_place(rows: "Iterable[DocumentRow | None]", path: Path, line: int, page: int | None) -> None:
+    """Open a document that was found in one of several indexes; ``rows`` is what each of them has under ``path``.
+
+    Raises RagcliError when the document, the file or a program for it is gone, or the program fails.
+    """
+    row = next((row for row in rows if row is not None), None)
+    if row is None:
+        raise RagcliError(f"{path} is no longer in the index", "ask again")
+    _run(opener(on_disk(row.path), row.loader, line, page), "see: ragcli open --dry-run")
+
+
+def _run(arguments: list[str], hint: str) -> None:
+    import subprocess
+
+    with ExitStack() as stack:
+        terminal = None
+        if not sys.stdin.isatty():  # an editor needs the terminal, also when text is piped into ragcli
+            with suppress(OSError):
+                terminal = stack.enter_context(open("/dev/tty", "rb"))  # noqa: PTH123 (a device)
+        done = subprocess.run(arguments, check=False, stdin=terminal)
+    if done.returncode:
+        raise RagcliError(f"{arguments[0]} ended with exit code {done.returncode}", hint)
 
 
 def on_disk(path: Path, *, unpack: bool = True) -> Path:

@@ -1,17 +1,17 @@
 """``ragcli query``: search by meaning and by words."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TextIO
 
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, MinProb, Reranker, Server
+from ragcli.cli.env import Env, MinProb, Reranker, Server, origin_of
 from ragcli.config import find_config
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.locate import DEFAULT_NAME, find_home, require_index
@@ -19,11 +19,15 @@ from ragcli.render import FORMATS
 from ragcli.retrieve import DEFAULT_CANDIDATES
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ragcli.index.reader import Index
     from ragcli.retrieve.engine import Searcher, SearchOptions
-    from ragcli.types import Results
+    from ragcli.types import Hit, Results
 
 _MODES = ("hybrid", "dense", "keyword")
 _STDIN_NAME = "(stdin)"
+_PICKED_FROM = 50  # hits that -I shows unless -k is given
 
 
 def _complete_mode(incomplete: str) -> list[str]:
@@ -49,11 +53,14 @@ def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-@command(several=True)
+@command(several=True, pager=True)
 def query(
     env: Env,
     *,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="The question; - reads one per line from stdin.")],
+    call: typer.Context,
+    text: Annotated[
+        str | None, typer.Argument(metavar="TEXT", help="The question; - reads one per line from stdin.")
+    ] = None,
     files: Annotated[
         list[Path] | None, typer.Argument(metavar="FILE", help="More files to search, with --in.", readable=False)
     ] = None,
@@ -163,6 +170,12 @@ def query(
     paths: Annotated[
         bool, typer.Option("--paths", "-l", help="Only the paths, each once.", rich_help_panel="Output")
     ] = False,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive", "-I", help="Type the question and choose a hit on the screen.", rich_help_panel="Output"
+        ),
+    ] = False,
     null: Annotated[
         bool, typer.Option("--null", "-0", help="End paths with NUL, for xargs -0.", rich_help_panel="Output")
     ] = False,
@@ -179,11 +192,17 @@ def query(
       ragcli query - < questions.txt                   one line of JSON for each question
       ragcli query "cats -dogs"                        nothing that holds "dogs"; NOT dogs does the same
       ragcli query "rotation" -i work -i home          several indexes at once
+      ragcli query -I                                  hits while you type; Enter opens one
+      code --goto "$(ragcli query -I)"                 the place that you choose, for another program
       ragcli query -- "-5 degrees"                     a text that begins with '-'
 
     Exit code 1: nothing was found that seems to answer (--all shows the rest), or nothing as likely as --min-prob asks.
 
     """
+    if text is None and not interactive:
+        from ragcli.cli.help import missing_text
+
+        raise UsageError("missing TEXT", missing_text(call, sys.argv[1:]))
     look = _Look(_format(env, format_, jsonl=jsonl, paths=paths, null=null), null, explain, context)
     fields = {
         "k": k, "min_prob": min_prob, "all": all_, "unique": unique, "path": path, "type": type_, "after": after,
@@ -194,6 +213,13 @@ def query(
     sources = _Sources((*(in_ or ()), *(files or ())), cache, cut)
     if text == "-" and Path("-") in sources.files:
         raise UsageError("stdin cannot hold both the questions and the text", "give one of them as a file")
+    if interactive:
+        if text == "-":
+            raise UsageError("-I takes the questions from the terminal", "leave out -")
+        fields |= {"all": True, "k": k if origin_of(call, "k") != "DEFAULT" else _PICKED_FROM}
+        is_formed = bool(format_ or env.json or jsonl or paths or null)
+        return _pick(env, text or "", fields, reranker, sources, look if is_formed else None)
+    assert text is not None
     with ExitStack() as stack:
         here = _Here(env, stack, fields, reranker, sources)
         # the server knows neither those files nor the folder that a reranker's name may mean, and asks one index
@@ -284,21 +310,26 @@ def _format(env: Env, given: str | None, *, jsonl: bool, paths: bool, null: bool
 
 def _answer(env: Env, results: "Results", look: _Look) -> ExitCode:
     """Print the passages for one question."""
-    from ragcli.render import write_results
-    from ragcli.render.terminal import color_wanted, terminal_width
-
     for note in results.notes:
         env.say(f"note: {note}")
     if look.explain:
         for detail in results.details:
             env.say(detail)
-    write_results(
-        results, look.format, sys.stdout, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
-        color=color_wanted(sys.stdout), width=terminal_width(),
-    )  # fmt: skip
+    with env.output() as out:
+        _write(results, look, out)
     if not results.hits and results.searched and look.format == "text":
         env.say("nothing found")
     return ExitCode.OK if results.hits else ExitCode.NOT_FOUND
+
+
+def _write(results: "Results", look: _Look, out: TextIO) -> None:
+    from ragcli.render import write_results
+    from ragcli.render.terminal import color_wanted, terminal_width
+
+    write_results(
+        results, look.format, out, base=Path.cwd(), nul=look.null, explain=look.explain, context=look.context,
+        color=color_wanted(sys.stdout), width=terminal_width(),
+    )  # fmt: skip
 
 
 def _answer_lines(env: Env, search: "Callable[[str], Results]", look: _Look) -> ExitCode:
@@ -320,23 +351,74 @@ def _answer_lines(env: Env, search: "Callable[[str], Results]", look: _Look) -> 
     return ExitCode.OK if found else ExitCode.NOT_FOUND
 
 
+def _pick(
+    env: Env, text: str, fields: dict[str, Any], reranker: str | None, sources: _Sources, look: _Look | None
+) -> ExitCode:
+    """Let the user choose a hit on the terminal; print it as ``look`` says (None: its place), or open it."""
+    from ragcli.cli.open import open_place
+    from ragcli.cli.pick import pick
+    from ragcli.render.lines import place
+    from ragcli.render.passage import flat
+    from ragcli.serve.engine import Desk, Engine
+    from ragcli.serve.questions import search_options
+
+    options = {
+        rerank: search_options(fields | {"rerank": rerank}, reranker=reranker, offline=env.offline)
+        for rerank in (False, fields["rerank"])
+    }
+    with ExitStack() as stack:
+        folders = stack.enter_context(_folders(env, sources))
+        engine = Engine(indexes=len(folders))  # it is not closed: that would wait for an answer that nobody wants
+
+        def searcher(desk: Desk, rerank: bool) -> "Searcher":
+            return _searcher([desk.index(folder) for folder in folders], options[rerank])
+
+        def ask(question: str, rerank: bool) -> "Future[Results]":
+            return engine.submit(lambda desk: _search(searcher(desk, rerank), question, sources))
+
+        def open_(hit: "Hit") -> None:
+            path = hit.chunk.path
+            rows = engine.run(lambda desk: [desk.index(folder).catalog.document(path) for folder in folders])
+            open_place(rows, path, hit.snippet.line, hit.snippet.page)
+
+        engine.submit(lambda desk: searcher(desk, fields["rerank"]))  # opens the models while the user types
+        picked, has_opened = pick(ask, open_, text, reranks=fields["rerank"], prints=not sys.stdout.isatty())
+    if picked is None:
+        return ExitCode.OK if has_opened else ExitCode.INTERRUPTED
+    if look is not None:
+        _write(picked, look, sys.stdout)
+    else:
+        hit = picked.hits[0]
+        sys.stdout.write(f"{flat(hit) if hit.chunk.path == Path(_STDIN_NAME) else place(hit, Path.cwd())}\n")
+    return ExitCode.OK
+
+
 @contextmanager
 def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[Searcher]":
-    """Open the named indexes, or one made of ``sources``, which the cache keeps for the next question."""
+    """Open the named indexes, or one made of ``sources``."""
     from ragcli.index.reader import open_index
+
+    with ExitStack() as stack:
+        folders = stack.enter_context(_folders(env, sources))
+        yield _searcher([stack.enter_context(open_index(folder, options.mode)) for folder in folders], options)
+
+
+def _searcher(indexes: "Sequence[Index]", options: "SearchOptions") -> "Searcher":
+    if len(indexes) > 1:
+        from ragcli.retrieve.several import SeveralSearcher
+
+        return SeveralSearcher(indexes, options)
     from ragcli.retrieve.engine import Searcher
 
+    return Searcher(indexes[0], options)
+
+
+@contextmanager
+def _folders(env: Env, sources: _Sources) -> "Iterator[list[Path]]":
+    """Yield the folders of the named indexes, or of one made of ``sources``, which the cache keeps."""
     files = sources.files
     if not files:
-        with ExitStack() as stack:
-            folders = env.existing_indexes()
-            indexes = [stack.enter_context(open_index(folder, options.mode)) for folder in folders]
-            if len(indexes) > 1:
-                from ragcli.retrieve.several import SeveralSearcher
-
-                yield SeveralSearcher(indexes, options)
-            else:
-                yield Searcher(indexes[0], options)
+        yield env.existing_indexes()
         return
     if env.more:
         raise UsageError("--in takes the place of an index", "leave out -i")
@@ -357,7 +439,7 @@ def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[
             )  # fmt: skip
         for failure in summary.failures:
             env.say(f"failed: {failure.path}: {failure.reason}")
-        yield Searcher(stack.enter_context(open_index(folder, options.mode)), options)
+        yield [folder]
 
 
 def _search(searcher: "Searcher", text: str, sources: _Sources) -> "Results":

@@ -1,6 +1,5 @@
 """``ragcli show``: the text behind a hit."""
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from ragcli.serve.questions import Shown
 
 
-@command()
+@command(pager=True)
 def show(
     env: Env,
     *,
@@ -42,7 +41,8 @@ def show(
 
     shown = _shown(env, reference, context, server)
     if env.json:
-        write_json(shown.record(), sys.stdout)
+        with env.output() as out:
+            write_json(shown.record(), out)
         return ExitCode.OK
     chunk = shown.chunk
     where = f"lines {chunk.lines[0]}-{chunk.lines[1]}"
@@ -51,7 +51,8 @@ def show(
     headings = " > ".join(chunk.headings)
     mark = f" {fresh_mark(shown.fresh)}" if fresh_mark(shown.fresh) else ""
     env.say(visible(f"{display_path(chunk.path, Path.cwd())}{mark}, {where}" + (f", {headings}" if headings else "")))
-    sys.stdout.write(visible_lines(shown.text) + "\n")
+    with env.output() as out:
+        out.write(visible_lines(shown.text) + "\n")
     return ExitCode.OK
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ragcli.cli.command import command
 from ragcli.cli.env import Env
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMES_WIDTH = 13  # columns before the values
 
 
-@command()
+@command(pager=True)
 def status(env: Env) -> ExitCode:
     """Show what is in the index and what is not.
 
@@ -43,10 +43,11 @@ def status(env: Env) -> ExitCode:
         import logging
 
         logging.getLogger("ragcli").info("the vectors were made by: %s", ", ".join(record["runtimes"]) or "none yet")
-    if env.json:
-        write_json(record, sys.stdout)
-    else:
-        _write_text(record)
+    with env.output() as out:
+        if env.json:
+            write_json(record, out)
+        else:
+            _write_text(record, out)
     return ExitCode.OK if record["exists"] else ExitCode.NOT_FOUND
 
 
@@ -115,7 +116,7 @@ def _search_line(record: dict[str, Any]) -> str:
     )
 
 
-def _write_text(record: dict[str, Any]) -> None:
+def _write_text(record: dict[str, Any], out: TextIO) -> None:
     import textwrap
 
     from ragcli.render.terminal import terminal_width
@@ -151,4 +152,4 @@ def _write_text(record: dict[str, Any]) -> None:
             visible(value), max(width - _NAMES_WIDTH, 20), break_long_words=False, break_on_hyphens=False
         )
         text = ("\n" + " " * _NAMES_WIDTH).join(wrapped)
-        sys.stdout.write(f"{name:<{_NAMES_WIDTH}}{text}\n")
+        out.write(f"{name:<{_NAMES_WIDTH}}{text}\n")

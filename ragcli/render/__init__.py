@@ -30,15 +30,17 @@ def write_results(
     context: int = 0,
     color: bool = False,
     width: int | None = None,
+    first: int = 1,
 ) -> None:
     """Write ``results`` to ``out`` in one of FORMATS.
 
     Paths below ``base`` are shown relative to it, others as they are; JSON always has absolute paths. ``nul`` ends the
     names of ``paths`` with NUL. ``explain`` adds the rank and score in each list to ``text``, ``plain`` and ``csv``
     (JSON always has them). ``context`` adds that many lines of the passage around the snippet to ``text`` and
-    ``markdown``. ``color`` and ``width`` (columns) are for ``text``; without a width its lines are not wrapped. For
-    ``plain``, ``paths``, ``csv`` and ``vimgrep``, ``out`` must be able to write lone surrogates
-    (``errors="surrogateescape"``), or file names that are not UTF-8 fail. Raises UsageError for an unknown format.
+    ``markdown``. ``color``, ``width`` (columns) and ``first`` (the rank of the first hit) are for ``text``; without a
+    width its lines are not wrapped. For ``plain``, ``paths``, ``csv`` and ``vimgrep``, ``out`` must be able to write
+    lone surrogates (``errors="surrogateescape"``), or file names that are not UTF-8 fail. Raises UsageError for an
+    unknown format.
     """
     match format:
         case "json":
@@ -69,7 +71,7 @@ def write_results(
         case "text":
             from ragcli.render.text import write_text
 
-            write_text(results, out, base, explain=explain, context=context, color=color, width=width)
+            write_text(results, out, base, explain=explain, context=context, color=color, width=width, first=first)
         case _:
             raise UsageError(f"unknown format {visible(format)!r}", f"one of: {', '.join(FORMATS)}")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ragcli.render.passage import flat, part_names
 from ragcli.render.visible import display_path, fresh_mark, visible_name
-from ragcli.types import Part, Results
+from ragcli.types import Hit, Part, Results
 from ragcli.units import human_number
 
 
@@ -22,12 +22,17 @@ def plain_lines(results: Results, base: Path, *, explain: bool = False) -> Itera
     """
     names = part_names(results) if explain else []
     for hit in results.hits:
-        snippet = hit.snippet
-        place = f":{snippet.line}" if snippet.page is None else f"#page={snippet.page}"
         parts = {part.name: part for part in hit.parts}
         fields = "".join(f"\t{name} {_explained(parts.get(name))}" for name in names)
         mark = f"{fresh_mark(hit.fresh)} " if fresh_mark(hit.fresh) else ""
-        yield f"{_name(hit.chunk.path, base)}{place}: {mark}{flat(hit)}{fields}\n"
+        yield f"{place(hit, base)}: {mark}{flat(hit)}{fields}\n"
+
+
+def place(hit: Hit, base: Path) -> str:
+    """Return ``path:line`` or ``path#page=3``, which ``ragcli show`` and ``ragcli open`` read."""
+    snippet = hit.snippet
+    where = f":{snippet.line}" if snippet.page is None else f"#page={snippet.page}"
+    return f"{_name(hit.chunk.path, base)}{where}"
 
 
 def _explained(part: Part | None) -> str:

@@ -20,20 +20,19 @@ def write_table(rows: Sequence[Sequence[str]], header: Sequence[str], out: TextI
     """
     shown = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(header, *shown, strict=True))
-    widths = [max(_cells(cell) for cell in column) for column in columns]
+    widths = [max(cells(cell) for cell in column) for column in columns]
     to_right = [bool(shown) and all(_NUMBER.fullmatch(cell) for cell in column[1:]) for column in columns]
     for number, row in enumerate((header, *shown)):
-        cells = [_aligned(*cell) for cell in zip(row, widths, to_right, strict=True)]
-        line = "  ".join(cells).rstrip()
+        line = "  ".join(_aligned(*cell) for cell in zip(row, widths, to_right, strict=True)).rstrip()
         out.write(f"{_BOLD}{line}{_RESET}\n" if color and number == 0 else f"{line}\n")
 
 
 def _aligned(cell: str, width: int, to_right: bool) -> str:
-    pad = " " * (width - _cells(cell))
+    pad = " " * (width - cells(cell))
     return pad + cell if to_right else cell + pad
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """Return the columns that ``text`` takes in a terminal."""
     if text.isascii():
         return len(text)

@@ -34,10 +34,12 @@ def write_text(
     context: int,
     color: bool,
     width: int | None,
+    first: int = 1,
 ) -> None:
     """Write a block per hit: rank, place and score, headings, the snippet with its matches, the rank in each list.
 
     With a ``width`` the passage is wrapped to it (at most MEASURE columns); paths are never wrapped or cut.
+    ``first`` is the rank of the first hit.
     """
     # The caller decides everything that rich would read from the environment.
     console = Console(
@@ -53,10 +55,10 @@ def write_text(
     )
     links = color and out.isatty()
     measure = None if width is None else min(width, MEASURE)
-    margin = len(str(len(results.hits))) + 3
+    margin = len(str(first + len(results.hits) - 1)) + 3
     columns = _part_widths(results.hits) if explain else {}
-    for rank, hit in enumerate(results.hits, 1):
-        if rank > 1:
+    for rank, hit in enumerate(results.hits, first):
+        if rank > first:
             console.print()
         for text in _header(hit, rank, base, margin=margin, width=width, links=links):
             _print(console, text)

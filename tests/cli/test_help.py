@@ -140,7 +140,7 @@ def test_help_is_a_word_too(monkeypatch):
         ("--tpo", "no option '--tpo'; see: ragcli --help"),
         ("--json", "missing COMMAND; see: ragcli --help"),
         ("query x --tpo 3", "no option '--tpo' for ragcli query; did you mean --top?"),
-        ("query", "missing TEXT; usage: ragcli query [OPTIONS] TEXT [FILE]..."),
+        ("query", "missing TEXT; usage: ragcli query [OPTIONS] [TEXT] [FILE]..."),
         ("remove", "missing PATH; usage: ragcli remove [OPTIONS] PATH..."),
         ("query x -k", "option '-k' needs a value; see: ragcli query --help"),
         ("query x --unique=yes", "option '--unique' takes no value"),
@@ -244,7 +244,7 @@ def completions(ragcli, line: str, **variables: str) -> set[str]:
 def test_completion_knows_commands_options_indexes_and_formats(ragcli, sample_home):
     home = {"RAGCLI_HOME": str(sample_home)}
     assert completions(ragcli, "ragcli re") == {"rerank", "remove", "repair"}
-    assert completions(ragcli, "ragcli query x --no") == {"--no-rerank", "--no-cache"}
+    assert completions(ragcli, "ragcli query x --no") == {"--no-rerank", "--no-cache", "--no-pager"}
     assert "samples" in completions(ragcli, "ragcli query x --index ", **home)
     assert "samples" in completions(ragcli, "ragcli -i ", **home)
     assert completions(ragcli, "ragcli query x --format vim") == {"vimgrep"}
