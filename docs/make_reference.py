@@ -1,6 +1,6 @@
-"""docs/cli.md and docs/python.md, made from the code.
+"""docs/cli.md, docs/python.md and docs/man/, made from the code.
 
-python docs/make_reference.py [FOLDER]    writes both pages (default: docs/)
+python docs/make_reference.py [FOLDER]    writes all of them (default: docs/)
 
 The command line is asked for its help pages, one process per command; the Python page has the signature and the
 docstring of each name in ``ragcli.__all__``.
@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import make_man
 
 import ragcli
 import ragcli.types
@@ -229,11 +231,12 @@ def _prose(thing: Any) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the two pages and the manual pages."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS
     for name, page in (("cli.md", cli_page()), ("python.md", python_page())):
         (folder / name).write_text(page, encoding="utf-8")
         print(folder / name)
+    make_man.write_pages(folder / "man")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -20,6 +23,7 @@ COMMANDS = {name: command for name, command in TREE.commands.items() if name != 
 
 sys.path.insert(0, str(PROJECT / "docs"))
 import blocks  # noqa: E402 (a program of docs/, which is not a package)
+import make_man  # noqa: E402
 import make_picture  # noqa: E402
 import make_reference  # noqa: E402
 
@@ -107,6 +111,34 @@ def test_three_dots_stand_for_any_number_of_lines():
 def test_a_reference_is_made_from_the_code(page):
     made = make_reference.cli_page() if page == "cli.md" else make_reference.python_page()
     assert made == (PROJECT / "docs" / page).read_text(encoding="utf-8"), "run: python docs/make_reference.py"
+
+
+def test_the_manual_pages_are_made_from_the_code():
+    pages = {page.name: page.read_text(encoding="ascii") for page in (PROJECT / "docs" / "man").iterdir()}
+    assert pages == make_man.man_pages(), "run: python docs/make_reference.py"
+    assert {"ragcli.1", *(f"ragcli-{name}.1" for name in TREE.commands)} <= pages.keys()
+
+
+@pytest.mark.skipif(not (shutil.which("mandoc") or shutil.which("man")), reason="needs mandoc or man")
+@pytest.mark.parametrize("name", sorted(make_man.man_pages()))
+def test_a_manual_page_is_shown_without_a_warning_and_holds_the_help_page(name):
+    page = PROJECT / "docs" / "man" / name
+    if shutil.which("mandoc"):
+        assert subprocess.run(["mandoc", "-Tlint", "-Wwarning", page], capture_output=True, check=False).stdout == b""
+    render = ["man", "--warnings", "-l", page] if shutil.which("man") else ["mandoc", page]
+    shown = subprocess.run(
+        render, capture_output=True, text=True, check=True,
+        env={**os.environ, "MANWIDTH": "200", "LC_ALL": "C.UTF-8", "MAN_KEEP_FORMATTING": ""},
+    )  # fmt: skip
+    assert shown.stderr == ""
+    text = " ".join(re.sub(r".\x08|\x1b\[[0-9;]*m", "", shown.stdout).split())
+    words = name.removesuffix(".1").split("-")[1:]
+    help_page = subprocess.run(
+        [sys.executable, "-m", "ragcli", *words, "--help"], capture_output=True, text=True, check=True,
+        env={**os.environ, "COLUMNS": "400"},
+    ).stdout  # fmt: skip
+    lines = [part for line in help_page.splitlines() for part in re.split(r"\s{2,}", line.strip()) if part]
+    assert [line for line in lines[1:] if line.lower() not in text.lower() and not line.endswith(":")] == []
 
 
 def test_the_picture_shows_what_the_command_prints(sample_home):
