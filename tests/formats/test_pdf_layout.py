@@ -1,4 +1,5 @@
 import textwrap
+import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,11 +22,16 @@ def test_no_character_gets_lost_but_white_space_and_controls(text):
     shown = "".join(paragraph.text for paragraph in paragraphs(plain_lines(text), frozenset()))
     for character in text:
         if character.isalnum() and not 0xFB00 <= ord(character) <= 0xFB06:
-            assert character in shown
+            is_of_formulas = character == "ℎ" or 0x1D400 <= ord(character) < 0x1D800
+            assert (unicodedata.normalize("NFKC", character) if is_of_formulas else character) in shown
 
 
 def test_ligatures_are_written_out_and_soft_hyphens_dropped():
     assert clean_line("e\ufb03cient  \ufb02ow\u00ading  \x07 work\u00ad") == "efficient flowing work\u00ad"
+
+
+def test_letters_of_formulas_are_those_that_people_type():
+    assert clean_line("𝑓(𝑥) = 𝐚ℎ + 𝜋𝟐 ∈ ℝ") == "f(x) = ah + π2 ∈ ℝ"
 
 
 def test_other_compatibility_characters_are_kept():

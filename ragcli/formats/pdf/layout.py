@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,8 +13,10 @@ from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
 from ragcli.types import BlockKind
 
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+# typst, and LaTeX with unicode-math, write formulas in letters of their own that nobody types and no model knows.
+_MATH_LETTERS = {code: unicodedata.normalize("NFKC", chr(code)) for code in (0x210E, *range(0x1D400, 0x1D800))}
 _NOTHING = dict.fromkeys([*range(9), *range(14, 32), 0x7F, 0x200B, 0xFEFF, 0xFFFE, *range(0xD800, 0xE000)])
-_CLEAN = {**_NOTHING, **_LIGATURES}
+_CLEAN = {**_NOTHING, **_LIGATURES, **_MATH_LETTERS}
 _LEADERS = re.compile(r"(?: ?[.…]){5,}")  # the dots between a table of contents entry and its page number
 _INNER_SOFT_HYPHEN = re.compile("\u00ad(?=.)")
 
@@ -62,7 +65,10 @@ class Paragraph(NamedTuple):
 
 
 def clean_line(text: str) -> str:
-    """``text`` with ligatures written out, no soft hyphen but one at the end, no control characters, single spaces."""
+    """``text`` with ligatures and the letters of formulas as they are typed, no control characters, single spaces.
+
+    A soft hyphen stays at the end only.
+    """
     text = text.strip()
     if not (text.isascii() and text.isprintable()):  # most lines are, and have nothing to clean
         text = _INNER_SOFT_HYPHEN.sub("", " ".join(text.translate(_CLEAN).split()))
