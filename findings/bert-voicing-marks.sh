@@ -9,7 +9,8 @@
 #   With strip_accents=False the words stay apart.
 # Why it matters: most small English models and rerankers are uncased, and mixed folders hold such text. A similarity of
 #   1.0 between "bus" and "lotus" passes every threshold, and a cross-encoder behind it reads the same tokens.
-# What ragcli does: the keyword index keeps these marks, so that the two words differ in a hybrid search. A test holds it.
+# What ragcli does: the keyword index keeps these marks, so that the words differ in a hybrid search. A test holds the
+#   terms.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -3,10 +3,9 @@
 #
 # Expected: readers of .docx differ in notes, text boxes and fields. The paragraphs of the body, which Word shows and
 #   prints from the first page on, they all have.
-# Happens: the standard lets the body import a whole file, in HTML, plain text or .docx, with <w:altChunk>. Programs make
-#   use of it when they turn web pages into Word files or glue reports together: html-docx-js on npm, the AltChunk class
-#   of Microsoft's SDK. Word shows the text as if it stood there, and replaces the element only when it saves. Until then
-#   five readers give the paragraphs around it and nothing of the text. None raises or warns.
+# Happens: the standard lets the body import a whole file (HTML, plain text, .docx) with <w:altChunk>. Programs that
+#   turn web pages into Word files use it, such as html-docx-js on npm. Word shows the text in its place. Five readers
+#   give the paragraphs around it and nothing of the text. None raises or warns.
 # Why it matters: a contract that a web service made consists of such an element and nothing else. It is indexed as an
 #   empty document, or by its title alone, and everybody who opens it sees ten pages.
 # What ragcli does: the imported file is read in its place, with its headings. A test holds it.

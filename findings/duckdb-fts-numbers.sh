@@ -2,10 +2,10 @@
 # duckdb==1.5.5 with the extension fts in duckdb-extension-fts==1.5.5, 2026-11
 #
 # Expected: a full-text index cuts text at what is neither a letter nor a digit, so that the number of an invoice finds
-#   it. The documentation has [^a-z] as the characters that are ignored; from that one would fear for Russian or Japanese.
-# Happens: the other way round. Letters of every script are kept, and digits are removed. No number can be found, neither
-#   a year nor an invoice. "4711" has no row at all; in "invoice 4711" and "gene p53" the number is silently ignored, so
-#   invoice 4712 and p27 have the same score as what was asked for.
+#   it. The documentation gives [^a-z] as what is ignored; one would then fear for Russian or Japanese.
+# Happens: the other way round. Letters of every script are kept, and digits are removed. No number can be found. "4711"
+#   has no row at all; in "invoice 4711" and "gene p53" the number is ignored, so that invoice 4712 and p27 have the
+#   same score as what was asked for.
 # Why it matters: numbers are what people type when they know what they want. Tests of a search use words.
 # What ragcli does: digits are terms, and so are numbers with letters. Tests hold them.
 set -euo pipefail

@@ -10,7 +10,7 @@
 # Why it matters: copies of a file and repeated paragraphs tie exactly, and a collection has many. "The best hit" then
 #   depends on how many were asked for. Paging by asking for more shows a copy twice and another one never, and a cache
 #   of the first five disagrees with the first five of ten.
-# What ragcli does: it asks for more rows until no tie is cut, and orders ties by number. Tests compare with brute force.
+# What ragcli does: it asks for more rows until no tie is cut, and orders ties by number. Tests use brute force.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

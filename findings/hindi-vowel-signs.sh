@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # apsw==3.54.1.0 (SQLite 3.54.1 with FTS5), bm25s==0.3.16, tantivy==0.27.0, 2026-11
 #
-# Expected: Hindi has blanks between its words, so a tokenizer that "supports Unicode" needs no dictionary, and each word
-#   is a term.
+# Expected: Hindi has blanks between its words, so a tokenizer that "supports Unicode" needs no dictionary, and each
+#   word is a term.
 # Happens: a vowel sign is a mark to Unicode, not a letter, and so is the sign that joins two consonants.
 #   - FTS5, unicode61: marks end a word. "day", "gift" and "poor" (din, daan, diin) are all the letters d and n, so each
-#     of the three finds all three documents, with the same score. With "categories" extended by the marks it is right.
-#   - bm25s: the default pattern wants two word characters in a row, and a mark is none. Of the six words one is left,
-#     and the query for another matches nothing, so the documents come back in arbitrary order with a score of 0.
-#   - tantivy, default: vowel signs are letters, the joining sign is not: words with two joined consonants are cut there.
+#     of the three finds all three documents as well. With "categories" extended by the marks it is right.
+#   - bm25s: the default pattern wants two word characters in a row, and a mark is none. Of the six words part of one is
+#     left. The query for another returns some document all the same, with a score of 0.
+#   - tantivy, default: vowel signs are letters, the joining sign is not: words with joined consonants are cut.
 # Why it matters: Hindi, Bengali, Tamil, Nepali and Marathi are written like that. Every word finds itself in FTS5, so a
 #   test that searches for what it stored passes.
 # What ragcli does: marks belong to the word before them. Tests hold terms of such scripts.
@@ -26,7 +26,8 @@ import apsw
 import bm25s
 import tantivy
 
-WORDS = {"day": "दिन", "gift": "दान", "poor": "दीन", "Hindi": "हिन्दी", "knowledge": "विद्या", "forgiveness": "क्षमा"}
+WORDS = {"day": "दिन", "gift": "दान", "poor": "दीन"}
+WORDS |= {"Hindi": "हिन्दी", "knowledge": "विद्या", "forgiveness": "क्षमा"}
 NAMES = {word: name for name, word in WORDS.items()}
 changed = []
 

@@ -5,9 +5,9 @@
 #   structure of the deep part.
 # Happens: libxml2 stops at the 256th level, and lxml returns what came before as a finished tree, without an exception.
 #   Everything behind that place is lost, not only the deep elements: the paragraph after all of the quotations too.
-#   Only the error log of the parser, which nobody keeps, says "Excessive depth". trafilatura inherits it.
-#   BeautifulSoup with "lxml" does not, for it feeds the same parser in another way; HTMLParser(huge_tree=True) and
-#   selectolax read all.
+#   Only the error log of the parser, which nobody keeps, says "Excessive depth". trafilatura inherits it. BeautifulSoup
+#   with "lxml" does not, for it feeds the same parser in another way; HTMLParser(huge_tree=True) and selectolax read
+#   all.
 # Why it matters: each answer in a mail puts the earlier ones into one more <blockquote>, often with a <div> around, so
 #   a thread of 130 answers is that deep. It is indexed without its oldest part and without the footer, and the file
 #   counts as read.

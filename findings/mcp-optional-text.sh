@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # mcp==2.3.0 (the Python SDK of the Model Context Protocol), 2026-11
 #
-# Expected: a tool with the parameter "query: str | None = None" publishes {"anyOf": [string, null]}. A client that sends
-#   a string, as the schema says, gets that string into the function.
+# Expected: a tool with the parameter "query: str | None = None" publishes {"anyOf": [string, null]}. A client sends a
+#   string, as the schema says, and the function gets that string.
 # Happens: a string for a parameter whose annotation is not exactly "str" is first read as JSON. The query null arrives
 #   as None, as if there had been no query. A query that is a JSON object or array, such as {"port": 8080} or ["a"], is
 #   turned into one, and is then refused as "not a valid string". 42, true and "x" in quotes stay strings. The same tool
 #   with "query: str" gets all of them as sent.
-# Why it matters: people who search code and settings paste such text, and null is a word like others. Making a parameter
-#   optional, for example to allow a search by file alone, is enough to change what the others mean.
-# What ragcli does: it speaks the protocol itself and takes strings as they are. A test asks for these with the SDK's
-#   client.
+# Why it matters: people who search code and settings paste such text, and null is a word like others. To make a
+#   parameter optional, for example to allow a search by file alone, is enough to change what it receives.
+# What ragcli does: it speaks the protocol itself and takes strings as they are. A test asks for these.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

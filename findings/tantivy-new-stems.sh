@@ -8,8 +8,8 @@
 #   the word finds nothing, and the sentence that holds it finds nothing either when it is asked for in quotes. Words
 #   with the same stem in both are found as before. Other languages changed too: of Dutch "brieven" 0.26 makes "briev"
 #   and 0.27 "brief".
-# Why it matters: some words are lost after a routine upgrade, no count differs, and a smoke test with
-#   another word passes. Two services with different versions over one index answer differently.
+# Why it matters: some words are lost after a routine upgrade, no count differs, and a smoke test with another word
+#   passes. Two services with different versions over one index answer differently.
 # What ragcli does: it allows one minor version of tantivy, and a test holds the stems that differ between the two.
 set -euo pipefail
 work=$(mktemp -d)

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # XlsxWriter==3.3.1 read by openpyxl==3.1.5 and python-calamine==0.9.1, 2026-11
 #
-# Expected: a date in a workbook is a number with a date format, and the file says what the format is: 14 and a few others
+# Expected: a date in a workbook is a number with a date format, and the file says what the format is: 14 and a few more
 #   are built in and mean the same everywhere, and any other format is written out in the file.
 # Happens: the standard has more built-in ones, whose meaning depends on the language of the program. 27 to 36 and 50 to
 #   58 are dates and times in Chinese, Japanese and Korean, 71 to 81 in Thai. LibreOffice shows a date under each of
-#   them. openpyxl calls them all "General", so that the 28th of November 2026 is the number 46354, also in pandas, which
-#   reads with it. calamine knows the East Asian ones and not the Thai ones.
-# Why it matters: in a workbook from Tokyo the dates are what people ask for, and nobody finds them. A workbook
-#   from Berlin has 14 or a written format, so that tests with it pass.
+#   them. openpyxl calls them all "General", so that the 28th of November 2026 is the number 46354. pandas reads with
+#   openpyxl and has it too. calamine knows the East Asian ones and not the Thai ones.
+# Why it matters: in a workbook from Tokyo the dates are what people ask for, and nobody finds them. A workbook from
+#   Berlin has 14 or a written format, so that tests with it pass.
 # What ragcli does: they are dates. Tests hold them, in both date systems of Excel.
 set -euo pipefail
 work=$(mktemp -d)
