@@ -22,6 +22,7 @@ _PERIOD = re.compile(
     r"|\d{1,2}[./]\d{1,2}[./](?:19|20)?\d\d"
 )
 _NUMBER = re.compile(r"[^\w\s]{0,3}\s?\d[^A-Za-z]{0,24}(?:\s?\S{1,4})?\Z")
+_DIGITS = re.compile(r"\d+")
 _NOTHING = frozenset(("", "-", "–", "—", "..", "…", "x", "."))
 
 
@@ -174,7 +175,8 @@ class _Table:
                 self._names = _grouped(row, below[0]) if height > 1 else row.wide
                 self._named, self._may_begin, self._due = _filled(self._names), False, height - 1
                 return row_text(None, row.once)
-            self._may_begin = may_begin and (len(columns) == 1 or _has_names(row))
+            has_names = len(columns) == 1 or _has_names(row)
+            self._may_begin = may_begin and has_names and not (below and _has_values(row, below))
         if self._names is None and row.is_named:
             first, *others = columns
             return f"{row.once[first]}: {row_text(None, [row.once[column] for column in others])}"
@@ -213,9 +215,38 @@ def _header_height(row: Row, below: Sequence[Row]) -> int:
     if _is_group_row(row, below):
         return 2
     columns = _filled(row.wide)
+    if _has_values(row, below):
+        return 0
     # A header names every column of its table, except that of the row names before it.
     is_header = _has_names(row) and set(_filled(below[0].wide)) <= {columns[0] - 1, *columns}
     return 1 if is_header and _heads_values(row, below[0]) else 0
+
+
+def _has_values(row: Row, below: Sequence[Row]) -> bool:
+    """True for a first row that plainly has values: like the row below, or a label and its value."""
+    return _is_like(row, below[0]) or (len(_filled(row.wide)) == 2 and _is_form(row, below))
+
+
+def _is_like(row: Row, below: Row) -> bool:
+    """True for two rows of values: "Pump 1" above "Pump 2", "7 bar" above "14 bar"."""
+    for column in _filled(row.wide):
+        cell = row.wide[column]
+        other = below.wide[column] if column < len(below.wide) else ""
+        if _is_value(cell) and not _is_period(cell) and _DIGITS.sub("0", cell) == _DIGITS.sub("0", other):
+            return True
+    return False
+
+
+def _is_form(row: Row, below: Sequence[Row]) -> bool:
+    """True for the first of rows of a label and its value: values of two columns are numbers or words, not both."""
+    rows = [row, *below]
+    if all(len(_filled(other.wide)) == 2 and other.wide[_filled(other.wide)[0]].endswith(":") for other in rows):
+        return True
+    label, place = _filled(row.wide)
+    values = [other.wide[place] for other in below if place < len(other.wide) and other.wide[place]]
+    kinds = {_NUMBER.match(value) is not None for value in values}
+    is_named = _is_value(row.wide[place]) and not _is_period(row.wide[place]) and not any(map(_is_value, values))
+    return not _is_period(row.wide[label]) and (len(kinds) > 1 or is_named)
 
 
 def _is_group_row(row: Row, below: Sequence[Row]) -> bool:
@@ -325,6 +356,8 @@ def _heads_values(row: Row, below: Row) -> bool:
 
 
 def _is_name(cell: str) -> bool:
+    if "@" in cell or "://" in cell:
+        return False
     return any(character.isalpha() for character in cell) or _is_period(cell)
 
 

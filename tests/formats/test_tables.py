@@ -108,3 +108,28 @@ def test_a_wider_header_follows_what_an_export_says_about_itself():
         ["2.2.24", "Rent", "8"],
     ]
     assert rendered(*rows)[-1] == "Date: 2.2.24 | Payee: Rent | Sum: 8"
+
+
+def test_rows_of_labels_and_values_have_no_header():
+    assert rendered(["Customer", "Anna Quist"], ["Town", "Leith"], ["Phone", "0131 555"])[1] == "Town | Leith"
+    assert rendered(["Contract no.", "KV-2291"], ["Customer", "Anna Quist"], ["Town", "Leith"])[2] == "Town | Leith"
+    assert rendered(["Customer:", "Anna Quist"], ["Town:", "Leith"], ["Pier:", "West"])[1] == "Town: | Leith"
+
+
+def test_a_table_that_begins_with_its_values_has_no_header():
+    rows = [["Pump 1", "7 bar", "Meier"], ["Pump 2", "14 bar", "Okafor"], ["Pump 3", "21 bar", "Meier"]]
+    assert rendered(*rows) == ["Pump 1 | 7 bar | Meier", "Pump 2 | 14 bar | Okafor", "Pump 3 | 21 bar | Meier"]
+    assert rendered(["anna@x.org", "Leith"], ["quist@x.org", "Crail"])[1] == "quist@x.org | Crail"
+
+
+def test_labels_in_the_first_column_are_named_by_the_first_row():
+    rows = [["Name", "Pump 1", "Pump 2"], ["Pressure", "7 bar", "14 bar"], ["Inspector", "Meier", "Okafor"]]
+    assert rendered(*rows)[2] == "Name: Inspector | Pump 1: Meier | Pump 2: Okafor"
+
+
+def test_an_empty_corner_above_words_that_come_back_is_one_header():
+    rows = [["", "January", "February"], ["Crane north", "yes", "yes"], ["Slipway", "yes", "no"]]
+    assert rendered(*rows)[1:] == [
+        "Crane north | January: yes | February: yes",
+        "Slipway | January: yes | February: no",
+    ]

@@ -29,6 +29,7 @@ _EM_OF_SPREAD = 0.75
 _COLUMN_LINES = 3
 _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
+_TIGHT = 1.4  # times the size: the most between lines of running text in narrow columns
 _SHORT_CELL = 25  # characters
 CELL_GAP = 0.9  # em between the cells of a row
 
@@ -122,8 +123,8 @@ def _with_piece(before: Line, piece: Line, space: str) -> tuple[Cell, ...]:
 def unweave(segments: list[Line]) -> list[Line]:
     """Put columns side by side one after the other where the file has them line by line.
 
-    Columns are three or more lines in a row of two long pieces each, whose second ones begin at one place and whose
-    first ones are nearly as long as one another: running text, and not a table.
+    Columns are three or more lines in a row of the same number of long pieces, which begin at the same places and fill
+    their columns: running text, and not a table. Below them columns may go on alone.
     """
     rows: list[list[Line]] = []
     for piece in segments:
@@ -135,11 +136,15 @@ def unweave(segments: list[Line]) -> list[Line]:
     at = 0
     while at < len(rows):
         end = at
-        while end < len(rows) and len(rows[end]) == 2 and _side_by_side(rows[at], rows[end]):
+        while end < len(rows) and len(rows[at]) > 1 and len(rows[end]) == len(rows[at]):
+            if not _side_by_side(rows[at], rows[end]):
+                break
             end += 1
-        run = rows[at:end]
-        if len(run) >= _COLUMN_LINES and _are_columns(run):
-            ordered += [left for left, _ in run] + [right for _, right in run]
+        if end - at >= _COLUMN_LINES and _are_columns(rows[at:end]):
+            columns = [list(column) for column in zip(*rows[at:end], strict=True)]
+            while end < len(rows) and _put_below(columns, rows[end]):
+                end += 1
+            ordered += [piece for column in columns for piece in column]
             at = end
         else:
             ordered += rows[at]
@@ -152,11 +157,35 @@ def _side_by_side(first: list[Line], row: list[Line]) -> bool:
     return all(abs(one.left - other.left) < near for one, other in zip(first, row, strict=True))
 
 
+def _put_below(columns: list[list[Line]], row: list[Line]) -> bool:
+    """Put the pieces of a line below the columns in which they stand, if that is where each stands."""
+    places = []
+    for piece in row:
+        near = 0.8 * piece.size
+        place = next((at for at, column in enumerate(columns) if abs(column[0].left - piece.left) < near), None)
+        if place is None or not 0 < columns[place][-1].baseline - piece.baseline < 1.6 * piece.size:
+            return False
+        ends_before = place + 1 == len(columns) or piece.right < columns[place + 1][0].left
+        if not ends_before or len(row) == len(columns):
+            return False
+        places.append(place)
+    for place, piece in zip(places, row, strict=True):
+        columns[place].append(piece)
+    return True
+
+
 def _are_columns(run: list[list[Line]]) -> bool:
-    widths = [row[0].right - row[0].left for row in run]
-    filled = statistics.fmean(widths) / max(1.0, *widths)
-    lengths = [statistics.fmean(len(row[side].text) for row in run) for side in (0, 1)]
-    return filled > _FILLED and min(lengths) > _COLUMN_TEXT
+    pitch = (run[0][0].baseline - run[-1][0].baseline) / (len(run) - 1)
+    if len(run[0]) > 2 and pitch > _TIGHT * run[0][0].size:
+        return False  # three long cells side by side are a row more often than two
+    for column in zip(*run, strict=True):
+        if statistics.fmean(len(piece.text) for piece in column) <= _COLUMN_TEXT:
+            return False
+    for column in list(zip(*run, strict=True))[:-1]:
+        widths = [piece.right - piece.left for piece in column]
+        if statistics.fmean(widths) <= _FILLED * max(1.0, *widths):
+            return False
+    return True
 
 
 def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
