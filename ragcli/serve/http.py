@@ -32,7 +32,7 @@ from ragcli.render.visible import json_text
 from ragcli.serve import client, mcp, page, wire
 from ragcli.serve.engine import Desk, Engine, TooManyQuestions
 from ragcli.serve.guard import Guard, Keys, Refused, error_record, is_loopback, over_socket
-from ragcli.serve.map import Maps
+from ragcli.serve.map import Maps, is_list_of_ids
 from ragcli.serve.questions import (
     ASK,
     SEARCH,
@@ -137,7 +137,14 @@ class Application:
         names = index_names(self._home)
         if os.sep in self._default_index:  # a folder elsewhere
             names.append(self._default_index)
-        indexes = [await self._compute(request, _summary_of(self._home, name)) for name in names]
+        indexes: list[dict[str, Any]] = []
+        for name in names:
+            try:
+                indexes.append(await self._compute(request, _summary_of(self._home, name)))
+            except TooManyQuestions:
+                raise
+            except RagcliError as error:  # the others can be asked
+                indexes.append({"name": name, **error_record(error)})
         return _json({"schema": 1, "default": self._default_index, "indexes": indexes})
 
     async def _query(self, request: Request) -> Response:
@@ -226,7 +233,10 @@ class Application:
 
     async def _session(self, request: Request) -> Response:
         assert self.keys is not None
-        return _json({"session": self.keys.session(_text(_body(request), "token"))})
+        token = _body(request).get("token")
+        if not isinstance(token, str):
+            raise UsageError(f"invalid token: {token!r}", "open the link that `ragcli serve --open` printed")
+        return _json({"session": self.keys.session(token)})
 
     async def _picture(self, request: Request) -> Response:
         """Draw a page of a PDF, with a passage marked."""
@@ -254,8 +264,8 @@ class Application:
     async def _map(self, request: Request) -> Response:
         given = _body(request)
         folder, chunks = self._folder(given.get("index")), given.get("chunks")
-        if chunks is not None and not (isinstance(chunks, list) and all(type(one) is int for one in chunks)):
-            raise UsageError(f"invalid chunks: {chunks!r}", "write a list of integers")
+        if chunks is not None and not is_list_of_ids(chunks):
+            raise UsageError("invalid chunks", "write a list of at most 1,000 chunk ids")
         return _raw(await self._compute(request, lambda desk: self._mapped(desk, folder, chunks)))
 
     def _mapped(self, desk: Desk, folder: Path, chunks: list[int] | None) -> bytes:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_POINTS = 4_000  # passages on a map: more are a blot, and the axes of so many are those of all
 _KEPT = 4  # maps, of as many indexes
+_MOST_IDS = 1_000  # of a request
 
 Point = tuple[int, float, float]  # chunk id, across, up
 
@@ -38,6 +39,13 @@ class Projection(NamedTuple):
             return []
         places = (np.stack(list(vectors.values())) - self.mean) @ self.axes.T
         return [(chunk, round(float(x), 4), round(float(y), 4)) for chunk, (x, y) in zip(vectors, places, strict=True)]
+
+
+def is_list_of_ids(value: object) -> bool:
+    """Whether a value of JSON is a list of numbers that chunks may have."""
+    if not isinstance(value, list) or len(value) > _MOST_IDS:
+        return False
+    return all(type(one) is int and 0 <= one < 1 << 63 for one in value)
 
 
 def project(index: Index, most: int = MOST_POINTS) -> Projection | None:

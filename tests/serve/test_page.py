@@ -125,9 +125,9 @@ def test_a_link_works_once(served):
     assert first.get("/v1/indexes").status == 200  # who came first stays
 
 
-@pytest.mark.parametrize("token", ["", "x" * 43, "é", "\ud800", None, 5, ["x"]])
-def test_a_wrong_token_opens_nothing(served, token):
-    found = Visitor(served.page).post("/page/session", {"token": token})
+@pytest.mark.parametrize("body", [{}, *({"token": one} for one in ("", "x" * 43, "é", "\ud800", None, 5, ["x"]))])
+def test_a_wrong_token_opens_nothing(served, body):
+    found = Visitor(served.page).post("/page/session", body)
     assert found.status in (400, 403)
     assert "session" not in found.json
 
@@ -389,7 +389,7 @@ def test_the_map_is_a_principal_component_analysis(visitor, sample_home):
     lit = visitor.post("/v1/map", {"chunks": [*some, 10**12]}).json["points"]
     assert sorted(map(tuple, lit)) == sorted((chunk, *points[chunk]) for chunk in some)
     assert visitor.post("/v1/map", {"chunks": []}).json["points"] == []
-    for wrong in ("3", [True], ["3"], [1.5], {}):
+    for wrong in ("3", [True], ["3"], [1.5], {}, [10**30], [-1], [1] * 1001):
         assert visitor.post("/v1/map", {"chunks": wrong}).status == 400
 
 
@@ -448,6 +448,17 @@ def test_no_get_changes_anything(visitor, sample_home):
             assert visitor.ask(method, path).status in (200, 401, 404, 405)
     assert visitor.ask("POST", "/cli/open", {}).status == 404  # it is for the socket alone
     assert state() == before
+
+
+def test_an_index_that_cannot_be_opened_does_not_hide_the_others(ragcli, started_server, tmp_path):
+    (tmp_path / "a.txt").write_text("The tower clock strikes ten.")
+    assert ragcli("index", str(tmp_path / "a.txt"), "-i", "samples").returncode == 0
+    (tmp_path / "home" / "broken").mkdir()
+    (tmp_path / "home" / "broken" / "catalog.sqlite3").write_bytes(b"no database" * 1000)
+    with started_server(tmp_path / "home", "--open") as running:
+        broken, sound = Visitor(running.page).enter().get("/v1/indexes").json["indexes"]
+        assert (broken["name"], sound["name"], sound["chunks"]) == ("broken", "samples", 1)
+        assert "broken" in broken["error"]
 
 
 def test_an_index_outside_the_home_has_a_page(ragcli, started_server, tmp_path):

@@ -882,8 +882,9 @@ async function start() {
   try {
     await enter();
     const found = await asked("/v1/indexes");
-    indexes = found.indexes;
-    $("index").replaceChildren(...indexes.map((one) => make("option", { value: one.name }, visible(one.name))));
+    indexes = found.indexes.filter((one) => !one.error);
+    $("index").replaceChildren(...found.indexes.map((one) => make("option",
+      { value: one.name, disabled: Boolean(one.error), title: one.error || "" }, visible(one.name))));
     state.index = index() ? state.index : indexes.some((one) => one.name === found.default) ? found.default : indexes[0]?.name || "";
     history.replaceState(null, "", address());
     restore();
