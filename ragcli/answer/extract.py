@@ -6,10 +6,11 @@ In each quote the phrase that the question asks for is marked: the name, the num
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from ragcli.retrieve.engine import Searcher
+from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import sentences
 from ragcli.text.source import is_source
 from ragcli.text.terms import terms
@@ -19,14 +20,20 @@ from ragcli.types import Answer, Chunk, Citation, Hit, Question, Results, Span
 # questions about the subject of the documents. See docs/ranking.md.
 DEFAULT_THRESHOLD = 0.131
 
+# The same, where the sentences were read one by one.
+QUOTED_THRESHOLD = 0.2
+
 _PASSAGES = 3  # whose sentences are candidates
 _MOST_QUOTES = 3
+_MOST_OF_ONE = 2  # quotes of one passage: the second where its sentence is scored ...
+_NEAR = 0.2  # ... this close to the best
 _LONGEST = 400  # characters of a quote
 _SHORTEST = 15  # characters of a sentence that can answer
 _COVERED = 0.5  # share of the question's words that a passage must hold when the models cannot read it
 _SAME = 0.8  # share of common words at which two quotes say the same
 _DEFINES = 1.0  # what is added to the score of a sentence that defines what the question asks for
 _OPENS = 0.5  # and of the first sentence below a heading that names it
+_DECLARED = 2.0  # and, where a question asks where code does something, of a declaration that has all words of it
 _STEMS_OF_A_NAME = 4  # words that "what is X" may ask for; a longer X is a description
 _DEFINITION = re.compile(
     r"(?:what(?:'s| is| are| was| were)|who (?:is|was)|define|explain what)\s+(?:(?:an?|the)\s+)?(?P<name>[^?]+?)"
@@ -40,7 +47,15 @@ _IS = re.compile(
 _HEAD = re.compile(r"[\W_]*(?:(?:an?|the|in [\w ]{1,20},)\s+)?[\W_]*", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|\|)\s*\S")
 _LONGEST_LIST = 700  # characters of a quote that is a lead with its list
+_FEW_ROWS = 3  # lines of a table
+_BLANK_LINE = re.compile(r"\n[^\w\n]*\n")
+_DIGITS = re.compile(r"\d+")
 _RULE = re.compile(r"\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)*\|?\s*")
+_WHERE = re.compile(r"where\b|(?:which|what) (?:function|method|class|module|code)\b", re.IGNORECASE)
+_DECLARES = re.compile(
+    r"(?:@[^\n]*\s+)*(?:(?:export|default|public|private|protected|static|final|abstract|async|pub|inline)\s+)*"
+    r"(?:def|class|fn|func|function|struct|enum|trait|impl|interface|type|module|sub)\b"
+)
 _QUOTES = re.compile(r'"""|\'\'\'')
 _COMMENT = re.compile(r"\s*(?:#+!?|//+!?|--|;+|\*(?!/)|/\*+)\s?(?P<text>.*?)\s*(?:\*/)?\s*")
 _PROSE = re.compile(r"(?:[^\W\d_]{2,}\W+){3}")
@@ -101,19 +116,19 @@ class _Sentence:
     start: int
     end: int
     score: float
+    logit: float | None  # of the reranker for the sentence by itself
 
 
 def extract(searcher: Searcher, results: Results, threshold: float | None = None) -> Answer:
-    """Answer with at most three quotes from at most three passages, best first.
+    """Answer with at most three quotes, at most two of them from one passage, best first.
 
     The answer has no text when the probability that the documents hold one is below ``threshold`` (in [0, 1]; None:
-    DEFAULT_THRESHOLD). Every quote is a slice of its document's text.
+    QUOTED_THRESHOLD, or DEFAULT_THRESHOLD where no sentence was read). Every quote is a slice of its document's text.
     """
-    least = DEFAULT_THRESHOLD if threshold is None else threshold
     best = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
     probability = best if results.answered is None else results.answered
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
-    if not results.hits or (probability is not None and probability < least):
+    if not results.hits:
         return empty
     readable = [hit for hit in results.hits if hit.readable or hit.signals.get("coverage", 0.0) >= _COVERED]
     hits = readable[:_PASSAGES]
@@ -121,13 +136,25 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     if name:  # the passage that defines it may be ranked below those that use it
         hits += [hit for hit in readable[_PASSAGES:] if _defines_somewhere(hit, name)]
     scored = [sentence for hit in hits for sentence in _scored(searcher, results.question, hit, name)]
+    quoted = _quoted(searcher, results, scored)
+    least = DEFAULT_THRESHOLD if quoted is None else QUOTED_THRESHOLD
+    probability = probability if quoted is None else quoted
+    empty = replace(empty, probability=probability)
+    if probability is not None and probability < (least if threshold is None else threshold):
+        return empty
     quotes: list[tuple[Hit, Span]] = []
+    top = max((sentence.score for sentence in scored), default=0.0)
     for sentence in sorted(scored, key=lambda sentence: -sentence.score):
         if len(quotes) == _MOST_QUOTES:
             break
-        if any(hit is sentence.hit for hit, _ in quotes) or not _worth(sentence.hit, best, first=not quotes):
+        taken = [span for hit, span in quotes if hit is sentence.hit]
+        if len(taken) == _MOST_OF_ONE or (taken and sentence.score < top - _NEAR):
+            continue
+        if not _worth(sentence.hit, best, first=not quotes):
             continue
         span = _joined(sentence, [other for other in scored if other.hit is sentence.hit])
+        if any(span[0] < end and start < span[1] for start, end in taken):
+            continue
         if not any(_same(sentence.hit, span, hit, other) for hit, other in quotes):
             quotes.append((sentence.hit, span))
     if not quotes:
@@ -139,13 +166,26 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     return Answer(results.query, text, citations, True, "extract", probability, (), results.notes)
 
 
+def _quoted(searcher: Searcher, results: Results, scored: Sequence[_Sentence]) -> float | None:
+    """Return the probability that quotes answer, now that the sentences were read; None where it is not known."""
+    first = results.hits[0]
+    own = [one for one in scored if one.hit is first and one.logit is not None]
+    if not own:
+        return None
+    best = max(own, key=lambda one: -99.0 if one.logit is None else one.logit)
+    return searcher.quoted(results.question, results.hits, first.chunk.text[best.start : best.end], best.logit)
+
+
 def _scored(searcher: Searcher, question: Question, hit: Hit, name: frozenset[str]) -> list[_Sentence]:
     text, headings = hit.chunk.text, {_bare(one) for one in (hit.chunk.title, *hit.chunk.headings)}
-    every = quotable(hit.chunk)
+    hidden = markup(text, hit.chunk.path)
+    every = [span for start, end in quotable(hit.chunk) for span in _without_markup(text, hidden, start, end)]
     spans = [(start, end) for start, end in every if end - start >= _SHORTEST]
     # a heading has the words of the question and does not answer it
     spans = [(start, end) for start, end in spans if _bare(text[start:end]) not in headings] or spans
     fits = searcher.fits(question, hit.chunk, spans)
+    asked = set(question.terms)
+    wants_place = bool(asked) and is_source(hit.chunk.path) and _WHERE.match(question.text.strip()) is not None
     found = []
     for number, ((start, end), fit) in enumerate(zip(spans, fits, strict=True)):
         bonus = _DEFINES * (bool(name) and _defines(text[start:end], name))
@@ -153,8 +193,18 @@ def _scored(searcher: Searcher, question: Question, hit: Hit, name: frozenset[st
             bonus = _OPENS
         if not bonus and number == 0 and name and any(name == _stems(heading) for heading in hit.chunk.headings[-1:]):
             bonus = _OPENS
-        found.append(_Sentence(hit, number, start, end, fit + bonus + (hit.probability or 0.0)))
+        if wants_place and _DECLARES.match(text, start):
+            bonus = _DECLARED * len(asked & set(terms(text[start:end]))) / len(asked)
+        found.append(_Sentence(hit, number, start, end, fit.score + bonus + (hit.probability or 0.0), fit.logit))
     return found
+
+
+def _without_markup(text: str, hidden: Sequence[Span], start: int, end: int) -> Iterator[Span]:
+    """Yield the span without the markup around it; nothing where it is markup alone."""
+    parts = [(s, e) for s, e in visible_parts(hidden, start, end) if text[s:e].strip()]
+    if parts:
+        first, last = text[slice(*parts[0])], text[slice(*parts[-1])]
+        yield parts[0][0] + len(first) - len(first.lstrip()), parts[-1][0] + len(last.rstrip())
 
 
 def defined_name(question: str) -> frozenset[str]:
@@ -205,21 +255,41 @@ def quotable(chunk: Chunk) -> list[Span]:
     A sentence of a comment or docstring may run over several lines, and a statement is never cut within.
     """
     if not is_source(chunk.path):
-        return _with_lists(chunk.text, sentences(chunk.text))
+        return _with_lists(chunk.text, list(_with_rows(chunk.text, sentences(chunk.text))))
     text = chunk.text
     spans: list[Span] = []
-    for start, end, is_prose in _runs(text):
+    runs = _runs(text)
+    for i, (start, end, is_prose) in enumerate(runs):
+        follows = runs[i + 1] if i + 1 < len(runs) and text[end : runs[i + 1][0]].count("\n") == 1 else None
         if not is_prose:
-            spans.append((start, end if end - start <= _LONGEST_LIST else _header_end(text, start, end)))
-            continue
-        # the signs of comments are blanked out, so that sentences are found across lines
-        plain = "\n".join(
-            " " * (match.start("text")) + match["text"] if (match := _COMMENT.fullmatch(line)) else line
-            for line in text[start:end].split("\n")
-        )
-        flat = plain if len(plain) == end - start else text[start:end]
-        spans += [(start + s, start + e) for s, e in _prose_sentences(_QUOTES.sub("   ", flat))]
+            found = [(start, end if end - start <= _LONGEST_LIST else _header_end(text, start, end))]
+        else:
+            # the signs of comments are blanked out, so that sentences are found across lines
+            plain = "\n".join(
+                " " * (match.start("text")) + match["text"] if (match := _COMMENT.fullmatch(line)) else line
+                for line in text[start:end].split("\n")
+            )
+            flat = plain if len(plain) == end - start else text[start:end]
+            found = [(start + s, start + e) for s, e in _prose_sentences(_QUOTES.sub("   ", flat))]
+            is_docstring = _QUOTES.search(text, start, end) is not None
+            if follows is not None and not is_docstring and follows[1] - start <= _LONGEST_LIST:
+                found = [(start, end)]  # the code that a comment is about comes with it, below
+        if spans and found and _belongs(text, runs, i):
+            found[0] = (spans.pop()[0], found[0][1])
+        spans += found
     return spans
+
+
+def _belongs(text: str, runs: Sequence[tuple[int, int, bool]], i: int) -> bool:
+    """Whether a run of lines is read with the one before: code with its comment, a docstring with what it describes."""
+    start, end, is_prose = runs[i]
+    before, stop, was_prose = runs[i - 1]
+    if text[stop:start].count("\n") != 1 or is_prose == was_prose:
+        return False
+    if is_prose:
+        opens = text[:stop].rstrip().endswith((":", "{"))
+        return _QUOTES.match(text, start) is not None and opens and stop - before <= _LONGEST
+    return _QUOTES.search(text, before, stop) is None and end - before <= _LONGEST_LIST
 
 
 def _header_end(text: str, start: int, end: int) -> int:
@@ -290,16 +360,26 @@ def _with_lists(text: str, spans: Sequence[Span]) -> list[Span]:
     return found
 
 
+def _with_rows(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Cut what is nothing but rows of a table into its rows, unless the whole of it makes a quote."""
+    for start, end in spans:
+        rows = [(start + match.start(), start + match.end()) for match in re.finditer(r"\S[^\n]*", text[start:end])]
+        if end - start <= _LONGEST or len(rows) < _FEW_ROWS or any(" | " not in text[s:e] for s, e in rows[1:]):
+            yield start, end
+        else:
+            yield from ((s, s + len(text[s:e].rstrip())) for s, e in rows)
+
+
 def header_of(chunk: Chunk, start: int) -> str:
     """Return the columns of the table row at ``start`` in the chunk's text, on one line; "" where it is in no table."""
     lines = chunk.text[:start].split("\n")[:-1]
     row = chunk.text[start:].partition("\n")[0]
-    if not row.lstrip().startswith("|"):
-        return chunk.columns if chunk.columns and row.count("|") else ""
+    if "|" not in row:
+        return ""
     for i in range(len(lines) - 1, 0, -1):
-        if _RULE.fullmatch(lines[i].strip()):
+        if "|" in lines[i] and _RULE.fullmatch(lines[i].strip()):
             return " ".join(lines[i - 1].split())
-        if not lines[i].lstrip().startswith("|"):
+        if "|" not in lines[i]:
             break
     return chunk.columns
 
@@ -321,6 +401,7 @@ def _joined(best: _Sentence, others: Sequence[_Sentence]) -> Span:
     before, after = by_number.get(best.number - 1), by_number.get(best.number + 1)
     if before and _LEANS.match(text[start:end]) and end - before.start <= _LONGEST:
         start = before.start
+    before, after = (one if one and not _apart(text, best, one) else None for one in (before, after))
     second = max((other for other in others if other is not best), key=lambda other: other.score, default=None)
     if second is not None and second is after and after.end - start <= _LONGEST:
         end = after.end
@@ -329,8 +410,17 @@ def _joined(best: _Sentence, others: Sequence[_Sentence]) -> Span:
     return start, end
 
 
+def _apart(text: str, one: _Sentence, other: _Sentence) -> bool:
+    """Whether a blank line lies between two sentences: they are of different paragraphs."""
+    between = text[min(one.end, other.end) : max(one.start, other.start)]
+    return _BLANK_LINE.search(between) is not None
+
+
 def _same(hit: Hit, span: Span, other: Hit, other_span: Span) -> bool:
-    one, two = (set(terms(h.chunk.text[s:e])) for h, (s, e) in ((hit, span), (other, other_span)))
+    texts = [h.chunk.text[s:e] for h, (s, e) in ((hit, span), (other, other_span))]
+    if set(_DIGITS.findall(texts[0])) ^ set(_DIGITS.findall(texts[1])):
+        return False
+    one, two = (set(terms(text)) for text in texts)
     return len(one & two) >= _SAME * max(1, min(len(one), len(two)))
 
 

@@ -143,8 +143,8 @@ _NOT_A_PERIOD = _set_of("within for after before in of half than during last tak
 
 # Before a number. A negation in front turns more than into at most: "do not take more than".
 _MORE = (
-    "more|longer|later|larger|greater|higher|bigger|older|heavier|taller|deeper|wider|faster|warmer|hotter|above"
-    "|further"
+    "more|longer|later|larger|greater|higher|bigger|older|heavier|taller|deeper|wider|faster|warmer|hotter"
+    "|above|further"
 )
 _LESS = (
     "less|fewer|smaller|shorter|younger|lower|lighter|cheaper|earlier|sooner|slower|closer|nearer|colder|cooler|below"

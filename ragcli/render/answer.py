@@ -10,6 +10,7 @@ from typing import TextIO
 
 from ragcli.render.record import SCHEMA_VERSION, Record, chunk_record
 from ragcli.render.visible import display_path, fresh_mark, one_line, visible, visible_lines, visible_name
+from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import units
 from ragcli.types import Answer, Citation, Claim, Span
 
@@ -130,15 +131,23 @@ def _dim(text: str, color: bool) -> str:
 
 
 def _quote(citation: Citation, *, color: bool) -> Iterator[str]:
-    """Yield the quote in visible lines; a paragraph of the document is one line, for the caller to wrap."""
+    """Yield the quote in visible lines; a paragraph of the document is one line, for the caller to wrap.
+
+    Marks of quotations, comments and tags of the document are not shown.
+    """
     quote, mark = citation.quote, citation.mark
+    hidden = markup(quote, citation.chunk.path)
     for start, end in units(quote):
-        edges = sorted({start, end, *(at for at in mark or () if start < at < end)})
-        yield "".join(
-            f"{_MARK}{text}{_RESET}" if color and mark and _within((s, e), mark) else text
-            for s, e in pairwise(edges)
-            for text in [visible(_BLANKS.sub(" ", quote[s:e]))]
-        )
+        line = ""
+        for first, last in visible_parts(hidden, start, end) or [(start, end)]:
+            edges = sorted({first, last, *(at for at in mark or () if first < at < last)})
+            line += "".join(
+                f"{_MARK}{text}{_RESET}" if color and mark and _within((s, e), mark) else text
+                for s, e in pairwise(edges)
+                for text in [visible(_BLANKS.sub(" ", quote[s:e]))]
+            )
+        if line.strip():
+            yield line.strip()
 
 
 def _within(span: Span, mark: Span) -> bool:

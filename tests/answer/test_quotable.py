@@ -35,13 +35,13 @@ def quotes(make_hit, text, path="notes/logs.md", **about):
 
 def test_of_code_whole_sentences_and_statements_are_quoted(make_hit):
     found = [" ".join(quote.split()) for quote in quotes(make_hit, CODE, "retry.py")]
-    assert found[1] == "Retry configuration."
+    assert found[0] == 'class Retry: """Retry configuration.'
     assert any(
         quote.endswith("A backoff factor to apply between attempts after the second try (most errors are resolved "
                        "immediately by a second try).")
         for quote in found
     )  # fmt: skip
-    assert any("The longest wait." in quote for quote in found)
+    assert "# The longest wait. It is never # longer than two minutes. MAX = 120" in found
     assert found[-1] == "def backoff(self): return min(self.MAX, self.factor * 2)"
 
 
@@ -51,6 +51,13 @@ def test_a_quote_of_code_never_ends_within_a_line(make_hit):
     cut = [end for end in ends if text[end : end + 1] not in {"", "\n"} and text[end - 1] not in ".!?:`\"')"]
     assert len(ends) > 50
     assert cut == []
+
+
+def test_a_long_table_is_quoted_by_rows(make_hit):
+    rows = [f"Team: T{i} | Cups: {i}" for i in range(40)]
+    text = "\n".join(["Team | Cups", *rows])
+    assert quotes(make_hit, text, "cups.xlsx") == ["Team | Cups", *rows]
+    assert quotes(make_hit, "\n".join(text.split("\n")[:4]), "cups.xlsx") == ["\n".join(text.split("\n")[:4])]
 
 
 def test_a_lead_is_quoted_with_its_list(make_hit):
@@ -101,3 +108,6 @@ def test_a_row_names_its_columns(make_hit):
     chunk = make_hit(table).chunk
     assert header_of(chunk, table.index("| Cleanup")) == "| Phase | Epochs |"
     assert header_of(make_hit("Plain text.").chunk, 0) == ""
+    bare = "Item | Price\n---|---\nApples | 1.99\nBananas | 1.89\n\nBananas are yellow."
+    assert header_of(make_hit(bare).chunk, bare.index("Bananas | ")) == "Item | Price"
+    assert header_of(make_hit(bare).chunk, bare.index("Bananas are")) == ""
