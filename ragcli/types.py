@@ -25,6 +25,7 @@ Span = tuple[int, int]
 PartName = Literal["fused", "dense", "keyword", "rerank"]
 # The file behind a passage beside what was indexed of it.
 Fresh = Literal["same", "changed", "gone"]
+DOUBTED = "[?]"  # stands behind a sentence of an answer that its citations do not support
 
 
 class Reason(StrEnum):

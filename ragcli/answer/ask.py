@@ -5,9 +5,9 @@ Nothing is printed here: callbacks take what a user may want to see meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +17,7 @@ from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.types import Answer, Results
 
 if TYPE_CHECKING:
+    from ragcli.answer.claims import LiveCheck
     from ragcli.answer.llm import Endpoint
     from ragcli.answer.prompt import Message, Prompt, Turn
 
@@ -73,10 +74,10 @@ class Asker:
     ) -> None:
         """Prepare to answer from ``index``, or from several of them; nothing is loaded or sent yet.
 
-        ``say`` takes notes, one line each. ``show`` takes the text of a written answer piece by piece and a line break
-        at its end, before the text is checked; a refusal is not shown. ``think`` takes what the model thinks before it
-        answers. A language model gets paths relative to ``base``
-        (None: the current folder).
+        ``say`` takes notes, one line each. ``show`` takes the text of a written answer piece by piece, with " [?]"
+        behind each sentence that is not supported, and a line break at its end; a refusal is not shown. ``think`` takes
+        what the model thinks before it answers. A language model gets paths relative to ``base`` (None: the current
+        folder).
         """
         self._indexes = [index] if isinstance(index, Index) else list(index)
         self._options = options or AskOptions()
@@ -116,7 +117,7 @@ class Asker:
 
         Raises UsageError when the best passage does not fit into the prompt, and for an invalid address, key or name.
         """
-        pieces = self.stream(results)
+        pieces = self._pieces(results, marks=self._show is not None)
         while True:
             try:
                 piece = next(pieces)
@@ -131,11 +132,14 @@ class Asker:
 
         Nothing is yielded of a refusal and of an answer of quotes. Raises what :meth:`answer` raises.
         """
+        return (yield from self._pieces(results, marks=False))
+
+    def _pieces(self, results: Results, *, marks: bool) -> Generator[str, None, Outcome]:
         if not results.hits:
             by = self._options.writer or "extract"
             return Outcome(Answer(results.query, "", (), grounded=True, by=by, notes=results.notes))
         if self._options.writer is not None:
-            return (yield from self._written(results, self._options.writer))
+            return (yield from self._written(results, self._options.writer, marks=marks))
         from ragcli.answer.extract import extract
 
         return Outcome(extract(self._searcher, results, self._options.min_probability))
@@ -183,7 +187,12 @@ class Asker:
             self._say(f"asked as: {rewritten}")
         return rewritten
 
-    def _written(self, results: Results, by: str) -> Generator[str, None, Outcome]:
+    @cached_property
+    def _supports(self) -> Callable[[str, str], float | None]:
+        """What the searcher says; no pair is read twice."""
+        return lru_cache(maxsize=1024)(self._searcher.supports)
+
+    def _written(self, results: Results, by: str, *, marks: bool) -> Generator[str, None, Outcome]:
         from ragcli.answer.claims import passages_cited, written_answer
         from ragcli.answer.prompt import injection_notes
 
@@ -197,13 +206,13 @@ class Asker:
         for note in injection_notes(prompt.hits):
             add(note)
         try:
-            prompt, text = yield from self._text_that_fits(results, prompt, add)
+            prompt, text = yield from self._text_that_fits(results, prompt, add, marks=marks)
             answer = written_answer(
                 results.query,
                 text,
                 prompt.hits,
                 by=by,
-                supports=self._searcher.supports,
+                supports=self._supports,
                 strict=self._options.strict,
                 notes=notes,
             )
@@ -214,13 +223,20 @@ class Asker:
             )
         return Outcome(answer)
 
-    def _text_that_fits(self, results: Results, prompt: Prompt, note: Say) -> Generator[str, None, tuple[Prompt, str]]:
+    def _text_that_fits(
+        self, results: Results, prompt: Prompt, note: Say, *, marks: bool
+    ) -> Generator[str, None, tuple[Prompt, str]]:
         """Yield what the model writes; return the prompt that fits into its window, and the text."""
         from ragcli.answer.llm import ContextOverflow
 
         for tried in range(1, _TRIES + 1):
             try:
-                return prompt, (yield from self._text(prompt.messages, note))
+                live = None
+                if marks:
+                    from ragcli.answer.claims import LiveCheck
+
+                    live = LiveCheck([hit.chunk for hit in prompt.hits], results.query, self._supports)
+                return prompt, (yield from self._text(prompt.messages, note, live))
             except ContextOverflow as error:
                 if len(prompt.hits) <= 1 or tried == _TRIES:
                     raise
@@ -232,8 +248,11 @@ class Asker:
                     raise error from None
         raise AssertionError
 
-    def _text(self, messages: Sequence[Message], note: Say) -> Generator[str, None, str]:
-        """Yield what the model writes, and return the whole. Raises LlmUnavailable when it only thinks."""
+    def _text(self, messages: Sequence[Message], note: Say, live: LiveCheck | None) -> Generator[str, None, str]:
+        """Yield what the model writes, with the marks of ``live``, and return the whole without them.
+
+        Raises LlmUnavailable when the model only thinks.
+        """
         from ragcli.answer.claims import may_become_refusal
         from ragcli.answer.thinking import split_thinking
 
@@ -252,18 +271,21 @@ class Asker:
         try:
             for piece in split_thinking(self._write(messages, add, think), think):
                 if piece is None:  # and so some of it was shown
+                    yield from _rest(live)
                     yield "\n\n(so far the model was thinking; its answer:)\n\n"
                     text = ""
                     continue
                 text += piece
                 if not may_become_refusal(text):
-                    yield piece if shown else text
+                    new = piece if shown else text
+                    yield from _marked(new, live)
                     shown = True
         except (RagcliError, KeyboardInterrupt) as error:
             failure = error
         if thought:
             self._think("\n")
         if shown:
+            yield from _rest(live)
             yield "\n"
         for line in late:
             note(line)
@@ -294,6 +316,14 @@ class Asker:
         endpoint = _endpoint(options)
         self._say(f"asking {endpoint.model} at {endpoint.host}")
         return partial(stream_chat, endpoint)
+
+
+def _marked(piece: str, live: LiveCheck | None) -> Iterable[str]:
+    return (piece,) if live is None else live.feed(piece)
+
+
+def _rest(live: LiveCheck | None) -> Iterable[str]:
+    return () if live is None else live.finish()
 
 
 def available_models(options: AskOptions) -> list[str]:

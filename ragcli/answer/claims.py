@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ragcli.answer.compare import amounts_held, contradicted, in_common, miscounted, readings
@@ -12,7 +12,7 @@ from ragcli.answer.facts import Evidence, evidence, known_names, missing
 from ragcli.answer.prompt import REFUSAL
 from ragcli.errors import LlmUnavailable
 from ragcli.text.sentences import sentences
-from ragcli.types import Answer, Chunk, Citation, Claim, Hit, Span
+from ragcli.types import DOUBTED, Answer, Chunk, Citation, Claim, Hit, Span
 
 Supports = Callable[[str, str], float | None]
 
@@ -104,6 +104,50 @@ def check_claims(text: str, passages: Sequence[Chunk], question: str, supports: 
         for one in claims
         for reason in [_objection(one, passages, names, supports)]
     ]
+
+
+class LiveCheck:
+    """Marks the sentences of an answer while it is written: each as soon as the next one has begun."""
+
+    def __init__(self, passages: Sequence[Chunk], question: str, supports: Supports) -> None:
+        """Check against ``passages`` as :func:`check_claims` does."""
+        self._passages = passages
+        self._supports = supports
+        self._names = known_names([question, *(chunk.embedded for chunk in passages)])
+        self._text = ""  # from the first sentence that is not finished
+        self._shown = 0  # characters of that
+
+    def feed(self, piece: str) -> Iterator[str]:
+        """Yield what can be shown now: the text, and " [?]" behind a sentence that is not supported."""
+        self._text += piece
+        found = _sentences(self._text)
+        for one in found[:-1]:
+            yield from self._finished(one)
+        if len(found) > 1:
+            self._drop(found[-2].end)
+        # what follows the last sentence waits until it is known whether it belongs to it
+        end = found[-1].end - (found[-2].end if len(found) > 1 else 0) if found else 0
+        if end > self._shown:
+            yield self._text[self._shown : end]
+            self._shown = end
+
+    def finish(self) -> Iterator[str]:
+        """Yield the rest, at the end of the answer."""
+        for one in _sentences(self._text):
+            yield from self._finished(one)
+        yield self._text[self._shown :].rstrip()
+        self._text, self._shown = "", 0
+
+    def _finished(self, one: _Sentence) -> Iterator[str]:
+        yield self._text[self._shown : one.end]
+        self._shown = max(self._shown, one.end)
+        claims = one.numbers or not _leads_up(self._text[one.start : one.end], one.words)
+        if claims and _objection(one, self._passages, self._names, self._supports):
+            yield f" {DOUBTED}"
+
+    def _drop(self, end: int) -> None:
+        self._text = self._text[end:]
+        self._shown = max(0, self._shown - end)
 
 
 def passages_cited(hits: Sequence[Hit]) -> tuple[Citation, ...]:

@@ -57,6 +57,7 @@ _REFERS = re.compile(
     r"|^(?:and|but|or|so|what about|how about|why|how so|when|where)\b\W*(?:\w+\W*){0,3}$",
     re.IGNORECASE,
 )
+_CITES = re.compile(r"\[\d{1,3}\]")
 _WORD = re.compile(r"\w+(?:[-'’.]\w+)*")
 
 # For passages that address the model.
@@ -159,10 +160,10 @@ def rewrite_prompt(question: str, turns: Sequence[Turn]) -> tuple[Message, ...]:
 
 
 def read_rewritten(text: str) -> str:
-    """Return the question in a model's reply; "" when the reply is empty or too long to be a question."""
+    """Return the question in a model's reply; "" when the reply is empty, too long or an answer with citations."""
     lines = [line.strip().strip("\"“”'") for line in text.strip().splitlines() if line.strip()]
     question = lines[0].removeprefix("Question:").strip() if lines else ""
-    return question if len(question) <= _LONGEST_QUESTION else ""
+    return question if len(question) <= _LONGEST_QUESTION and not _CITES.search(question) else ""
 
 
 def with_last_words(question: str, last: str) -> str:

@@ -164,14 +164,18 @@ class _Screen:
     """Writes an answer to stdout while it is written, and knows whether it did."""
 
     def __init__(self) -> None:
+        from ragcli.render.answer import Wrapping
+
         self.shown = False
+        self._wrapping = Wrapping() if sys.stdout.isatty() else None
 
     def __call__(self, text: str) -> None:
         """Write the next piece of the answer."""
         from ragcli.render.visible import visible_lines
 
         self.shown = True
-        sys.stdout.write(visible_lines(text.replace("\r\n", "\n")))
+        shown = visible_lines(text.replace("\r\n", "\n"))
+        sys.stdout.write(shown if self._wrapping is None else self._wrapping.take(shown))
         sys.stdout.flush()
 
 

@@ -22,7 +22,7 @@ from ragcli.types import Citation, Hit, Results
 _PROMPT = "ask> "
 _COMMANDS = "/help: list the commands; /quit: leave"
 _HELP = """\
-/sources     list what the last answer cites
+/sources     list the passages of the last answer
 /open N      open source N
 /more        show the next passages for the last question
 /file N      search only the file of source N; also /file PATH

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import TextIO
 
 from ragcli.render.record import SCHEMA_VERSION, Record, chunk_record
+from ragcli.render.terminal import terminal_width
 from ragcli.render.visible import display_path, fresh_mark, one_line, visible, visible_lines, visible_name
 from ragcli.text.markup import markup, visible_parts
 from ragcli.text.sentences import units
-from ragcli.types import Answer, Citation, Claim, Span
-
-UNSUPPORTED = "[?]"  # behind a sentence that its citations do not support
+from ragcli.types import DOUBTED, Answer, Citation, Claim, Span
 
 _MEASURE = 100  # columns; wider lines are hard to read, however wide the window
 _INDENT = 4
+_WORD = 12  # columns that are left free at the end of a line, for a word that is still being written
+_PARTS = re.compile(r"\n|[^\S\n]+|\S+")
 _BLANKS = re.compile(r"\s+")
 _BOLD, _DIM, _RED, _CYAN, _MARK, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[36m", "\x1b[1;33m", "\x1b[0m"
 
@@ -110,7 +111,7 @@ def _marked(answer: Answer) -> str:
         end = found + len(claim.text)
         parts.append(answer.text[at:end])
         if not claim.supported:
-            parts.append(f" {UNSUPPORTED}")
+            parts.append(f" {DOUBTED}")
         at = end
     return "".join([*parts, answer.text[at:]])
 
@@ -164,3 +165,37 @@ def _wrapped(line: str, room: int | None) -> list[str]:
     with console.capture() as captured:
         console.print(Text.from_ansi(line), end="")
     return [part.rstrip() for part in captured.get().splitlines()]
+
+
+class Wrapping:
+    """Wraps an answer at blanks while it is written, to the width of the terminal; blocks of code stay as they are."""
+
+    def __init__(self) -> None:
+        """Begin at the start of a line."""
+        from rich.cells import cell_len
+
+        self._measure = cell_len
+        self._width = min(terminal_width(), _MEASURE)
+        self._column = 0
+        self._line = ""  # what is known of the line of the answer
+        self._fenced = False
+
+    def take(self, piece: str) -> str:
+        """Return the next piece as it is written."""
+        written: list[str] = []
+        for part in _PARTS.findall(piece):
+            if part == "\n":
+                self._fenced ^= self._line.lstrip().startswith("```")
+                self._line, self._column = "", 0
+                written.append(part)
+                continue
+            self._line += part
+            size = self._measure(part)
+            if part.isspace() and not self._fenced and self._column and self._column + size >= self._width - _WORD:
+                # the next word may not fit, and it comes in pieces
+                written.append("\n")
+                self._column = 0
+            else:
+                written.append(part)
+                self._column += size
+        return "".join(written)

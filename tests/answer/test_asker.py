@@ -38,7 +38,7 @@ def test_an_answer_is_shown_in_pieces_and_handed_back_checked(index, chat_server
     asked = Asked(index, chat_server, "say")
     assert asked.failure is None
     assert len(asked.shown) > 2
-    assert "".join(asked.shown) == f"{asked.answer.text}\n"
+    assert "".join(asked.shown) == f"{asked.answer.text} [?]\n"
     assert [claim.supported for claim in asked.answer.claims] == [True, False]
     assert not asked.answer.grounded
     assert asked.said == [f"asking tiny at 127.0.0.1:{chat_server.port}"]

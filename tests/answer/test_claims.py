@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ragcli.answer.claims import (
     LEAST_SUPPORT,
+    LiveCheck,
     check_claims,
     is_refusal,
     may_become_refusal,
@@ -14,6 +15,7 @@ from ragcli.answer.claims import (
 )
 from ragcli.answer.prompt import REFUSAL
 from ragcli.errors import LlmUnavailable
+from ragcli.types import DOUBTED
 
 LOGS = "Logs rotate every 7 days. Grace Hopper keeps them for 1,000 hours."
 BREAD = "Bread rises near a warm oven. It is done when it “sounds hollow”."
@@ -30,6 +32,33 @@ def check(make_hit):
         return check_claims(text, passages, question, supports)
 
     return run
+
+
+PASSAGES = [LOGS, BREAD]
+WRITTEN = [
+    "Logs rotate every 7 days [1]. They are kept by Ada Lovelace [1]. Bread rises near a warm oven. [2] It is so.",
+    "# Logs\n\n- Logs rotate every 9 days [1].\n- Grace Hopper keeps them for 1,000 hours [1]\n\nThat:\n\n1. nothing",
+    "So:\n\n```\nx = 1. Y = 2\n```\n\nLogs rotate every 7 days (approx. a week) [1][2].",
+    "One line without an end",
+]
+
+
+@given(text=st.sampled_from(WRITTEN), sizes=st.lists(st.integers(1, 9)))
+def test_an_answer_is_marked_while_it_is_written_as_at_its_end(make_hit, text, sizes):
+    passages = [make_hit(passage).chunk for passage in PASSAGES]
+    checked = check_claims(text, passages, "how?", unknown)
+    live = LiveCheck(passages, "how?", unknown)
+    rest, shown = text, ""
+    for size in [*sizes, len(text)]:
+        shown += "".join(live.feed(rest[:size]))
+        assert text.startswith(shown.replace(f" {DOUBTED}", ""))
+        rest = rest[size:]
+    shown += "".join(live.finish())
+    expected = text
+    for one in reversed(checked):
+        if not one.claim.supported:
+            expected = f"{expected[: one.end]} {DOUBTED}{expected[one.end :]}"
+    assert shown == expected
 
 
 def parts(checked):

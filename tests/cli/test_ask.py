@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -376,6 +377,14 @@ def test_a_terminal_sees_the_answer_while_it_is_written(terminal, server):
     screen.until("roughly 65 hours")  # the server says no more for 30 s
     screen.interrupt("ragcli: interrupted")
     assert screen.end() == ExitCode.INTERRUPTED
+
+
+def test_what_is_streamed_is_marked_sentence_by_sentence(terminal, server):
+    server.reply(f"{INVENTED} {TRUE} And that is all.")
+    screen = terminal(QUESTION, "--llm", "tiny", "--base-url", server.url("say"))
+    lines = " ".join(screen.until("not supported:").split())
+    assert re.search(r"GPT needed 12 minutes \[\d\]\. \[\?\] BERT was busy for roughly 65 hours \[\d\]\. And", lines)
+    assert "And that is all. [?]" in lines
 
 
 def test_what_was_streamed_is_checked_below(terminal, server):
