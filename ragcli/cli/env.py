@@ -46,6 +46,10 @@ OcrLanguages = Annotated[
         rich_help_panel="Reading",
     ),
 ]  # fmt: skip
+Office = Annotated[
+    bool,
+    typer.Option("--office", help="Read what only LibreOffice opens, such as .wpd.", rich_help_panel="Reading"),
+]  # fmt: skip
 ChunkSize = Annotated[
     int | None,
     typer.Option(metavar="N", help="Maximum tokens per passage (default 200).", rich_help_panel="Passages and vectors"),

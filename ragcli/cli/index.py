@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, OcrLanguages, Password, Wait, check_seconds
+from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, OcrLanguages, Office, Password, Wait, check_seconds
 from ragcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -100,10 +100,12 @@ def index(
     password: Password = None,
     ocr: Ocr = False,
     ocr_lang: OcrLanguages = "eng",
+    office: Office = False,
     timeout: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", min=0.1, help="Maximum time to read one file (default 60, with --ocr 1800).",
+            metavar="SECONDS", min=0.1,
+            help="Maximum time to read one file (default 60, with --office 300, with --ocr 1800).",
             rich_help_panel="Reading",
         ),
     ] = None,
@@ -175,13 +177,14 @@ def index(
     from ragcli.formats.blocks import LoadOptions
     from ragcli.ingest.discover import Rules
     from ragcli.ingest.roots import refuse_broad_root
-    from ragcli.ingest.sandbox.limits import OCR_SECONDS, Limits
+    from ragcli.ingest.sandbox.limits import Limits, seconds_for
     from ragcli.ingest.sync import SyncOptions
 
     if address is not None and engine != "ray":
         raise UsageError("--address is for a Ray cluster", "add --engine ray")
+    load = LoadOptions(password=password, ocr=ocr, ocr_languages=ocr_lang, office=office)
     if timeout is None:
-        timeout = OCR_SECONDS if ocr else Limits().seconds
+        timeout = seconds_for(load)
     check_seconds(timeout)
     roots = list(paths or [])
     if relocate is not None:
@@ -206,7 +209,7 @@ def index(
         model=model,
         chunks=chunk_options(chunk_size, chunk_overlap),
         rules=None if given == Rules() else given,
-        load=LoadOptions(password=password, ocr=ocr, ocr_languages=ocr_lang),
+        load=load,
         limits=Limits(seconds=timeout, memory_mib=memory, output_mib=max_text),
         workers=workers,
         store=store,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragcli.cli.command import command
-from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, OcrLanguages, Password
+from ragcli.cli.env import ChunkOverlap, ChunkSize, Env, Ocr, OcrLanguages, Office, Password
 from ragcli.errors import ExitCode, LoadError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def parse(
     password: Password = None,
     ocr: Ocr = False,
     ocr_lang: OcrLanguages = "eng",
+    office: Office = False,
     chunk_size: ChunkSize = None,
     chunk_overlap: ChunkOverlap = None,
     model: Annotated[
@@ -58,7 +59,7 @@ def parse(
     from ragcli.render.visible import display_path
     from ragcli.types import Document
 
-    found = _load_file(file, LoadOptions(password=password, ocr=ocr, ocr_languages=ocr_lang))
+    found = _load_file(file, LoadOptions(password=password, ocr=ocr, ocr_languages=ocr_lang, office=office))
     for member in found[1:]:
         if not isinstance(member, Document):
             why = f"{member.reason}: {member.detail}" if member.detail else str(member.reason)
@@ -76,7 +77,7 @@ def _load_file(path: Path, options: "LoadOptions") -> "list[Document | Skipped]"
 
     Raises UsageError when it does not exist, LoadError when it cannot be read.
     """
-    from ragcli.ingest.sandbox.limits import OCR_SECONDS, Limits
+    from ragcli.ingest.sandbox.limits import Limits, seconds_for
     from ragcli.ingest.sandbox.pool import Request, Sandbox
     from ragcli.render.visible import file_of
     from ragcli.types import Document
@@ -85,7 +86,7 @@ def _load_file(path: Path, options: "LoadOptions") -> "list[Document | Skipped]"
     file = file_of(wanted)
     if not file.is_file():
         raise UsageError(f"{path} is not a file", "name one file: ragcli parse FILE")
-    limits = Limits(seconds=OCR_SECONDS) if options.ocr else Limits()
+    limits = Limits(seconds=seconds_for(options))
     with Sandbox(1, limits, options) as sandbox:
         loaded = list(sandbox.load([Request(file, None)]))
     found = [one.outcome for one in (loaded[-1], *loaded[:-1]) if wanted in (one.path, *one.path.parents)]

@@ -39,6 +39,7 @@ class LoadOptions:
     password: str | None = None  # tried on encrypted documents
     ocr: bool = False  # read pictures, and pages without a text layer, with tesseract
     ocr_languages: str = "eng"  # as tesseract names them, joined by "+"
+    office: bool = False  # read what only LibreOffice opens
     cache: str = ""  # the folder in which text that took long to read is kept; "": nowhere
     depth: int = 0  # files that the file stands in, such as the mail that it is attached to
 

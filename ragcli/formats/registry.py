@@ -23,7 +23,7 @@ _BINARY = """
     zst lz lz4 lzma 7z rar jar war ear whl egg deb rpm apk dmg iso img cab msi pkg
     exe dll so dylib a o obj lib bin dat class pyc pyo pyd wasm elf ko sys
     ttf otf woff woff2 eot pfb
-    pst pages numbers key mobi azw azw3 djvu xps chm one vsd
+    pst mobi azw azw3 djvu xps chm one
     sqlite sqlite3 db mdb accdb parquet feather arrow avro orc h5 hdf5 npy npz pkl pickle joblib mat rds rdata
     safetensors onnx pt pth ckpt gguf faiss tflite keras
     p7s p7m p12 pfx der gpg pgp keystore jks
@@ -86,6 +86,15 @@ _LOADERS = {
     "xls": _Loader("ole.xls", 2, _dotted("xls xlt"), is_text=False),
     "msg": _Loader("ole.msg", 2, _dotted("msg oft"), is_text=False),
     "rtf": _Loader("rtf", 2, _dotted("rtf"), is_text=False),
+    "office": _Loader(  # read by LibreOffice where the user asks for it
+        "office",
+        1,
+        _dotted("""
+            123 wk1 wk3 wk4 wb2 wks wdb xlsb numbers sxw stw sxc stc sxi sti sxd std wps wpd wp5 wp6 lwp hwp pages cwk
+            key pub vsd vsdx vss vst p65 pm6 qxd qxp cdr
+        """),
+        is_text=False,
+    ),
     "odf": _Loader("odf.loader", 2, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
@@ -94,6 +103,7 @@ _BINARY_SUFFIXES = frozenset(_dotted(_BINARY))
 
 _HOLDERS = frozenset(("archive", "mail", "msg", "pdf"))  # loaders of files in which there may be files
 PICTURE_SUFFIXES = frozenset(_LOADERS["picture"].suffixes)
+OFFICE_SUFFIXES = frozenset(_LOADERS["office"].suffixes)
 ARCHIVE_SUFFIXES = frozenset(_LOADERS["archive"].suffixes)
 SUPPORTED_SUFFIXES = tuple(sorted(_BY_SUFFIX))
 ALL_VERSIONS = sum(loader.version for loader in _LOADERS.values())  # grows when any loader changes or is added
@@ -148,6 +158,8 @@ def loader_for(path: Path, head: bytes) -> str | None:
     """
     suffix = path.suffix.lower()
     name = _by_family(_BY_SUFFIX.get(suffix), head[:_HEAD])
+    if name == "office" and _is_plain_text(head[:_HEAD]):
+        return _by_content(path, head)
     if name and not _LOADERS[name].is_text:
         return name
     if suffix in _BINARY_SUFFIXES:
@@ -188,6 +200,18 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     name = loader_for(path, data[:_HEAD])
     if name is None:
         raise LoadError(Reason.UNSUPPORTED, _unread(path.suffix.lower()))
+    if name == "office" and not options.office:
+        called = _NAMED_SUFFIXES.get(path.suffix.lower(), "office document")
+        raise LoadError(Reason.UNSUPPORTED, f"{called}; read it with --office")
+    try:
+        return _loaded(name, path, data, options)
+    except LoadError as error:
+        if not options.office or error.reason is not Reason.UNSUPPORTED or name not in ("doc", "xls", "ppt"):
+            raise
+    return _loaded("office", path, data, options)  # older than what the loader reads
+
+
+def _loaded(name: str, path: Path, data: bytes, options: LoadOptions) -> Document:
     document: Document = import_module(f"ragcli.formats.{_LOADERS[name].module}").load(path, data, options)
     return replace(document, loader=name)
 

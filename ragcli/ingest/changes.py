@@ -429,14 +429,15 @@ def _is_worth_a_try(state: FileState, load: LoadOptions, rules: Rules) -> bool:
     return (
         state.loader_version != loaders.ALL_VERSIONS
         or state.reason is Reason.UNREADABLE  # permissions change without a trace in size and time
-        or (load.ocr and (state.reason is Reason.NO_TEXT or _is_unread_picture(state)))
+        or (load.office and _is_unsupported(state, loaders.OFFICE_SUFFIXES))
+        or (load.ocr and (state.reason is Reason.NO_TEXT or _is_unsupported(state, loaders.PICTURE_SUFFIXES)))
         or (state.reason is Reason.ENCRYPTED and load.password is not None)
         or (state.reason is Reason.SECRET and rules.include_secrets)
     )
 
 
-def _is_unread_picture(state: FileState) -> bool:
-    return state.reason is Reason.UNSUPPORTED and state.path.suffix.lower() in loaders.PICTURE_SUFFIXES
+def _is_unsupported(state: FileState, suffixes: Collection[str]) -> bool:
+    return state.reason is Reason.UNSUPPORTED and state.path.suffix.lower() in suffixes
 
 
 def _is_read(state: FileState) -> bool:

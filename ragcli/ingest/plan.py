@@ -110,7 +110,7 @@ def estimate(folder: Path, roots: Sequence[Path], options: SyncOptions) -> Estim
     read: dict[str, list[tuple[int, int]]] = defaultdict(list)  # by suffix: (bytes, chunks)
     sample = _sample(changes.due)
     scanned: list[tuple[int, int]] = []  # of the PDF files read: (bytes, pages without a text layer)
-    with Sandbox(2, options.limits or Limits(), replace(options.load, ocr=False)) as sandbox:
+    with Sandbox(2, options.limits or Limits(), replace(options.load, ocr=False, office=False)) as sandbox:
         inside = 0  # chunks of the members of a file, which come before it
         for loaded in sandbox.load([Request(due.found.path, None) for due in sample]):
             passages = []

@@ -104,9 +104,9 @@ def test_what_cannot_be_loaded_has_a_reason(name, data, reason):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a.vsd", "Visio drawing: no loader"),
+        ("a.vsd", "Visio drawing; read it with --office"),
         ("a.PST", "Outlook mailbox: no loader"),
-        ("a.hwp", "Hangul document: no loader"),
+        ("a.hwp", "Hangul document; read it with --office"),
         ("a.mp3", "no loader for .mp3"),
         ("a.unknown", "binary content"),
     ],

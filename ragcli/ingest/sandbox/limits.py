@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ragcli.formats.blocks import LoadOptions
 from ragcli.types import Reason
 
 _STATED = re.compile(r"([\d.]+) (?:s|MiB|MiB of text)")
@@ -12,6 +13,12 @@ _STATED = re.compile(r"([\d.]+) (?:s|MiB|MiB of text)")
 
 # Pages are read with tesseract at a few seconds each, and a document may have hundreds.
 OCR_SECONDS = 1800.0
+OFFICE_SECONDS = 300.0  # with LibreOffice, which takes up to 20 s to start
+
+
+def seconds_for(options: LoadOptions) -> float:
+    """How long one file may take by default, when it is read in this way."""
+    return OCR_SECONDS if options.ocr else OFFICE_SECONDS if options.office else Limits().seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def main(load: Loader = loaders.load) -> None:
     if first is None:
         return
     options = LoadOptions(**first["options"])
-    if options.ocr:
+    if options.ocr or options.office:
         options = replace(options, cache=str(cache_folder()))
     while (request := read_frame(requests)) is not None:
         _Service(request, options, load, replies, output * _MEBIBYTE).serve()
