@@ -88,7 +88,9 @@ def write(source: Path, folder: Path, store: str) -> float:
 
 def batches(source: Path, index: Index) -> Iterator[Batch]:
     catalog = index.catalog
-    segments = Segments(source / VECTORS, catalog.ledger.segments(), index.settings.dimension)
+    segments = Segments(
+        source / VECTORS, catalog.ledger.segments(), index.settings.dimension, catalog.ledger.approximate()
+    )
     rows = list(catalog.documents())
     for start in range(0, len(rows), DOCUMENTS_A_COMMIT):
         added: list[NewFile] = []

@@ -98,7 +98,7 @@ def _search_record(index: "Index") -> dict[str, Any]:
     row = catalog.ledger.approximate()
     if row is None:
         return {"kind": "exact", "recall_at_10": 1.0}
-    newer = catalog.count("chunks") - catalog.ledger.chunks_up_to(row.last)
+    newer = catalog.count("chunks") - (row.count - catalog.ledger.dead_up_to(row.last))
     return {
         "kind": "approximate", "recall_at_10": round(row.recall, 4), "queries_measured": row.sampled,
         "lists": row.lists, "lists_read": row.probes, "newer": newer,

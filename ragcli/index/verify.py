@@ -63,7 +63,9 @@ def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
     with closing(open_store(folder, catalog, settings)) as store:
         faults += vector_faults(store, catalog)
     faults += keyword_faults(folder, catalog)
-    return Report(catalog.count("documents"), catalog.count("chunks"), catalog.count("segments"), tuple(faults))
+    return Report(
+        catalog.count("documents"), catalog.count("chunks"), len(catalog.ledger.vector_files()), tuple(faults)
+    )
 
 
 def catalog_faults(catalog: Catalog) -> list[str]:

@@ -50,7 +50,7 @@ def optimize_index(folder: Path, *, exact: bool = False, on_wait: OnWait | None 
         if settings.store:
             raise UsageError("the vectors are not in files but on a server", f"it searches them: {settings.store}")
         if exact:
-            approximate.search_exactly(folder, writer.catalog)
+            approximate.search_exactly(folder, writer.catalog, settings.dimension)
         else:
             build_approximate_index(writer, settings)
         row, chunks = writer.catalog.ledger.approximate(), writer.catalog.count("chunks")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +14,13 @@ from typing import TYPE_CHECKING
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.rows import ApproximateRow, DocumentRow, SegmentRow, Settings, storable
+from ragcli.index.catalog.rows import DocumentRow, SegmentRow, Settings, storable
 from ragcli.index.keywords.tantivy_index import rewrite_keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
 from ragcli.index.reader import Index, open_index
 from ragcli.index.vectors import optimize
-from ragcli.index.vectors.faiss_files import Vectors, check_digest
+from ragcli.index.vectors.faiss_files import Vectors
 from ragcli.index.vectors.segments import Segments
 from ragcli.index.vectors.store import BrokenSegment, SegmentStore
 from ragcli.index.verify import catalog_faults, keyword_faults
@@ -81,23 +80,12 @@ def repair(index: str | Path, *, on_wait: OnWait | None = None) -> Repaired:
             with uninterrupted():
                 rewrite_keywords(folder, writer.catalog)
             repaired.keywords = True
+        had_lists = writer.catalog.ledger.approximate() is not None
         _VectorRepair(writer, settings, repaired).run()
-        row = writer.catalog.ledger.approximate()
-        # it holds lost vectors as they were, and damaged ones with the damage
-        if row is not None and (repaired.segments or not _is_sound(folder, row, settings.dimension)):
-            optimize.forget(folder, writer.catalog)
+        if had_lists and writer.catalog.ledger.approximate() is None:
             build_approximate_index(writer, settings)
             repaired.approximate = True
     return repaired
-
-
-def _is_sound(folder: Path, row: ApproximateRow, dimension: int) -> bool:
-    if check_digest(folder / VECTORS / row.name, row.sha256) is not None:
-        return False
-    with suppress(IndexDamaged):  # as written, and yet unusable: its row in the catalog says something else
-        Segments(folder / VECTORS, [], dimension, row)
-        return True
-    return False
 
 
 class _VectorRepair:
@@ -118,6 +106,11 @@ class _VectorRepair:
         if self._settings.store:
             self._repair_server()
             return
+        row = self._catalog.ledger.approximate()
+        # in an older version it repeats what the segments hold, with their damage
+        if row is not None and (not row.is_alone or self._segments.has_broken_lists()):
+            is_exact = bool(self._catalog.value("always_exact", bool))
+            optimize.flatten(self._folder, self._catalog, self._settings.dimension, exact=is_exact, sound_only=True)
         broken, self._readable = self._segments.broken()
         self._lost = sum(len(one.lost) for one in broken)
         for one in broken:
@@ -145,15 +138,15 @@ class _VectorRepair:
         """Rewrite a segment: in one commit when it kept something, else in several, as it may have lost much."""
         size = len(broken.lost) if broken.kept else _COMMIT_CHUNKS
         gone = [] if broken.row is None else [broken.row]
-        kept = self._stored(broken.kept)
+        kept = broken.kept
         rows = []
         for start in range(0, max(1, len(broken.lost)), max(1, size)):
             found = self._vectors(broken.lost[start : start + size])
             with uninterrupted():
-                row = self._segments.replace(gone, kept | found)
+                row = self._segments.replace(gone, found, kept)
             rows += [row] if row else []
             self._readable = [old for old in self._readable if old not in gone] + ([row] if row else [])
-            gone, kept = [], {}
+            gone, kept = [], ()
         if len(rows) > 1:
             with uninterrupted():
                 merged = self._segments.merge(rows)
@@ -177,7 +170,8 @@ class _VectorRepair:
     def _stored(self, ids: Sequence[int]) -> dict[int, Vectors]:
         if self._server is not None:
             return self._server.sound(ids)
-        return Segments(self._folder / VECTORS, self._readable, self._settings.dimension).reconstruct(ids)
+        listed = self._catalog.ledger.approximate()
+        return Segments(self._folder / VECTORS, self._readable, self._settings.dimension, listed).reconstruct(ids)
 
     def _encoded(self, texts: dict[bytes, str]) -> dict[bytes, Vectors]:
         if texts and self._encoder is None:

@@ -142,7 +142,7 @@ class Faults:
     def install(self):
         for name in ("replace", "rename", "unlink", "rmdir", "mkdir", "link", "fsync"):
             setattr(os, name, self.wrap(getattr(os, name), lambda: OSError(errno.ENOSPC, "No space left on device")))
-        faiss.write_index = self.wrap(faiss.write_index, lambda: RuntimeError("Error in write: No space left"))
+        os.pwrite = self.wrap(os.pwrite, lambda: OSError(errno.ENOSPC, "No space left on device"))
         faults = self
 
         class Connection(sqlite3.Connection):

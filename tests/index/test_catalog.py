@@ -296,14 +296,14 @@ def test_an_empty_catalog_beside_vectors_is_damage_and_not_a_new_index(tmp_path)
             opening(tmp_path)
 
 
-@pytest.mark.parametrize("version", [0, 2, 999])
+@pytest.mark.parametrize("version", [0, 3, 999])
 def test_another_format_is_refused(tmp_path, version):
     Catalog.create(tmp_path).close()
     db = sqlite3.connect(tmp_path / "catalog.sqlite3")
     db.execute(f"PRAGMA user_version = {version}")
     db.close()
     for opening in (Catalog.open, Catalog.create):
-        with pytest.raises(IndexFormat, match=f"format {version}, this one knows 1.*ragcli index --index"):
+        with pytest.raises(IndexFormat, match=f"format {version}, this one knows 2.*ragcli index --index"):
             opening(tmp_path)
 
 

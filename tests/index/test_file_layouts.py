@@ -65,10 +65,10 @@ def test_the_files_of_faiss_are_laid_out_as_ragcli_reads_them(tmp_path):
     segment = faiss_files.empty_segment(dimension)
     segment.add_with_ids(rows, ids)
     data = written(segment, tmp_path / "segment", lambda file: faiss_files.check_segment_form(file, 50, None), advice)
-    head = len(faiss_files._segment_head(dimension, 50))
+    head = len(faiss_files.segment_head(dimension, 50))
     kept = np.frombuffer(data[head : head + 2 * 6 * 50], "<f2").reshape(50, 6).astype(np.float32)
     told = segment.index.reconstruct_n(0, 50)
-    same(kept.tolist(), told.tolist(), f"{advice}_segment_head() ends where the rows of a segment begin")
+    same(kept.tolist(), told.tolist(), f"{advice}segment_head() ends where the rows of a segment begin")
     at = head + 2 * 6 * 50
     same(struct.unpack("<Q", data[at : at + 8]), (50,), f"{advice}the number of ids follows the rows of a segment")
     same(np.frombuffer(data[at + 8 :], "<i8").tolist(), ids.tolist(), f"{advice}the ids of a segment end the file")
@@ -78,15 +78,15 @@ def test_the_files_of_faiss_are_laid_out_as_ragcli_reads_them(tmp_path):
     inverted.add_with_ids(rows, ids)
     path = tmp_path / "inverted"
     data = written(inverted, path, lambda file: faiss_files.check_lists_form(file, 50, lists, dimension), advice)
-    first, second = faiss_files._lists_heads(dimension, lists, 50)
+    first, second = faiss_files.lists_heads(dimension, lists, 50)
     at = len(first) + 4 * dimension * lists
     centres = np.frombuffer(data[len(first) : at], "<f4").reshape(lists, dimension)
     told = inverted.quantizer.reconstruct_n(0, lists)
-    same(centres.tolist(), told.tolist(), f"{advice}_lists_heads() ends where the centres begin")
+    same(centres.tolist(), told.tolist(), f"{advice}lists_heads() ends where the centres begin")
     at += len(second)
     lengths = np.frombuffer(data[at : at + 8 * lists], "<u8").tolist()
     told = [inverted.invlists.list_size(i) for i in range(lists)]
-    same(lengths, told, f"{advice}the lengths of the lists follow the second header of _lists_heads()")
+    same(lengths, told, f"{advice}the lengths of the lists follow the second header of lists_heads()")
 
 
 def written(index, path, check, advice):

@@ -167,7 +167,7 @@ def test_another_format_is_refused_by_readers_and_writers(tmp_path):
     folder = tmp_path / "i"
     change(folder, {"/a": ["apple"]})
     db = database.sqlite3.connect(folder / "catalog.sqlite3")
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
     with pytest.raises(IndexFormat), open_index(folder):
         pass

@@ -71,10 +71,15 @@ class Ledger:
 
     def set_approximate(self, row: ApproximateRow | None) -> None:
         self._db.set_value("approximate", asdict(row) if row else None)
+        self.note_format(row)
 
-    def chunks_up_to(self, chunk: int) -> int:
-        """How many chunks have an id of at most ``chunk``."""
-        return self._db.number("SELECT count(*) FROM chunks WHERE id <= ?", (chunk,))
+    def note_format(self, row: ApproximateRow | None) -> None:
+        """Keep out older versions where they would take the segments for all vectors."""
+        self._db.set_format(2 if row is not None and row.is_alone else 1)
+
+    def dead_up_to(self, chunk: int) -> int:
+        """How many of the ids that segments or lists still hold, at most ``chunk``, are of deleted chunks."""
+        return self._db.number("SELECT count(*) FROM dead WHERE in_vectors = 1 AND chunk <= ?", (chunk,))
 
     def vector_files(self) -> list[SegmentRow | ApproximateRow]:
         """Every file of vectors that the index has."""

@@ -16,7 +16,9 @@ from ragcli.index.catalog import checksums
 from ragcli.index.catalog.checksums import Checksums
 from ragcli.index.layout import CATALOG, VECTORS, refuse_links
 
+# 2: the vectors of a large index are in the file of approximate search alone, where format 1 has them in segments too.
 FORMAT = 1
+_NEWEST_FORMAT = 2
 
 # How long a statement waits for another process's lock. In WAL mode readers meet one only while the file is created, or
 # recovered after a crash.
@@ -137,6 +139,10 @@ class Database:
     def set_value(self, key: Key, value: object) -> None:
         """Store ``value``, as JSON, under ``key``; within a transaction."""
         self.run("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value)))
+
+    def set_format(self, version: Literal[1, 2]) -> None:
+        """Say which versions of ragcli can read the index; within a transaction."""
+        self.run(f"PRAGMA user_version = {version:d}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -319,10 +325,10 @@ def _check_format(connection: sqlite3.Connection, folder: Path) -> None:
     if foreign is not None:
         raise damaged(folder / CATALOG, f"it holds {foreign[0]!r}, which ragcli never makes")
     found = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found != FORMAT:
+    if not FORMAT <= found <= _NEWEST_FORMAT:
         writer = "a newer ragcli" if found > FORMAT else "another program or an older ragcli"
         raise IndexFormat(
-            f"{folder} was written by {writer} (format {found}, this one knows {FORMAT})",
+            f"{folder} was written by {writer} (format {found}, this one knows {_NEWEST_FORMAT})",
             "upgrade ragcli, or build a new index under another name: ragcli index --index NAME PATH",
         )
 

@@ -159,6 +159,7 @@ class Catalog:
                     self._db.run(f"INSERT INTO main.{table} SELECT * FROM other.{table}")
                 self._db.set_value("commits", max(commits, self.commits()) + 1)
                 self.ledger.skip_ids(next_id)
+                self.ledger.note_format(self.ledger.approximate())  # which is not in a table
         finally:
             self._db.run("DETACH DATABASE other")
 

@@ -205,7 +205,8 @@ class ApproximateRow:
     """The FAISS file of approximate search. When it was made, it took every vector with an id of at most ``last``.
 
     ``recall`` is the share of the ten nearest that a search found which read ``probes`` of the ``lists``: the mean over
-    ``sampled`` queries.
+    ``sampled`` queries. ``is_alone``: no segment holds these vectors too, as it was in older versions. The centres are
+    those of ``trained`` rows.
     """
 
     name: str
@@ -216,6 +217,8 @@ class ApproximateRow:
     probes: int
     recall: float
     sampled: int
+    is_alone: bool = False
+    trained: int = 0
 
 
 class StoreState(NamedTuple):
@@ -360,8 +363,9 @@ def approximate_of(record: Any) -> ApproximateRow | None:  # noqa: ANN401 (JSON 
     """The row that :func:`dataclasses.asdict` made ``record`` of, or None; raises KeyError, TypeError, ValueError."""
     if record is None:
         return None
-    fields = [record[name] for name in ApproximateRow.__slots__]
-    _check_types(tuple(fields), (str, str, int, int, int, int, float, int))
+    fields = [*(record[name] for name in ApproximateRow.__slots__[:8]), record.get("is_alone", False)]
+    fields.append(record.get("trained", record["count"]))
+    _check_types(tuple(fields), (str, str, int, int, int, int, float, int, bool, int))
     row = ApproximateRow(*fields)
     sizes = 0 < row.probes <= row.lists <= row.count <= row.last + 1 and row.count <= _MOST_ROWS
     if not is_approximate_name(row.name) or not sizes or not 0 <= row.recall <= 1:

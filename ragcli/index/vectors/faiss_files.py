@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import faiss
 import numpy as np
@@ -29,6 +30,7 @@ faiss.omp_set_num_threads(1)
 
 Vectors = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.uint8]  # rows as float16, in bytes (n, 2 * d)
 
 # Ask each file for more rows than wanted, so that rows which tie with the last one are seen and the lower id wins.
 _TIE_ROOM = 8
@@ -36,29 +38,38 @@ _TIE_ROOM = 8
 _MOST_DIMENSIONS = 1 << 16
 
 
-def write_file(folder: Path, name: str, index: faiss.Index, check: Callable[[int], object]) -> str:
-    """Write ``index`` to ``folder/name`` durably and return the digest of its bytes.
+class Draft:
+    """A file that is written piece by piece under a temporary name, and appears durably when it is complete."""
 
-    ``check`` gets the open file and raises ValueError when it is not what ``index`` should make. Raises RagcliError
-    when the disk is full or fails; then there is no file.
-    """
-    temporary = folder / f"{name}.tmp"
-    try:
-        faiss.write_index(index, os.fspath(temporary))
-        import hashlib  # 3 ms, and a search needs no digests
+    def __init__(self, folder: Path, name: str) -> None:
+        self.path = folder / f"{name}.tmp"
+        self._target = folder / name
 
-        with temporary.open("rb+") as file:
-            # faiss reports no error when it closes the file, which is when the last bytes meet a full disk
-            check(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-    except (RuntimeError, OSError, ValueError) as error:  # the message of faiss names its own C++ source
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise RagcliError(f"cannot write {temporary}", "is the disk full? free some space and run again") from error
-    temporary.replace(folder / name)
-    sync_folder(folder)
-    return digest
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """The file, to write; raises RagcliError when the disk is full or fails, and then there is no file."""
+        try:
+            with self.path.open("wb+", buffering=0) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            self.path.replace(self._target)
+            sync_folder(self._target.parent)
+        except BaseException as error:
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
+            raise RagcliError(f"cannot write {self.path}", "is the disk full? free some space and run again") from error
+
+
+def write_all(file: BinaryIO, data: bytes | memoryview | npt.NDArray[np.generic], at: int) -> int:
+    """Write all of ``data`` at the offset ``at``, and return the offset behind it."""
+    rest = memoryview(data.tobytes() if isinstance(data, np.ndarray) else data).cast("B")
+    while rest:
+        written = os.pwrite(file.fileno(), rest, at)
+        rest, at = rest[written:], at + written
+    return at
 
 
 def read_file(path: Path, check: Callable[[int], object], *, ahead: bool = True) -> faiss.Index:
@@ -135,7 +146,7 @@ def check_segment_form(file: int, row_count: int, dimension: int | None) -> None
         dimension = int.from_bytes(os.pread(file, 4, 4), "little")
         if not 0 < dimension <= _MOST_DIMENSIONS:
             raise ValueError("its header is not that of a segment")
-    head = _segment_head(dimension, row_count)
+    head = segment_head(dimension, row_count)
     rows_end = len(head) + 2 * dimension * row_count
     if os.fstat(file).st_size != rows_end + 8 + 8 * row_count:
         raise ValueError(f"its size is not that of {row_count} rows")
@@ -143,7 +154,7 @@ def check_segment_form(file: int, row_count: int, dimension: int | None) -> None
         raise ValueError(f"its header is not that of {row_count} rows of {dimension} numbers")
 
 
-def _segment_head(dimension: int, row_count: int) -> bytes:
+def segment_head(dimension: int, row_count: int) -> bytes:
     """The bytes that faiss writes before the rows."""
     index = empty_segment(dimension)
     index.ntotal = index.index.ntotal = row_count
@@ -158,16 +169,17 @@ def empty_lists(dimension: int, lists: int) -> faiss.IndexIVFScalarQuantizer:
     )
 
 
-def check_lists_form(file: int, row_count: int, lists: int, dimension: int) -> None:
+def check_lists_form(file: int, row_count: int, lists: int, dimension: int, digests: int = 0) -> None:
     """Raise ValueError unless the open ``file`` has the layout of an inverted file of so many rows in so many lists.
 
-    That is: a header, the centres, a second header, the length of each list, and the rows and ids of each list.
+    That is: a header, the centres, a second header, the length of each list, and the rows and ids of each list. Behind
+    what faiss reads there may be ``digests`` bytes.
     """
     if os.fstat(file).st_size < 4 * dimension * lists:  # or the centres of the template would take all memory
         raise ValueError(f"its size is not that of {lists} lists")
-    first, second = _lists_heads(dimension, lists, row_count)
+    first, second = lists_heads(dimension, lists, row_count)
     lengths_at = len(first) + 4 * dimension * lists + len(second)
-    if os.fstat(file).st_size != lengths_at + 8 * lists + row_count * (2 * dimension + 8):
+    if os.fstat(file).st_size != lengths_at + 8 * lists + row_count * (2 * dimension + 8) + digests:
         raise ValueError(f"its size is not that of {row_count} rows in {lists} lists")
     found = os.pread(file, len(first), 0), os.pread(file, len(second), lengths_at - len(second))
     if found != (first, second):
@@ -177,7 +189,7 @@ def check_lists_form(file: int, row_count: int, lists: int, dimension: int) -> N
         raise ValueError(f"its lists do not hold {row_count} rows")
 
 
-def _lists_heads(dimension: int, lists: int, row_count: int) -> tuple[bytes, bytes]:
+def lists_heads(dimension: int, lists: int, row_count: int) -> tuple[bytes, bytes]:
     """The bytes that faiss writes before the centres, and those between them and the lengths of the lists."""
     template = empty_lists(dimension, lists)
     template.quantizer.add(np.zeros((lists, dimension), np.float32))

@@ -4,39 +4,46 @@ Segments are immutable and hold unit rows as float16; a search reads all of them
 same top 10 as float32 at half the size and twice the speed (docs/design.md has the figures). The inner product of unit
 rows is the cosine, so higher scores are better.
 
-A large index has an inverted file too, which holds the rows of the segments once more: a search then reads the lists
-whose centres are nearest to the query, and the segments only for rows that are newer than that file.
+A large index has an inverted file instead (:mod:`ragcli.index.vectors.lists`): a search then reads the lists whose
+centres are nearest to the query, and the segments for rows that are newer than that file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import os
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
 
-from ragcli.errors import IndexDamaged
+from ragcli.errors import IndexDamaged, refuse_environment
 from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
 from ragcli.index.vectors.faiss_files import (
+    Codes,
+    Draft,
     Ids,
     Vectors,
     check_digest,
-    check_lists_form,
     check_segment_form,
     empty_segment,
-    list_parameters,
     read_file,
     search_file,
-    write_file,
+    segment_head,
+    write_all,
 )
 
-# Rows that are copied at once to a new segment: 3 MB of float32 at 384 dimensions.
-_BLOCK = 2_048
+if TYPE_CHECKING:
+    from ragcli.index.vectors.lists import Lists
+
+# Rows that are copied at once to a new segment: 6 MB at 384 dimensions.
+_BLOCK = 8_192
 
 _LARGEST = float(np.finfo(np.float16).max)
+_NOT_FINITE = 0x7C00  # the bits of the exponent of a float16
 
 
 def write_segment(
@@ -48,58 +55,131 @@ def write_segment(
 ) -> SegmentRow | None:
     """Write ``folder/name`` with the live rows of ``swallowed`` segments and ``added`` (chunk id, unit row (d,)).
 
-    The ids must ascend through all of these in order. Durable on return. Returns None, and writes no file, when no row
-    is left. Raises ValueError for ids out of order and for rows that are not finite, which would answer every search
-    with garbage; IndexDamaged when a swallowed segment is damaged; RagcliError when the disk is full or fails.
+    The ids must ascend through all of these in order. Durable on return. Rows go from file to file in blocks. Returns
+    None, and writes no file, when no row is left. Raises ValueError for ids out of order and for rows that are not
+    finite, which would answer every search with garbage; IndexDamaged when a swallowed segment is damaged; RagcliError
+    when the disk is full or fails.
     """
     gone = np.array(dead, np.int64)
     for row in swallowed:
         require_sound(folder, row)  # or its damage would continue under a new checksum
-    blocks = _live_blocks([_open(folder / row.name, row, None) for row in swallowed], gone)
-    index: faiss.IndexIDMap | None = None
-    last = -1
-    for ids, vectors in chain(blocks, _new_blocks(added)):
-        if ids[0] <= last or not (np.diff(ids) > 0).all():
-            raise ValueError("ids must ascend")
-        if not (np.abs(vectors) <= _LARGEST).all():
-            raise ValueError("vectors must be finite")
-        if index is None:
-            first, index = int(ids[0]), empty_segment(vectors.shape[1])
-            # faiss would double its memory whenever that is full, and hold both; the next call gives up no memory
-            rows: Any = faiss.downcast_index(index.index)
-            rows.codes.resize((len(added) + sum(row.count for row in swallowed)) * rows.code_size)
-        index.add_with_ids(np.ascontiguousarray(vectors), np.ascontiguousarray(ids))
-        last = int(ids[-1])
-    if index is None:
+    files = [SegmentFile(folder / row.name, row) for row in swallowed]
+    live = [np.isin(file.ids, gone, invert=True) for file in files]
+    count = len(added) + sum(int(one.sum()) for one in live)
+    old = (
+        (file.ids[start : start + _BLOCK][mask], file.codes(start, start + _BLOCK)[mask])
+        for file, one in zip(files, live, strict=True)
+        for start in range(0, file.count, _BLOCK)
+        if (mask := one[start : start + _BLOCK]).any()
+    )
+    return write_rows(folder, name, count, chain(old, _new_blocks(added)))
+
+
+def write_rows(folder: Path, name: str, count: int, blocks: Iterable[tuple[Ids, Codes]]) -> SegmentRow | None:
+    """Write a segment with the ``count`` rows of ``blocks``, whose ids ascend; as :func:`write_segment`."""
+    if not count:
         return None
-    count, width = index.ntotal, index.d
-    digest = write_file(folder, name, index, lambda file: check_segment_form(file, count, width))
-    return SegmentRow(name, digest, count, first, last)
+    import hashlib  # 3 ms, and a search needs no digests
+
+    draft, digest = Draft(folder, name), hashlib.sha256()
+    held: list[Ids] = []
+    last, at, width = -1, 0, 0
+    with draft.open() as file:
+        for ids, codes in blocks:
+            if ids[0] <= last or not (np.diff(ids) > 0).all():
+                raise ValueError("ids must ascend")
+            if ((codes.view("<u2") & _NOT_FINITE) == _NOT_FINITE).any():
+                raise ValueError("vectors must be finite")
+            if not held:
+                width = codes.shape[1] // 2
+                head = segment_head(width, count)
+                digest.update(head)
+                at = write_all(file, head, at)
+            digest.update(codes.tobytes())
+            at = write_all(file, codes, at)
+            held.append(ids)
+            last = int(ids[-1])
+        every = np.concatenate(held)
+        for data in (struct.pack("<Q", len(every)), every.astype("<i8").tobytes()):
+            digest.update(data)
+            at = write_all(file, data, at)
+        check_segment_form(file.fileno(), count, width)
+    return SegmentRow(name, digest.hexdigest(), count, int(every[0]), last)
 
 
-def _live_blocks(indexes: Sequence[faiss.IndexIDMap], gone: Ids) -> Iterator[tuple[Ids, Vectors]]:
-    for index in indexes:
-        held = faiss.vector_to_array(index.id_map)
-        for start in range(0, len(held), _BLOCK):
-            ids = held[start : start + _BLOCK]
-            live = ~np.isin(ids, gone)
-            if live.any():
-                yield ids[live], index.index.reconstruct_n(start, len(ids))[live]
+class SegmentFile:
+    """The rows of a segment as they lie in its file, read block by block: nothing of it stays in memory but the ids."""
+
+    def __init__(self, path: Path, row: SegmentRow, dimension: int | None = None) -> None:
+        """Raises IndexDamaged when the file is not what ``row`` says."""
+        self.count = row.count
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                check_segment_form(file.fileno(), row.count, dimension)
+                self.dimension = int.from_bytes(os.pread(file.fileno(), 4, 4), "little")
+                self._start = len(segment_head(self.dimension, row.count))
+                file.seek(self._start + 2 * self.dimension * row.count + 8)
+                self.ids: Ids = np.fromfile(file, "<i8", row.count)
+        except (OSError, ValueError) as error:
+            raise _damaged(path, error) from error
+
+    def codes(self, start: int, end: int) -> Codes:
+        """The rows from ``start`` to ``end``, as float16 in bytes (n, 2 * d)."""
+        size = 2 * self.dimension
+        count = min(end, self.count) - start
+        try:
+            codes = np.fromfile(self._path, np.uint8, count * size, offset=self._start + start * size)
+        except OSError as error:
+            raise _damaged(self._path, error) from error
+        return codes.reshape(count, size)
 
 
-def _new_blocks(added: Iterable[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Vectors]]:
+def _damaged(path: Path, error: Exception) -> IndexDamaged:
+    refuse_environment(path, error)
+    return IndexDamaged(f"the segment {path} is damaged: {error}", "repair it with: ragcli repair")
+
+
+def _new_blocks(added: Iterable[tuple[int, Vectors]]) -> Iterator[tuple[Ids, Codes]]:
     from ragcli.index.store import batched  # what a question does not load
 
     for part in batched(added, _BLOCK):
-        yield np.array([i for i, _ in part], np.int64), np.stack([row for _, row in part])
+        rows = np.stack([row for _, row in part])
+        if not (np.abs(rows) <= _LARGEST).all():
+            raise ValueError("vectors must be finite")
+        yield np.array([i for i, _ in part], np.int64), coded(rows)
 
 
-def check_segment(folder: Path, row: SegmentRow) -> str | None:
+def merged(
+    file: SegmentFile, kept: Sequence[int], vectors: Mapping[int, Vectors]
+) -> tuple[int, Iterator[tuple[Ids, Codes]]]:
+    """The number, and blocks for :func:`write_rows`, of the rows ``kept`` of a segment and of ``vectors`` by id."""
+    places = np.searchsorted(file.ids, np.array(kept, np.int64))
+    new = np.array(sorted(vectors), np.int64)
+    ids = np.concatenate([file.ids[places], new])
+    order = np.argsort(ids)
+
+    def blocks() -> Iterator[tuple[Ids, Codes]]:
+        for start in range(0, len(order), _BLOCK):
+            chosen = order[start : start + _BLOCK]
+            is_old = chosen < len(places)
+            codes = np.empty((len(chosen), 2 * file.dimension), np.uint8)
+            if is_old.any():
+                old = places[chosen[is_old]]  # ascending
+                codes[is_old] = file.codes(int(old[0]), int(old[-1]) + 1)[old - old[0]]
+            if not is_old.all():
+                codes[~is_old] = coded(np.stack([vectors[i] for i in ids[chosen[~is_old]].tolist()]))
+            yield ids[chosen], codes
+
+    return len(order), blocks()
+
+
+def check_segment(folder: Path, row: SegmentRow | ApproximateRow) -> str | None:
     """A sentence when the file of a segment is missing or its bytes are not what was written, else None."""
     return check_digest(folder / row.name, row.sha256)
 
 
-def require_sound(folder: Path, row: SegmentRow) -> None:
+def require_sound(folder: Path, row: SegmentRow | ApproximateRow) -> None:
     """Raise IndexDamaged unless the bytes of a segment are what was written."""
     fault = check_segment(folder, row)
     if fault is not None:
@@ -107,7 +187,7 @@ def require_sound(folder: Path, row: SegmentRow) -> None:
 
 
 class Segments:
-    """All files of vectors of one state of an index, open for search."""
+    """The open vectors of an index. Costs little to make: files are mapped, not read."""
 
     def __init__(
         self, folder: Path, rows: Sequence[SegmentRow], dimension: int, approximate: ApproximateRow | None = None
@@ -118,9 +198,11 @@ class Segments:
         self._covered = approximate.last if approximate else -1
         # where approximate search reads the inverted file, only a search with a filter reads the segment
         self._indexes = [_open(folder / row.name, row, dimension, ahead=row.last > self._covered) for row in rows]
-        self._lists: tuple[faiss.IndexIVFScalarQuantizer, int] | None = None  # and how many of them to read
+        self.lists: Lists | None = None
         if approximate is not None:
-            self._lists = _open_lists(folder / approximate.name, approximate, dimension), approximate.probes
+            from ragcli.index.vectors.lists import Lists  # a small index needs none
+
+            self.lists = Lists(folder, approximate, dimension)
 
     def search(
         self, query: Vectors, k: int, *, allowed: Ids | None = None, dead: Ids | None = None
@@ -138,10 +220,10 @@ class Segments:
         row = np.ascontiguousarray(query[None], dtype=np.float32)
         found: list[tuple[int, float]] = []
         covered = -1
-        if self._lists is not None and allowed is None:
+        if self.lists is not None and (allowed is None or self.lists.row.is_alone):
             covered = self._covered
-            lists, probes = self._lists
-            found += search_file(lists, row, k, list_parameters(probes, _selector(None, dead, -1)))
+            selector = _selector(allowed, dead, -1)
+            found += self.lists.search(row, k, selector, every=allowed is not None)
         for segment, index in zip(self._rows, self._indexes, strict=True):
             if segment.last > covered:
                 parameters = faiss.SearchParameters()
@@ -153,16 +235,15 @@ class Segments:
     @property
     def is_exact(self) -> bool:
         """Whether every search is exact."""
-        return self._lists is None
-
-    def blocks(self, dead: Ids) -> Iterator[tuple[Ids, Vectors]]:
-        """The ids (n,) and rows (n, d) of everything but ``dead``, in blocks, ids ascending."""
-        return _live_blocks(self._indexes, dead)
+        return self.lists is None
 
     def reconstruct(self, ids: Collection[int]) -> dict[int, Vectors]:
-        """The stored row (d,) of each of ``ids`` that a segment holds."""
+        """The stored row (d,) of each of ``ids`` that is here. Raises IndexDamaged for a list that is not sound."""
         wanted = np.unique(np.fromiter(ids, np.int64, len(ids)))
+        alone = self.lists is not None and self.lists.row.is_alone
         found: dict[int, Vectors] = {}
+        if self.lists is not None and alone and len(wanted) and wanted[0] <= self._covered:
+            found = self.lists.rows(wanted)
         for index in self._indexes:
             held = faiss.vector_to_array(index.id_map)
             _, places, _ = np.intersect1d(held, wanted, assume_unique=True, return_indices=True)
@@ -170,15 +251,24 @@ class Segments:
         return found
 
     def ids(self) -> Ids:
-        """Every id in the segments, ascending; an id in two segments appears twice."""
+        """Every id that is here, ascending; an id that is here twice appears twice."""
         held = [faiss.vector_to_array(index.id_map) for index in self._indexes]
+        if self.lists is not None and self.lists.row.is_alone:
+            held.append(self.lists.ids())
         return np.sort(np.concatenate(held)) if held else np.empty(0, np.int64)
 
 
-def as_stored(rows: Vectors) -> Vectors:
-    """``rows`` (n, d) as a segment keeps them: as float16, rounded as faiss rounds, which differs from numpy."""
+def coded(rows: Vectors) -> Codes:
+    """The bytes (n, 2 * d) of ``rows`` (n, d) in a segment: rounded as faiss rounds, which differs from numpy."""
     index = empty_segment(rows.shape[1])  # a variable, because index.index lives only as long as index
-    kept: Vectors = index.index.sa_decode(index.index.sa_encode(np.ascontiguousarray(rows)))
+    codes: Codes = index.index.sa_encode(np.ascontiguousarray(rows, dtype=np.float32))
+    return codes
+
+
+def as_stored(rows: Vectors) -> Vectors:
+    """``rows`` (n, d) as float16 in a segment leaves them."""
+    index = empty_segment(rows.shape[1])
+    kept: Vectors = index.index.sa_decode(coded(rows))
     return kept
 
 
@@ -198,18 +288,24 @@ def _open(path: Path, row: SegmentRow, dimension: int | None, *, ahead: bool = T
     return index
 
 
-def _open_lists(path: Path, row: ApproximateRow, dimension: int) -> faiss.IndexIVFScalarQuantizer:
-    index = read_file(path, lambda file: check_lists_form(file, row.count, row.lists, dimension), ahead=False)
-    assert isinstance(index, faiss.IndexIVFScalarQuantizer)  # the header says so
-    return index
-
-
 def _selector(allowed: Ids | None, dead: Ids | None, above: int) -> faiss.IDSelector | None:
     if allowed is not None:
         live = allowed if dead is None or not len(dead) else np.setdiff1d(allowed, dead)
-        return faiss.IDSelectorBatch(live)
-    alive = faiss.IDSelectorNot(faiss.IDSelectorBatch(dead)) if dead is not None and len(dead) else None
+        return _among(live)
+    alive = faiss.IDSelectorNot(_among(dead)) if dead is not None and len(dead) else None
     if above < 0:
         return alive
     newer = faiss.IDSelectorRange(above + 1, np.iinfo(np.int64).max)
     return newer if alive is None else faiss.IDSelectorAnd(newer, alive)
+
+
+def _among(ids: Collection[int]) -> faiss.IDSelector:
+    """A selector of ``ids``: bits where they are many and their numbers close together, else a hash table."""
+    chosen = np.asarray(ids, np.int64)
+    if len(chosen) > 1_000 and chosen.min() >= 0 and chosen.max() < 64 * len(chosen) + (1 << 24):
+        bits = np.zeros(int(chosen.max()) + 1, bool)
+        bits[chosen] = True
+        bitmap: Any = faiss.IDSelectorBitmap  # takes an array, whatever its types say
+        selector: faiss.IDSelector = bitmap(np.packbits(bits, bitorder="little"))
+        return selector
+    return faiss.IDSelectorBatch(chosen)

@@ -20,6 +20,7 @@ from ragcli.types import Span
 
 if TYPE_CHECKING:
     from ragcli.index.vectors.faiss_files import Vectors
+    from ragcli.index.vectors.lists import Lists
     from ragcli.index.vectors.segments import Segments
 
 # A segment with a larger share of dead rows is rewritten without them.
@@ -42,6 +43,7 @@ class SegmentStore:
         self._catalog = catalog
         self._dimension = settings.dimension
         self._opened: tuple[int, Segments] | None = None  # the segments of one commit
+        self._lists: Lists | None = None  # the last inverted file that was opened
         self._sound: set[str] = set()  # segments whose bytes have been checked
         self._gone: list[SegmentRow] = []
         self._new: list[SegmentRow] = []
@@ -108,16 +110,17 @@ class SegmentStore:
             return Held(None, (str(error),))
 
     def close(self) -> None:
-        self._opened = None
+        self._opened = self._lists = None
 
     def broken(self) -> tuple[list[BrokenSegment], list[SegmentRow]]:
         """The segments to replace so that every chunk has exactly one vector, and the segments that can be read.
 
-        The catalog must be sound: it says which chunks there are. Sound segments keep their bytes.
+        The catalog must be sound: it says which chunks there are. Sound segments keep their bytes. An inverted file
+        must be sound, too, see :meth:`has_broken_lists`.
         """
         ledger = self._catalog.ledger
-        rows = ledger.segments()
-        wanted = self._catalog.chunk_ids()
+        rows, listed = ledger.segments(), self._last_listed()
+        wanted = [i for i in self._catalog.chunk_ids() if i > listed]
         if not rows:
             return ([BrokenSegment(None, (), tuple(wanted))] if wanted else []), []
         # ids ascend from segment to segment: a chunk belongs to the last one that begins at or before it
@@ -135,10 +138,39 @@ class SegmentStore:
                 broken.append(BrokenSegment(row, tuple(kept), tuple(lost)))
         return broken, readable
 
-    def replace(self, gone: Sequence[SegmentRow], vectors: Mapping[int, Vectors]) -> SegmentRow | None:
-        """Replace the segments ``gone`` by one with ``vectors``, by id; one commit."""
+    def has_broken_lists(self) -> bool:
+        """Whether an inverted file alone has the vectors of chunks, and not exactly those that it should have."""
+        from ragcli.index.vectors.lists import Lists
+        from ragcli.index.vectors.segments import check_segment
+
+        row, listed = self._catalog.ledger.approximate(), self._last_listed()
+        if row is None or listed < 0:
+            return False
+        if check_segment(self._folder, row) is not None:
+            return True
+        with suppress(IndexDamaged):  # the bytes are as written, but the row in the catalog says something else
+            held = Lists(self._folder, row, self._dimension).ids().tolist()
+            wanted = {i for i in self._catalog.chunk_ids() if i <= listed}
+            dead = set(self._catalog.ledger.dead("in_vectors"))
+            return len(set(held)) != len(held) or not wanted <= set(held) <= wanted | dead
+        return True
+
+    def replace(
+        self, gone: Sequence[SegmentRow], vectors: Mapping[int, Vectors], kept: Sequence[int] = ()
+    ) -> SegmentRow | None:
+        """Replace the segments ``gone`` by one with ``vectors``, by id; one commit.
+
+        The chunks ``kept`` keep the rows that they have in the only segment that goes.
+        """
+        from ragcli.index.vectors.segments import SegmentFile, merged, write_rows
+
         self._folder.mkdir(exist_ok=True)
-        return self._commit_instead(gone, [(i, vectors[i]) for i in sorted(vectors)], [])
+        if not kept:
+            return self._commit_instead(gone, [(i, vectors[i]) for i in sorted(vectors)], [])
+        (old,) = gone
+        file = SegmentFile(self._folder / old.name, old, self._dimension)
+        count, blocks = merged(file, kept, vectors)
+        return self._switch(gone, write_rows(self._folder, self._catalog.segment_name(), count, blocks))
 
     def merge(self, rows: Sequence[SegmentRow]) -> SegmentRow | None:
         """Replace several segments that follow one another by one; one commit."""
@@ -149,7 +181,9 @@ class SegmentStore:
     ) -> SegmentRow | None:
         from ragcli.index.vectors.segments import write_segment
 
-        row = write_segment(self._folder, self._catalog.segment_name(), added, swallowed, [])
+        return self._switch(gone, write_segment(self._folder, self._catalog.segment_name(), added, swallowed, []))
+
+    def _switch(self, gone: Sequence[SegmentRow], row: SegmentRow | None) -> SegmentRow | None:
         self._gone, self._new, self._dead = list(gone), [row] if row else [], self._catalog.ledger.dead("in_vectors")
         with self._catalog.transaction():
             self.record()
@@ -172,8 +206,17 @@ class SegmentStore:
 
         commits = self._catalog.commits()
         if self._opened is None or self._opened[0] != commits:
-            self._opened = commits, Segments(self._folder, self._catalog.ledger.segments(), self._dimension)
+            ledger = self._catalog.ledger
+            opened = Segments(self._folder, ledger.segments(), self._dimension, ledger.approximate())
+            if self._lists is not None and opened.lists is not None and self._lists.row == opened.lists.row:
+                opened.lists = self._lists  # it knows where its rows are, and which are sound
+            self._opened, self._lists = (commits, opened), opened.lists
         return self._opened[1]
+
+    def _last_listed(self) -> int:
+        """The last chunk whose vector is in an inverted file alone; -1 when there is none."""
+        row = self._catalog.ledger.approximate()
+        return row.last if row is not None and row.is_alone else -1
 
     def _check_segments_of(self, ids: Collection[int]) -> None:
         # a damaged vector that is used again would get a new checksum

@@ -1,6 +1,6 @@
-"""A million vectors on this machine: building, opening and searching an approximate index, and what it misses.
+"""A very large index on this machine: building, opening, searching, adding to it, and what a search misses.
 
-    python -m benchmarks.million [--vectors 1000000] [--keep FOLDER]
+    python -m benchmarks.scale [--vectors 1000000] [--keep FOLDER] [--seconds 600]
 
 The vectors are made of real ones: the passages of SciFact, SQuAD's evaluation articles and Cranfield, each vector a
 point between a passage and one of its ten neighbours, with noise of a third of its length. The index is a whole one,
@@ -34,7 +34,7 @@ from ragcli.evaluate.collection import passages_index
 from ragcli.evaluate.datasets import Dataset, load_beir
 from ragcli.index.catalog.rows import Settings
 from ragcli.index.reader import open_index
-from ragcli.index.vectors.optimize import optimize, search_exactly
+from ragcli.index.vectors.optimize import search_exactly
 from ragcli.index.writer import Batch, NewFile, open_writer
 from ragcli.models.open import open_index_encoder
 from ragcli.models.resolve import DEFAULT_MODEL, ModelFiles, resolve
@@ -80,48 +80,69 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vectors", type=int, default=1_000_000)
     parser.add_argument("--keep", type=Path, help="a folder for the index, which a later call uses again")
+    parser.add_argument(
+        "--seconds", type=float, default=1e9, help="fill the index for so long, then measure what there is"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         place = options.keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
-        measure(place, options.vectors, Path(temporary))
+        if not (place / "base.npy").exists():
+            prepare(place, Path(temporary))
+        measure(place, options.vectors, options.seconds)
 
 
-def measure(place: Path, count: int, temporary: Path) -> None:
+def prepare(place: Path, temporary: Path) -> None:
+    """The real vectors, those of the questions, and those of the words that choose how many lists are read."""
     files = resolve(DEFAULT_MODEL)
     data = [load_beir(SHARED / "scifact"), load_beir(squad(SHARED / "squad-v1.1-dev", temporary / "squad")),
             load_beir(SHARED / "cranfield")]  # fmt: skip
     encoder = open_index_encoder(files, QUESTIONS)
     np.save(place / "questions.npy", encoder.encode(questions(data[:2])))
-    index = place / f"index-{count}"
-    figures: dict[str, Any] = {"vectors": count}
-    if not (index / "catalog.sqlite3").exists():
-        base = np.concatenate([vectors_of(one, files) for one in data])
-        figures["real vectors"] = len(base)
-        started = time.perf_counter()
-        fill(index, files, base, count)
-        figures["index built, without embedding, s"] = round(time.perf_counter() - started, 1)
-    with open_writer(index) as writer:
-        search_exactly(index, writer.catalog)
-    figures["segments, MiB"] = size_of(index / "vectors")
-    exact = run(index, place, "warm")
-    fragments = encoder.encode(some_words(data))
+    np.save(place / "fragments.npy", encoder.encode(some_words(data)))
+    np.save(place / "base.npy", np.concatenate([vectors_of(one, files) for one in data]))
+
+
+def measure(place: Path, wanted: int, seconds: float) -> None:
+    files, base, index = resolve(DEFAULT_MODEL), np.load(place / "base.npy"), place / "index"
+    figures: dict[str, Any] = {"real vectors": len(base)}
     started = time.perf_counter()
+    count = fill(index, files, base, wanted, seconds)
+    figures |= {"vectors": count, "filled, without embedding, s": round(time.perf_counter() - started, 1)}
     with open_writer(index) as writer:
-        row = optimize(index, writer.catalog, 384, fragments)
-    figures["approximate index built, s"] = round(time.perf_counter() - started, 1)
-    warm, cold = run(index, place, "warm"), run(index, place, "cold")
+        if writer.catalog.ledger.approximate() is not None:
+            search_exactly(index, writer.catalog, 384)
+    figures["vectors in segments, MiB"] = size_of(index / "vectors")
+    show(figures, "exact", told(exact := run(index, place, "warm")))
+    show(figures, "lists built", child("build", index, place))
+    show(figures, "approximate", told(warm := run(index, place, "warm")))
     shares = [len(set(a) & set(b)) / 10 for a, b in zip(exact["found"], warm["found"], strict=True)]
-    figures |= {
-        "lists": row.lists, "lists read": row.probes,
-        "recall@10 that status tells": round(row.recall, 4), "of queries": row.sampled,
-        "recall@10 of questions": round(statistics.mean(shares), 4), "questions": len(shares),
-        "exact": told(exact), "approximate": told(warm), "approximate, files not in memory": told(cold),
-        "segments and approximate index, MiB": size_of(index / "vectors"),
-        "ragcli query --mode dense, whole process, s": query(index),
-    }  # fmt: skip
-    print(json.dumps(figures, indent=2))
-    write_result("million" if count == 1_000_000 else f"vectors-{count}", figures)
+    show(figures, "recall@10 of questions", round(statistics.mean(shares), 4))
+    show(figures, "approximate, files not in memory", told(run(index, place, "cold")))
+    show(figures, "disk, MiB", {
+        "vectors": size_of(index / "vectors"), "catalog": round((index / "catalog.sqlite3").stat().st_size / 2**20),
+        "keywords": size_of(index / "keywords"),
+        "bytes of vectors per row": round(sum(p.stat().st_size for p in (index / "vectors").iterdir()) / count),
+    })  # fmt: skip
+    show(figures, "commits of one file of 100 passages, s", [child("commit", index, place)["s"] for _ in range(3)])
+    show(figures, "keyword search", child("keywords", index, place))
+    show(figures, "added 20,000 and deleted 10,000, then lists written again", child("fold", index, place))
+    show(figures, "approximate, after that", told(run(index, place, "warm")))
+    show(figures, "ragcli query --mode dense, whole process, s", query(index))
+    write_result(f"scale-{count}", figures)
+
+
+def show(figures: dict[str, Any], name: str, value: object) -> None:
+    figures[name] = value
+    print(json.dumps({name: value}), flush=True)
+
+
+def child(what: str, index: Path, place: Path) -> dict[str, Any]:
+    """Figures of a process of its own, with its largest memory."""
+    command = [sys.executable, "-m", "benchmarks.scale_step", what, index, place]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def told(found: dict[str, Any]) -> dict[str, float]:
@@ -194,11 +215,11 @@ def vectors_of(data: Dataset, files: ModelFiles) -> Rows:
     return np.stack([rows[i] for i in ids])
 
 
-def many(base: Rows, count: int) -> Iterator[Rows]:
-    """``count`` unit rows, a block at a time: between a real one and a neighbour of it, and a little beside."""
-    rng = np.random.default_rng(0)
+def many(base: Rows, first: int, count: int) -> Iterator[Rows]:
+    """The unit rows ``first`` to ``count``, a block at a time: between real ones, with noise."""
     near = np.concatenate([(-part @ base.T).argpartition(11, axis=1)[:, :11] for part in np.array_split(base, 50)])
-    for start in range(0, count, BLOCK):
+    for start in range(first, count, BLOCK):
+        rng = np.random.default_rng((0, start))  # of its own: a fill that was stopped goes on
         size = min(BLOCK, count - start)
         one = rng.integers(0, len(base), size)
         other = near[one, rng.integers(0, 11, size)]
@@ -210,14 +231,16 @@ def many(base: Rows, count: int) -> Iterator[Rows]:
         yield rows
 
 
-def fill(index: Path, files: ModelFiles, base: Rows, count: int) -> None:
-    """A whole index of ``count`` chunks, 100 to a document."""
+def fill(index: Path, files: ModelFiles, base: Rows, count: int, seconds: float) -> int:
+    """A whole index of ``count`` chunks, 100 to a document; what is there stays. Returns how many there are."""
     words = " ".join(path.read_text() for path in sorted(SAMPLES.glob("*.md"))).split()
-    pick = random.Random(7)
+    started = time.perf_counter()
     with open_writer(index) as writer:
-        writer.start(Settings(files.name, files.revision, files.sha256, 384, 256, 200, 30))
-        written = 0
-        for rows in many(base, count):
+        if writer.settings() is None:
+            writer.start(Settings(files.name, files.revision, files.sha256, 384, 256, 200, 30))
+        written = writer.catalog.count("chunks")
+        pick = random.Random(written)
+        for rows in many(base, written, count):
             batch, vectors = Batch(), {}
             for first in range(0, len(rows), CHUNKS_A_FILE):
                 block = rows[first : first + CHUNKS_A_FILE]
@@ -229,7 +252,12 @@ def fill(index: Path, files: ModelFiles, base: Rows, count: int) -> None:
                 written += len(block)
             batch.vectors = vectors
             writer.commit(batch)
-            print(f"{written:,} of {count:,} vectors", file=sys.stderr, flush=True)
+            print(
+                f"{written:,} of {count:,} vectors, {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True
+            )
+            if time.perf_counter() - started > seconds:
+                break
+    return written
 
 
 if __name__ == "__main__":
