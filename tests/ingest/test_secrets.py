@@ -27,6 +27,7 @@ def drawn(length: int, letters: str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
     return "".join(DRAW.choice(letters) for _ in range(length))
 
 
+HEX = "0123456789abcdef"
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 # put together here, so that no scanner takes this file for a leak
 TOKENS = {
@@ -40,6 +41,42 @@ TOKENS = {
     "a Hugging Face token": "h" + "f_" + drawn(34, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     "an npm token": "np" + "m_" + drawn(36),
     "a SendGrid key": "S" + "G." + drawn(22) + "." + drawn(43),
+    "a Slack webhook": "https://hooks."
+    + "slack.com/services/T"
+    + drawn(8, UPPER)
+    + "/B"
+    + drawn(10, UPPER)
+    + "/"
+    + drawn(24),
+    "an AWS secret key": "aws_secret_" + "access_key = " + drawn(40),
+    "an Azure client secret": drawn(3) + "8" + "Q~" + drawn(34),
+    "an Alibaba Cloud key": "LT" + "AI" + drawn(20),
+    "a Cloudflare key": "v1" + ".0-" + drawn(24, HEX) + "-" + drawn(146, HEX),
+    "a Databricks token": "da" + "pi" + drawn(32, HEX),
+    "a Shopify token": "shp" + "at_" + drawn(32, HEX),
+    "a Square token": "sq0" + "atp-" + drawn(22),
+    "a Twilio key": "S" + "K" + drawn(32, HEX),
+    "a Telegram bot token": drawn(10, "123456789") + ":" + "AA" + drawn(33),
+    "a Vault token": "hv" + "s." + drawn(95),
+    "a Terraform token": drawn(14) + ".atlas" + "v1." + drawn(67),
+    "a Heroku key": "HRKU" + "-AA" + drawn(58),
+    "a Notion token": "nt" + "n_" + drawn(11, "0123456789") + drawn(35),
+    "a Linear key": "lin_" + "api_" + drawn(40),
+    "a Postman key": "PM" + "AK-" + drawn(24, HEX) + "-" + drawn(34, HEX),
+    "a Pulumi token": "pu" + "l-" + drawn(40, HEX),
+    "a Grafana token": "gl" + "sa_" + drawn(32) + "_" + drawn(8, HEX),
+    "a PlanetScale token": "pscale_" + "tkn_" + drawn(43),
+    "a Doppler token": "dp" + ".pt." + drawn(43),
+    "a RubyGems key": "ruby" + "gems_" + drawn(48, HEX),
+    "a Sentry token": "snt" + "ryu_" + drawn(64, HEX),
+    "a Fly.io token": "fo" + "1_" + drawn(43),
+    "a 1Password token": "ops" + "_eyJ" + drawn(300),
+    "a Brevo key": "xkey" + "sib-" + drawn(64, HEX) + "-" + drawn(16),
+    "an Airtable token": "pa" + "t" + drawn(14) + "." + drawn(64, HEX),
+    "a Perplexity key": "pp" + "lx-" + drawn(48),
+    "a Groq key": "gs" + "k_" + drawn(52),
+    "an xAI key": "xa" + "i-" + drawn(80),
+    "a Replicate token": "r" + "8_" + drawn(37),
 }
 
 
@@ -86,6 +123,15 @@ def test_private_keys_that_openssl_writes_are_known_and_public_ones_are_none(tmp
         "Files with -----BEGIN RSA PRIVATE KEY----- in their first line are keys.",
         "sk_live_<your key>",
         "glpat-your-token-here",
+        "glpat-YOUR_TOKEN_HERE_PLEASE",
+        "ghp_1234567890abcdefghijklmnopqrstuvwxyz",  # as manuals count
+        "dapi0123456789abcdef0123456789abcdef",
+        "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "AWS_SECRET_ACCESS_KEY=${{ secrets.AWS_SECRET_ACCESS_KEY_OF_THE_DEPLOYMENT }}",
+        "The pattern pathological.0123 and an SKU of SK00000000000000000000000000000000",
+        "sha256 e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHmaA+xSqeeGu0mYrhkvJ5mRCS9GvcDEQ8iN0mXvSxgY me@host",
+        "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
     ],
 )
 def test_a_text_about_secrets_and_placeholders_are_none(text):
