@@ -62,8 +62,9 @@ def as_known(named: Sequence[Path], known: Collection[Path]) -> list[Path]:
 def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
     """The known roots that moved to a folder in ``named``, or to one in a known root.
 
-    A root has moved when none of its files is left and each of its documents is at the same place below the other
-    folder, with the same content. A root that is reached through a link, and lies below a named folder, moves there.
+    A root has moved when none of its files is left and more than half of its documents are at the same places below the
+    other folder, with the same content: files that changed or went after the move are read as any others. A root that
+    is reached through a link, and lies below a named folder, moves there.
     """
     known = known_roots(catalog)
     states: FileStates | None = None
@@ -76,7 +77,7 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
             documents = [states[Path(name)] for name in states.documents_below(os.fspath(root))]
             documents = [row for row in documents if not _is_member(row.path, states)]  # they moved with their file
             if documents and not any(os.path.lexists(state.path) for state in documents):
-                target = next((new for new in _candidates(root, places) if _holds(new, root, documents)), None)
+                target = _most_alike(root, documents, places)
         if target is not None:
             states = states or catalog.file_states()
             moves.append(Move(root, target, len(states.documents_below(os.fspath(root)))))
@@ -167,11 +168,27 @@ def _candidates(root: Path, places: Sequence[Path]) -> Iterator[Path]:
                 yield place.joinpath(*root.parts[-depth:])
 
 
-def _holds(new: Path, old: Path, documents: Sequence[FileState]) -> bool:
-    """Whether the file of each document is below ``new``. The last one is looked for first: most folders lack it."""
-    if new == old or not new.is_dir():
-        return False
-    return all(_is_same_file(new / state.path.relative_to(old), state) for state in reversed(documents))
+def _most_alike(root: Path, documents: Sequence[FileState], places: Sequence[Path]) -> Path | None:
+    """The folder that holds most of ``documents`` of ``root`` as they were, if it is more than half of them."""
+    best, most = None, len(documents) // 2
+    for new in dict.fromkeys(_candidates(root, places)):
+        if new != root and new.is_dir():
+            held = _held(new, root, documents, most)
+            if held > most:
+                best, most = new, held
+            if most == len(documents):
+                break
+    return best
+
+
+def _held(new: Path, old: Path, documents: Sequence[FileState], more_than: int) -> int:
+    """How many of ``documents`` are below ``new``; it stops counting when they cannot be ``more_than`` any more."""
+    held = 0
+    for number, state in enumerate(documents):
+        if held + len(documents) - number <= more_than:
+            break
+        held += _is_same_file(new / state.path.relative_to(old), state)
+    return held
 
 
 def _is_same_file(path: Path, state: FileState) -> bool:

@@ -119,9 +119,15 @@ def sync(
         else:
             summary = _Pass(writer, options, report, confirm).run(chosen, reuse_from=[writer])
         summary.moved = moves
+    if named:
+        summary.warnings += [(root, _gone(root)) for root in known if root not in chosen and not os.path.lexists(root)]
     summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(named, known)]
     summary.seconds = time.monotonic() - started
     return summary
+
+
+def _gone(root: Path) -> str:
+    return f"it is gone; did it move? ragcli index --relocate {root} NEW; not needed? ragcli remove {root}"
 
 
 def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -173,3 +173,31 @@ def test_a_folder_is_removed_by_any_of_its_names(case, ragcli):
     assert case.indexed() == ["notes/a.md"]
     assert ragcli("remove", "link", "-i", "./index", cwd=case.base).returncode == 0
     assert case.indexed() == []
+
+
+def test_a_folder_that_moved_is_known_by_most_of_its_files(case):
+    """Those that changed or went after the move are read, or removed, as any others."""
+    for number in range(6):
+        case.write(case.notes / f"{number}.md")
+    case.run("notes")
+    archive = case.base / "archive"
+    case.notes.rename(archive)
+    case.write(archive / "a.md", "Something else stands here.\n")
+    (archive / "0.md").unlink()
+    (archive / "1.md").rename(archive / "one.md")
+    summary = case.run("archive")
+    assert [move.documents for move in summary.moved] == [8]
+    assert (summary.changed, summary.added, summary.removed, summary.unchanged) == (1, 1, 2, 5)
+    assert case.indexed() == [os.path.relpath(path, case.base) for path in sorted(archive.rglob("*.md"))]
+
+
+def test_a_known_folder_that_is_gone_is_named_when_another_one_is_indexed(case):
+    archive = case.base / "archive"
+    case.notes.rename(archive)
+    case.write(archive / "a.md", "Something else stands here.\n")
+    ((path, told),) = case.run("archive").warnings
+    assert path == case.notes
+    assert "--relocate" in told
+    assert "ragcli remove" in told
+    case.run("archive", relocated=(case.notes, archive))
+    assert case.run("archive").warnings == []
