@@ -362,12 +362,15 @@ function hitRow(hit) {
     make("div", { class: "place" }, link, make("span", { class: "where" }, place(hit)),
       folder && make("span", { class: "folder" }, folder),
       hit.fresh in FRESH && make("span", { class: "flag" }, FRESH[hit.fresh])),
-    hit.headings.length && make("p", { class: "crumbs" }, visible(hit.headings.join(" › "))),
+    hit.headings.length && make("p", { class: "crumbs" }, visible(lastOf(hit.headings).join(" › "))),
     make("p", { class: "snippet", dir: "auto" }, ...marked(hit.snippet.text, hit.snippet.matches)),
     make("p", { class: "why" }, ...why)));
   row.dataset.chunk = hit.chunk;
   return row;
 }
+
+/** The deepest headings, which say the most. */
+const lastOf = (headings) => (headings.length > 2 ? ["…", ...headings.slice(-2)] : headings);
 
 function mark(chunk) {
   for (const [one, row] of rows) row.classList.toggle("current", one === chunk);
@@ -608,14 +611,18 @@ async function loadMap() {
   return found;
 }
 
-/** Which group each document is in: the folder that tells most apart, or the kind where there is one folder. */
+/** Which group each document is in: its folder, or its kind where there is one folder, or itself where there is one kind. */
 function grouped(found) {
   const paths = found.documents.map(short);
   const folders = paths.map((path) => path.split("/").slice(0, -1));
   let depth = 0;
   while (depth < 6 && new Set(folders.map((parts) => parts.slice(0, depth + 1).join("/"))).size === 1 && folders[0]?.length > depth) depth += 1;
-  let labels = folders.map((parts) => parts.slice(0, depth + 1).join("/") || "(top)");
-  if (new Set(labels).size < 2) labels = paths.map((path) => (path.includes(".") ? path.split(".").pop().toLowerCase() : "other"));
+  const choices = [
+    folders.map((parts) => parts.slice(0, depth + 1).join("/") || "(top)"),
+    paths.map((path) => (path.includes(".") ? path.split(".").pop().toLowerCase() : "other")),
+    paths.map((path) => path.split("/").pop()),
+  ];
+  const labels = choices.find((given) => new Set(given).size > 1) || choices[0];
   const sizes = new Map();
   for (const point of found.points) sizes.set(labels[point[3]], (sizes.get(labels[point[3]]) || 0) + 1);
   const order = [...sizes].sort((a, b) => b[1] - a[1]).map(([label]) => label);
