@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ragcli.errors import UsageError
 from ragcli.serve.questions import Field, read_fields
+from ragcli.types import Chunk, Span
 
 if TYPE_CHECKING:
+    from ragcli.index.catalog.rows import DocumentRow
     from ragcli.index.reader import Index
     from ragcli.ingest.sandbox.pool import Drawing, Picture
 
@@ -88,15 +90,22 @@ def asked_picture(index: Index, reference: str, base: Path, fields: Mapping[str,
         raise UsageError(f"{chunk.path} has no pages that can be drawn", "see its text: POST /v1/show")
     if not row.path.is_absolute():  # an index from elsewhere
         raise UsageError(f"{chunk.path} is not an absolute path", "re-index the file: ragcli index PATH")
-    passages: list[str] = []
-    if chunk.pages is not None and chunk.pages[0] <= page <= chunk.pages[1]:
-        passages.append(chunk.text)
-        start, end = fields["start"], fields["end"]
-        if start is not None and end is not None and chunk.start <= start < end <= chunk.end:
-            passages.append(chunk.text[start - chunk.start : end - chunk.start])
+    best = (fields["start"] or 0, fields["end"] or 0)
+    passages = [_on_page(chunk, span, row, page) for span in ((chunk.start, chunk.end), best)]
     container = file_of(row.path)
     member = "" if container == row.path else row.path.relative_to(container).as_posix()
     return Asked(container, Drawing(member, row.sha256, page, tuple(passages), fields["width"]))
+
+
+def _on_page(chunk: Chunk, span: Span, row: DocumentRow, page: int) -> str:
+    """What stands on a page of a span of the document that the passage holds."""
+    begins = [offset for number, offset in row.pages if number == page]
+    ends = [offset for number, offset in row.pages if number > page]
+    if not begins:
+        return ""
+    start = max(span[0], chunk.start, min(begins))
+    end = min(span[1], chunk.end, *ends)
+    return chunk.text[start - chunk.start : max(0, end - chunk.start)]
 
 
 def not_indexed(index: Index) -> dict[str, Any]:

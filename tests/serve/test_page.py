@@ -326,7 +326,7 @@ def test_no_picture_of_anything_else(visitor, query, status, told):
 def test_a_file_that_is_not_what_was_indexed_is_not_drawn(ragcli, started_server, tmp_path):
     notes, home = tmp_path / "notes", tmp_path / "home"
     notes.mkdir()
-    pdf(notes / "a.pdf", "The tower clock strikes ten at night.", "A second page about bread.")
+    pdf(notes / "a.pdf", "The tower clock strikes ten at night.", "Bread. The tower clock strikes ten at night.")
     pdf(tmp_path / "secret.pdf", "What nobody indexed.")
     with zipfile.ZipFile(notes / "b.zip", "w") as archive:
         archive.write(notes / "a.pdf", "inner/c.pdf")
@@ -336,6 +336,12 @@ def test_a_file_that_is_not_what_was_indexed_is_not_drawn(ragcli, started_server
         original = (notes / "a.pdf").read_bytes()
         drawn = visitor.get("/v1/page", ref=f"{notes}/a.pdf#page=2", width=500)
         assert (drawn.status, json.loads(drawn.headers["ragcli-page"])["pages"]) == (200, 2)
+        # the same words on another page are not the best sentence
+        first = {"ref": f"{notes}/a.pdf#page=1", "start": 0, "end": 37, "width": 500}
+        assert visitor.get("/v1/page", **first, page=2).body == drawn.body
+        assert (
+            visitor.get("/v1/page", **first, page=1).body != visitor.get("/v1/page", **first | {"end": 0}, page=1).body
+        )
         # in an archive, too
         inner = visitor.get("/v1/page", ref=f"{notes}/b.zip/inner/c.pdf#page=2", width=500)
         assert inner.body == drawn.body
