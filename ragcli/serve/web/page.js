@@ -447,7 +447,9 @@ async function loadDetail(hit, signal) {
     shown = record;
     const { file, folder } = names(record.path);
     $("detail-title").textContent = `${file}, ${place(record)}`;
-    $("detail-place").textContent = [folder, ...record.headings].filter(Boolean).map(visible).join(" › ");
+    const above = [folder, ...record.headings].filter(Boolean).map(visible).join(" › ");
+    $("detail-place").textContent = above;
+    $("detail-place").title = above; // two lines of it are shown
     const view = make("div", { class: "view" });
     body.replaceChildren(view, make("div", { class: "reasons-box" }));
     body.scrollTop = 0;
