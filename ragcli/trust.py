@@ -20,8 +20,8 @@ from ragcli.errors import RagcliError
 _OPTIONS = """
     all_ after archives before budget cache candidates chat chunk_overlap chunk_size chunks compare context
     context_tokens count cut debug deep dry_run exact exclude explain failed field force format_ hidden ignore
-    include json jsonl k limit max_file_size min_prob mode no_pager not_indexed null offline password path paths
-    plan quiet rerank seed server show_thinking stage stream strict text type_ unique verbose wait whole
+    include interactive json jsonl k limit max_file_size min_prob mode no_pager not_indexed null offline password path
+    paths plan quiet rerank seed server show_thinking stage stream strict text type_ unique verbose wait whole
 """
 _HARMLESS = frozenset(_OPTIONS.split())
 _PLACES = frozenset(("index", "home"))  # only to a place below the file's own folder

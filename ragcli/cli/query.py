@@ -16,7 +16,7 @@ from ragcli.config import find_config
 from ragcli.errors import ExitCode, RagcliError, UsageError
 from ragcli.index.locate import DEFAULT_NAME, find_home, require_index
 from ragcli.render import FORMATS
-from ragcli.retrieve import DEFAULT_CANDIDATES
+from ragcli.retrieve import DEFAULT_CANDIDATES, LEFT_OUT
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -310,8 +310,10 @@ def _format(env: Env, given: str | None, *, jsonl: bool, paths: bool, null: bool
 
 def _answer(env: Env, results: "Results", look: _Look) -> ExitCode:
     """Print the passages for one question."""
+    is_for_program = bool(results.hits) and not sys.stdout.isatty()
     for note in results.notes:
-        env.say(f"note: {note}")
+        if not (is_for_program and note.startswith(LEFT_OUT)):
+            env.say(f"note: {note}")
     if look.explain:
         for detail in results.details:
             env.say(detail)

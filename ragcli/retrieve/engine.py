@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ragcli.errors import ModelMismatch, UsageError
 from ragcli.index.reader import Index
 from ragcli.models.files import DEFAULT_MODEL, DEFAULT_RERANKER
-from ragcli.retrieve import DEFAULT_CANDIDATES
+from ragcli.retrieve import DEFAULT_CANDIDATES, LEFT_OUT
 from ragcli.retrieve.alike import fold
 from ragcli.retrieve.exclude import Exclusions, read_exclusions
 from ragcli.retrieve.filters import Filters, select, why_nothing
@@ -92,7 +92,7 @@ class Searcher:
                 *spelling_notes(found),
                 *unmet,
                 *judged.notes,
-                *([f"unlikely passages left out: {unlikely}; --all shows them"] if unlikely else []),
+                *([f"{LEFT_OUT}: {unlikely}; --all shows them"] if unlikely else []),
                 *self._unfinished(),
                 *fresh,
                 *([nothing] if nothing else []),

@@ -139,6 +139,17 @@ def test_nothing_found_is_exit_code_1_and_valid_empty_output(shell):
     assert json.loads(done.stdout)["hits"] == []
 
 
+def test_a_pipe_that_gets_hits_is_not_told_what_was_left_out(shell):
+    found = shell("ragcli query overlap -k 3")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout
+    document = json.loads(shell("ragcli query overlap -k 3 --json").stdout)
+    assert [note for note in document["notes"] if note.startswith("unlikely passages left out: ")]
+    nothing = shell("ragcli query 'who won the chess championship?' --path 'sampling.txt' --path ops.md")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert "note: unlikely passages left out: " in nothing.stderr
+
+
 @pytest.mark.parametrize("format_", ["plain", "jsonl", "text"])
 def test_a_filter_that_no_document_passes_says_so(shell, format_):
     done = shell(f"ragcli query attention --type zzz --format {format_}")
