@@ -13,7 +13,9 @@ from typer.core import TyperArgument, TyperGroup, TyperOption
 
 from ragcli.cli.env import COMMON, origin_of
 from ragcli.errors import UsageError
+from ragcli.render.terminal import terminal_width
 
+_LEAST_WIDTH = 30
 _WIDEST_NAME = 26  # columns for the names of options and commands; a longer one has a line of its own
 
 # What people try first -> what it is called here.
@@ -37,6 +39,7 @@ _PLAIN = (
 
 def write_page(context: typer.Context, formatter: Any) -> None:  # noqa: ANN401 (its type is private)
     """Write the whole help page of the command of ``context``."""
+    formatter.width = min(formatter.width, max(_LEAST_WIDTH, terminal_width() - 2))  # Typer has at least 50 columns
     formatter.write(f"Usage: {usage(context)}\n")
     _write_prose(context.command.help, formatter)
     parts = list(_parts(context))
@@ -45,7 +48,7 @@ def write_page(context: typer.Context, formatter: Any) -> None:  # noqa: ANN401 
         names = [
             name for _, others in parts for name, _ in others if name.startswith("-") == rows[0][0].startswith("-")
         ]
-        width = min(_WIDEST_NAME, max(map(len, names)))
+        width = min(_WIDEST_NAME, formatter.width // 2, max(map(len, names)))
         with formatter.section(heading):
             formatter.write_dl([(name.ljust(width), told) for name, told in rows], col_max=width)
     _write_prose(context.command.epilog, formatter)

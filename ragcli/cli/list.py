@@ -38,7 +38,7 @@ def _list_documents(env: Env) -> ExitCode:
     from ragcli.index.reader import open_index
     from ragcli.render import write_json
     from ragcli.render.table import write_table
-    from ragcli.render.terminal import color_wanted
+    from ragcli.render.terminal import color_wanted, screen_width
     from ragcli.render.visible import display_path
 
     with open_index(env.existing_index(), None) as index:
@@ -59,7 +59,9 @@ def _list_documents(env: Env) -> ExitCode:
         base = Path.cwd()
         table = [(display_path(row.path, base), str(row.chunks), row.loader, _when(row.time_ns)[:10]) for row in rows]
         with env.output() as out:
-            write_table(table, ("path", "chunks", "kind", "date"), out, color=color_wanted(sys.stdout))
+            write_table(
+                table, ("path", "chunks", "kind", "date"), out, color=color_wanted(sys.stdout), width=screen_width()
+            )
     return ExitCode.OK if rows else ExitCode.NOT_FOUND
 
 
@@ -69,7 +71,7 @@ def _list_skipped(env: Env, *, only_failed: bool) -> ExitCode:
     from ragcli.render import write_json
     from ragcli.render.record import skipped_record
     from ragcli.render.table import write_table
-    from ragcli.render.terminal import color_wanted
+    from ragcli.render.terminal import color_wanted, screen_width
     from ragcli.render.visible import display_path
 
     with open_index(env.existing_index(), None) as index:
@@ -81,7 +83,9 @@ def _list_skipped(env: Env, *, only_failed: bool) -> ExitCode:
         base = Path.cwd()
         table = [(display_path(row.path, base), str(row.reason), row.detail, str(row.files)) for row in rows]
         with env.output() as out:
-            write_table(table, ("path", "reason", "detail", "files"), out, color=color_wanted(sys.stdout))
+            write_table(
+                table, ("path", "reason", "detail", "files"), out, color=color_wanted(sys.stdout), width=screen_width()
+            )
     return ExitCode.OK if rows else ExitCode.NOT_FOUND
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
@@ -40,6 +41,11 @@ def terminal_width() -> int:
         if found > 0:
             return max(_LEAST_WIDTH, found)
     return DEFAULT_WIDTH
+
+
+def screen_width() -> int | None:
+    """Return the columns of the terminal that stdout is; None for a pipe, whose lines are never wrapped."""
+    return terminal_width() if sys.stdout.isatty() else None
 
 
 class _Page(io.StringIO):

@@ -70,7 +70,8 @@ def write_text(
         for text in body:
             _print(console, Text(" " * margin) + text)
         if explain:
-            _print(console, Text(" " * margin) + _explained(hit.parts, columns))
+            for text in _explained(hit.parts, columns, room):
+                _print(console, Text(" " * margin) + text)
 
 
 def _print(console: Console, text: Text) -> None:
@@ -135,11 +136,19 @@ def _part_widths(hits: Sequence[Hit]) -> dict[str, tuple[int, int]]:
     return widths
 
 
-def _explained(parts: Sequence[Part], widths: dict[str, tuple[int, int]]) -> Text:
+def _explained(parts: Sequence[Part], widths: dict[str, tuple[int, int]], room: int | None) -> list[Text]:
+    """Return the ranks and scores of a hit in one line, or in as many as ``room`` makes of it."""
     columns = [
         f"{part.name} {_rank(part):<{widths[part.name][0]}} {_score(part):>{widths[part.name][1]}}" for part in parts
     ]
-    return Text(" · ".join(columns), _QUIET)
+    lines: list[str] = []
+    for column in columns:
+        joined = f"{lines[-1]} · {column}" if lines else column
+        if lines and (room is None or len(joined) <= room):
+            lines[-1] = joined
+        else:
+            lines.append(column)
+    return [Text(line, _QUIET) for line in lines]
 
 
 def _rank(part: Part) -> str:

@@ -5,9 +5,9 @@ import pytest
 from ragcli.render.table import write_table
 
 
-def table(rows, header, *, color=False):
+def table(rows, header, *, color=False, width=None):
     out = io.StringIO()
-    write_table(rows, header, out, color=color)
+    write_table(rows, header, out, color=color, width=width)
     return out.getvalue()
 
 
@@ -37,3 +37,14 @@ def test_the_header_is_bold_in_colour():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="zip"):
         table([["1", "2"]], ["n"])
+
+
+def test_a_table_that_is_too_wide_gives_the_first_column_lines_of_its_own():
+    rows, header = [["a/long name.pdf", "120", "pdf"], ["b.md", "3", "markdown"]], ["path", "chunks", "kind"]
+    assert table(rows, header, width=33) == table(rows, header)
+    assert table(rows, header, width=32) == (
+        "path\n    chunks  kind\na/long name.pdf\n       120  pdf\nb.md\n         3  markdown\n"
+    )
+    assert table(rows, header, width=12) == (
+        "path\n    chunks\n    kind\na/long name.pdf\n    120\n    pdf\nb.md\n    3\n    markdown\n"
+    )

@@ -140,3 +140,8 @@ def test_wide_characters_are_measured_in_columns(make_hit):
     lines = shown(Results(Question("q", ()), "dense", (make_hit(text, text),)), width=40).splitlines()
     assert max(cell_len(line) for line in lines) <= 40
     assert "".join(line.strip() for line in lines[2:]) == text
+
+
+def test_ranks_and_scores_break_between_lists_in_a_narrow_window(results):
+    lines = shown(replace(results, hits=results.hits[:1]), width=40, explain=True).splitlines()
+    assert lines[-2:] == ["    dense #2 0.61 · keyword #1 12.4", "    fused #1 0.93"]
