@@ -18,6 +18,7 @@ _LARGE = 1.15  # times the usual font size: a heading, even where it repeats
 _NUMBER = re.compile(r"\d{1,6}")
 _SAME_HEIGHT = 4.0  # points
 _SAYS_NOTHING = 3  # letters
+_LONGER = range(-12, 13)  # characters: the number of the page, and the words around it
 _WORD = re.compile(r"[^\W\d_]+")
 _OF_PAGES = frozenset(("page", "pages", "of", "p", "seite", "von", "pagina", "página", "de", "di", "sur", "pag"))
 
@@ -26,7 +27,6 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
     """``pages`` without the lines that repeat at their top or bottom, page numbers that count up included.
 
     Also those of the lines that say something, once, by the first page (from 0) that has them.
-
 
     A line that stands clear of the text goes when it is on at least three pages and on half of all pages, or, at one
     height, on nearly every other page of a stretch, as a chapter's title is; so does any such line that begins or ends
@@ -41,15 +41,20 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
             for words in _forms(line.text, page):
                 seen[position, words].setdefault(page, line.baseline)
     running = {key: statistics.median(at.values()) for key, at in seen.items() if _is_running(key, at, len(pages))}
-    kept: list[list[Line]] = []
+    dropped = [
+        {line for position, line in edge if _repeats(position, line, page, running)} for page, edge in enumerate(edges)
+    ]
+    kept = [[line for line in lines if line not in gone] for lines, gone in zip(pages, dropped, strict=True)]
+    # Only lines of about the length of a running line can say the same as it.
+    lengths = {length + by for gone in dropped for line in gone for length in (len(line.text),) for by in _LONGER}
     said: dict[int, list[str]] = {}
     seen_texts: set[str] = set()
-    for page, (lines, edge) in enumerate(zip(pages, edges, strict=True)):
-        dropped = {line for position, line in edge if _repeats(position, line, page, running)}
-        kept.append([line for line in lines if line not in dropped])
+    for page, (lines, gone) in enumerate(zip(pages, dropped, strict=True)):
         for line in lines:
+            if len(line.text) not in lengths:
+                continue
             words = _words(line.text)
-            if line in dropped and words not in seen_texts and len(words) > _SAYS_NOTHING:
+            if line in gone and words not in seen_texts and len(words) > _SAYS_NOTHING:
                 said.setdefault(page, []).append(line.text)
             seen_texts.add(words)
     # The same few lines on every page are the document, not its header.

@@ -182,7 +182,7 @@ def _are_columns(run: list[list[Line]]) -> bool:
         if statistics.fmean(len(piece.text) for piece in column) <= _COLUMN_TEXT:
             return False
     for column in list(zip(*run, strict=True))[:-1]:
-        widths = [piece.right - piece.left for piece in column]
+        widths = sorted(piece.right - piece.left for piece in column)[1:]  # one may be the last of a paragraph
         if statistics.fmean(widths) <= _FILLED * max(1.0, *widths):
             return False
     return True
@@ -197,18 +197,28 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
     """
     pitch = _pitches(lines)
     edges = _right_edges(lines)
-    rows = {at + side for at, (above, below) in enumerate(pairwise(lines)) if are_rows(above, below) for side in (0, 1)}
+    rows: set[int] = set()
+    if any(line.cells or line.table for line in lines):
+        joined = (at for at, (above, below) in enumerate(pairwise(lines)) if are_rows(above, below))
+        rows = {number for at in joined for number in (at, at + 1)}
     groups: list[list[int]] = []
     for number in range(len(lines)):
-        is_apart = bool(groups) and (number in rows) != (groups[-1][-1] in rows)
-        is_apart = is_apart or (bool(groups) and lines[number].table != lines[groups[-1][-1]].table)
-        if groups and not is_apart and not _starts_paragraph(lines, edges, groups[-1], number, pitch):
+        before = groups[-1][-1] if groups else -1
+        goes_on = before >= 0 and (number in rows) == (before in rows) and lines[number].table == lines[before].table
+        if goes_on and (lines[number].table or not _starts_paragraph(lines, edges, groups[-1], number, pitch)):
             groups[-1].append(number)
         else:
             groups.append([number])
     found = []
     for group in groups:
         first = lines[group[0]]
+        if group[0] not in rows:
+            text = first.text
+            for above, below in pairwise(group):
+                text = _append(text, lines[above], lines[below], edges[above], words)
+            kind: BlockKind = "list" if _is_item(first.text) else "paragraph"
+            found.append(Paragraph(text.rstrip("\u00ad"), kind, first.size))
+            continue
         table = [first]  # each row with the lines that read on from it
         for above, below in pairwise(group):
             if are_rows(lines[above], lines[below]):
@@ -216,11 +226,7 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
             else:
                 text = _append(table[-1].text, lines[above], lines[below], edges[above], words)
                 table[-1] = table[-1]._replace(text=text)
-        if group[0] in rows:
-            found.append(Paragraph("\n".join(row.text for row in table), "row", first.size, tuple(table)))
-        else:
-            text = table[0].text.rstrip("\u00ad")
-            found.append(Paragraph(text, "list" if _is_item(first.text) else "paragraph", first.size))
+        found.append(Paragraph("\n".join(row.text for row in table), "row", first.size, tuple(table)))
     return found
 
 

@@ -349,7 +349,10 @@ def _upright(
     quarter: int,
 ) -> Line:
     """A line as if it ran from left to right; ``boxes``: its first and last character, ``quarter``: its left turns."""
-    x, y = origin
-    begin, end = (_extent(box, quarter) for box in boxes)
+    (x, y), (start, end) = origin, boxes
+    if quarter == 0:
+        left, right, last_left, last_right = start.left, start.right, end.left, end.right
+        return Line(text, min(left, last_left), max(right, last_right), y, size)
+    first, last = _extent(start, quarter), _extent(end, quarter)
     baseline = (y, -x, -y, x)[quarter]
-    return Line(text, min(begin[0], end[0]), max(begin[1], end[1]), baseline, size, (), quarter)
+    return Line(text, min(first[0], last[0]), max(first[1], last[1]), baseline, size, (), quarter)

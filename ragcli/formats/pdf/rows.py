@@ -315,7 +315,7 @@ def _as_line(row: _Row, table: int) -> Line:
     first = row[0][0]
     top = max(cell[0].baseline for cell in row)
     depth = top - min(cell[-1].baseline for cell in row)
-    text = " ".join(cell.text for cell in cells)
+    text = " | ".join(cell.text for cell in cells)
     left, right = min(map(_left, row)), max(map(_right, row))
     return Line(text, left, right, top, first.size, cells if len(cells) > 1 else (), first.quarter, depth, table)
 
