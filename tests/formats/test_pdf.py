@@ -335,7 +335,7 @@ def test_rows_of_a_table_stay_rows():
     page = [
         (x, 700 - 18 * at, cell) for at, row in enumerate(rows) for x, cell in zip((72, 150, 210), row, strict=True)
     ]
-    assert read(draw([page])).text.split("\n") == [" ".join(row) for row in rows]
+    assert read(draw([page])).text.split("\n") == [" | ".join(row) for row in rows]
 
 
 def test_columns_that_are_written_line_by_line_are_read_one_after_the_other():

@@ -57,7 +57,7 @@ def test_a_row_whose_cells_take_several_lines_is_one_row(align, grid):
         table,
         text("Call the inspector where nothing helps."),
     )
-    assert lines(document) == [" ".join(row) for row in [HEADER, *FAULTS]]
+    assert lines(document) == [" | ".join(row) for row in [HEADER, *FAULTS]]
     assert lines(document, "paragraph")[-1] == "Call the inspector where nothing helps."
     assert [block.columns for block in document.blocks if block.kind == "row"] == ["", *[COLUMNS] * 5]
 
@@ -69,7 +69,7 @@ def test_rows_on_later_pages_know_the_header_of_their_table(repeats):
     blocks = [block for block in document.blocks if block.kind == "row"]
     pages = {block.page for block in blocks}
     assert len(pages) > 2
-    heads = [block.page for block in blocks if document.text[block.start : block.end] == " ".join(HEADER)]
+    heads = [block.page for block in blocks if document.text[block.start : block.end] == " | ".join(HEADER)]
     assert heads == (sorted(pages) if repeats else [1])
     assert {block.columns for block in blocks if document.text[block.start :].startswith("Pump")} == {COLUMNS}
     assert document.text.startswith("Faults")
@@ -84,8 +84,8 @@ def test_two_tables_on_a_page_have_their_own_headers():
     ]
     document = laid_out(text("Berths"), Table(fees), text("Cranes"), Table(cranes))
     found = {document.text[block.start : block.end]: block.columns for block in document.blocks}
-    assert found["to 12 m 180 90"] == "Length | Summer | Winter"
-    assert found["North 12 t Quist 8-16"] == "Crane | Load | Keeper | Hours"
+    assert found["to 12 m | 180 | 90"] == "Length | Summer | Winter"
+    assert found["North | 12 t | Quist | 8-16"] == "Crane | Load | Keeper | Hours"
 
 
 def test_years_and_two_rows_of_names_head_the_columns_of_a_page():
@@ -96,7 +96,7 @@ def test_years_and_two_rows_of_names_head_the_columns_of_a_page():
                ("ALIGN", (0, 0), (-1, -1), "CENTER")],
     )  # fmt: skip
     document = laid_out(table)
-    assert lines(document)[-1] == "South 20 21 3 4"
+    assert lines(document)[-1] == "South | 20 | 21 | 3 | 4"
     assert document.blocks[-1].columns == "Region | Sales 2024 | Sales 2025 | Returns 2024 | Returns 2025"
 
 
@@ -112,7 +112,7 @@ def test_cells_that_are_written_line_of_print_by_line_of_print_are_put_together(
                 y -= 12
             y -= 8
 
-    assert lines(drawn(draw)) == [" ".join(row) for row in [HEADER, *FAULTS]]
+    assert lines(drawn(draw)) == [" | ".join(row) for row in [HEADER, *FAULTS]]
 
 
 def test_three_columns_that_are_written_line_by_line_are_read_one_after_the_other():
@@ -126,9 +126,9 @@ def test_three_columns_that_are_written_line_by_line_are_read_one_after_the_othe
     ]
 
     def draw(page):
-        columns = [textwrap.wrap(words, 30) for words in texts]
+        columns = [textwrap.wrap(words, 26) for words in texts]
         for at in range(max(map(len, columns))):
-            for x, column in zip((60, 230, 400), columns, strict=True):
+            for x, column in zip((60, 240, 420), columns, strict=True):
                 if at < len(column):
                     page.drawString(x, 780 - 12 * at, column[at])
 
@@ -167,7 +167,7 @@ def test_turned_names_head_the_columns_under_them(angle):
 
     document = drawn(draw)
     assert lines(document, "paragraph") == ["Inspection plan of the harbour"]
-    assert lines(document) == [" ".join(names), *map(" ".join, rows)]
+    assert lines(document) == [" | ".join(names), *map(" | ".join, rows)]
     assert document.blocks[-1].columns == " | ".join(names)
 
 
@@ -183,7 +183,7 @@ def test_rows_of_a_turned_table_know_their_columns(angle):
                 page.drawString(x, -16 * at, cell)
 
     document = drawn(draw)
-    assert lines(document) == list(map(" ".join, rows))
+    assert lines(document) == list(map(" | ".join, rows))
     assert document.blocks[-1].columns == "Pump | Pressure | Inspector"
 
 
@@ -201,4 +201,4 @@ def test_words_broken_in_a_cell_go_by_the_words_of_the_document():
                     page.drawString(x, y - 12, rest[at])
             y -= 40
 
-    assert lines(drawn(draw))[1] == "17 the line is off-line until the keeper at once"
+    assert lines(drawn(draw))[1] == "17 | the line is off-line until the keeper | at once"
