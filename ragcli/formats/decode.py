@@ -26,6 +26,8 @@ _LABELS = {
 }  # fmt: skip
 _WIDE_SAMPLE = 1024  # bytes
 _SAMPLE = 256 * 1024  # bytes shown to the guesser: its cost grows with them, its answer hardly
+_HIRAGANA = re.compile("[\u3041-\u3096]")
+_JAPANESE, _CLOSE = 0.15, 0.1  # share of hiragana; mess that charset-normalizer sees in the code page, of 1
 # What letters become under the wrong code page: signs that touch no letter in real text.
 _SYMBOL_IN_WORD = re.compile("[^\\W\\d_][¢-©¬®-³¶¸¹¼-¾]|[¢-©¬®-³¶¸¹¼-¾][^\\W\\d_]")
 
@@ -115,6 +117,19 @@ def _guess(data: bytes) -> str:
     likely = [match for match in matches if not _SYMBOL_IN_WORD.search(str(match))] or matches
     if not likely:
         return "cp1252"
+    best = likely[0].chaos
+    japanese = [match for match in likely if match.chaos <= best + _CLOSE and _hiragana(str(match)) > _JAPANESE]
+    if japanese:
+        return max(japanese, key=lambda match: _hiragana(str(match))).encoding
     equals = {name for match in likely if match.chaos <= likely[0].chaos for name in match.could_be_from_charset}
     # On short Western text many code pages score the same, and the one that files are really in comes late.
-    return "cp1252" if "cp1252" in equals else likely[0].encoding
+    if "cp1252" in equals:
+        return "cp1252"
+    is_cyrillic = likely[0].encoding == "mac_cyrillic" and "cp1251" in equals  # which differ in few letters
+    return "cp1251" if is_cyrillic else likely[0].encoding
+
+
+def _hiragana(text: str) -> float:
+    """Their share of a text. Chinese and Korean have none, and so has Japanese under a wrong code page."""
+    letters = sum(map(str.isalpha, text))
+    return len(_HIRAGANA.findall(text)) / letters if letters else 0

@@ -21,7 +21,11 @@ _LETTERS |= {"l": "ł", "L": "Ł"}
 _LETTERS |= {"i": "i", "j": "j"}
 
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson", ".geojson", ".json5")
-_XML_SUFFIXES = (".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml")
+_XML_SUFFIXES = (".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml", ".svg")
+_STRING_SUFFIXES = (".yaml", ".yml", ".toml")
+_STRING = re.compile(r"(?<!\\)\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))")
+_TEX_SUFFIXES = (".tex", ".bib", ".ltx", ".bbl")
+_ALONE = re.compile(r"\{([^\W\d_a-zA-Z])\}")  # G{ö}del
 
 
 def unescaped(text: str, suffix: str) -> str:
@@ -32,8 +36,11 @@ def unescaped(text: str, suffix: str) -> str:
         return _decoded(text, _ENTITY, lambda match: html.unescape(match[0]), "&")
     if suffix == ".properties":
         return _decoded(text, _PROPERTY, lambda match: chr(int(match[1], 16)), "\\u")
-    if suffix == ".tex":
-        return _decoded(_decoded(text, _ACCENT, _accented, "\\"), _LETTER, lambda match: _LETTERS[match[1]], "\\")
+    if suffix in _STRING_SUFFIXES:
+        return _decoded(text, _STRING, _string_character, "\\")
+    if suffix in _TEX_SUFFIXES:
+        text = _decoded(_decoded(text, _ACCENT, _accented, "\\"), _LETTER, lambda match: _LETTERS[match[1]], "\\")
+        return _ALONE.sub(r"\1", text)
     return text
 
 
@@ -57,6 +64,11 @@ def _json_character(match: re.Match[str]) -> str:
     if match[3]:
         return chr(int(match[3], 16))
     return {"b": " ", "f": " ", "n": " ", "r": " ", "t": " "}.get(match[4], match[4])
+
+
+def _string_character(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2] or match[3], 16)
+    return chr(code) if code < 0x110000 else match[0]
 
 
 def _accented(match: re.Match[str]) -> str:

@@ -62,15 +62,17 @@ _LOADERS = {
     "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),
-    "subtitles": _Loader("subtitles", 1, _dotted("srt vtt")),
+    "subtitles": _Loader("subtitles", 2, _dotted("srt vtt sbv")),
     "rst": _Loader("markup.rst", 2, _dotted("rst rest")),
     "html": _Loader("html.loader", 3, _dotted("html htm xhtml xht")),
     "table": _Loader("table", 3, _dotted("csv tsv")),
     "notebook": _Loader("notebook", 2, _dotted("ipynb")),
     "structured": _Loader(
         "structured",
-        2,
-        _dotted("""json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml ini cfg conf properties"""),
+        3,
+        _dotted(
+            """json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml svg ini cfg conf properties"""
+        ),
     ),
     "pdf": _Loader("pdf.loader", 5, _dotted("pdf"), is_text=False),
     "docx": _Loader("ooxml.docx", 3, _dotted("docx docm dotx dotm"), is_text=False),
@@ -129,6 +131,7 @@ _IN_ZIP = {
     b"mimetypeapplication/epub+zip": "epub", b"mimetypeapplication/vnd.oasis.opendocument.": "odf",
     b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx",
 }  # fmt: skip
+_STREAMS = {"WordDocument": "doc", "PowerPoint Document": "ppt", "Workbook": "xls", "__substg1.0_": "msg"}
 _OLD_OFFICE = ("doc", "xls", "ppt", "msg")  # other programs write text under these names
 _HTML = (b"<!doctype html", b"<html", b"<table")
 
@@ -141,6 +144,7 @@ _MAIL_FIELDS = frozenset(
     (b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"content-type")
 )
 _ENCODED_MAIL = re.compile(rb"(?im)^content-(?:transfer-encoding: *(?:base64|quoted-printable)|type: *multipart/)")
+_JSON = re.compile(rb"""\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|"(?:[^"\\]|\\.)*"\s*[,\]])""")
 _HEAD = 8192  # bytes that tell text from binary
 
 
@@ -189,6 +193,13 @@ def _document(head: bytes, *, is_known: bool) -> str | None:
     return None
 
 
+def _in_container(path: Path, data: bytes) -> str | None:
+    """The loader for an OLE file under a name that says nothing, by the streams in it."""
+    if path.suffix.lower() in _BINARY_SUFFIXES or not data.startswith(_MAGIC["ole"]):
+        return None
+    return next((name for stream, name in _STREAMS.items() if stream.encode("utf-16-le") in data), None)
+
+
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read the content ``data`` of the file at ``path``.
 
@@ -197,7 +208,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """
     if not data or data.isspace():
         raise LoadError(Reason.EMPTY, "the file has no text" if data else "the file has no content")
-    name = loader_for(path, data[:_HEAD])
+    name = loader_for(path, data[:_HEAD]) or _in_container(path, data)
     if name is None:
         raise LoadError(Reason.UNSUPPORTED, _unread(path.suffix.lower()))
     if name == "office" and not options.office:
@@ -273,4 +284,5 @@ def _by_content(path: Path, head: bytes) -> str:
         return "mail"
     if path.name.lower() in SOURCE_NAMES or head.startswith(b"#!"):
         return "source"
-    return "text"
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return "structured" if begin.startswith(b"<?xml") or _JSON.match(begin) else "text"

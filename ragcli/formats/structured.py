@@ -14,7 +14,8 @@ from ragcli.types import Document
 
 _RECORDS = frozenset((".jsonl", ".ndjson"))
 _SECTIONED = frozenset((".toml", ".ini", ".cfg", ".conf", ".properties"))
-_NESTED = frozenset((".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml"))
+_NESTED = frozenset((".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml", ".svg"))
+_KNOWN = _RECORDS | _SECTIONED | _NESTED | {".json", ".geojson", ".json5", ".yaml", ".yml"}
 _SECTION = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*(?:[#;].*)?")
 _CLOSERS = (")", "]", "}", "</")
 
@@ -22,8 +23,10 @@ _CLOSERS = (")", "]", "}", "</")
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """The decoded file without its escapes, one block per entry at its top level; damaged syntax is still text."""
     del options
-    suffix = path.suffix.lower()
     text, warnings = decode(data)
+    suffix = path.suffix.lower()
+    if suffix not in _KNOWN:  # so the content has told what it is
+        suffix = ".xml" if text.lstrip().startswith("<") else ".json"
     text = unescaped(text, suffix)
     lines = split_lines(text)
     blocks = Blocks()

@@ -1,4 +1,4 @@
-"""Subtitles (SubRip, WebVTT): what is said, joined to sentences, each passage with the time at which it begins."""
+"""Subtitles (SubRip, WebVTT, SBV): what is said, joined to sentences, each passage with the time at which it begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ragcli.formats.decode import decode
 from ragcli.types import Document
 
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}"
-_TIMES = re.compile(rf"[ \t]*{_TIME}[ \t]*-->[ \t]*{_TIME}.*")
+_TIMES = re.compile(rf"[ \t]*{_TIME}(?:[ \t]*-->[ \t]*|,){_TIME}.*")
 _SPEAKER = re.compile(r"<v(?:\.[^ >]*)?[ \t]+([^>]+)>")
 _TAG = re.compile(r"</?[a-zA-Z0-9][^<>]*>|\{\\?[a-zA-Z][^{}]*\}")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*\Z")

@@ -73,3 +73,17 @@ def test_bytes_of_no_encoding_are_still_decoded():
     text, warnings = decode(data)
     assert text.startswith("\x01\x02")
     assert warnings
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp1251", "Ключ от ворот лежит у сторожа на причале номер два."),
+        ("shift_jis", "水門の鍵は二番桟橋の番人が持っている。"),
+        ("euc-jp", "水門の鍵は二番桟橋の番人が持っている。"),
+        ("cp1255", "המפתח של השער נמצא אצל השומר ברציף."),
+        ("cp949", "수문 열쇠는 두 번째 부두의 경비원에게 있다."),
+    ],
+)
+def test_short_texts_in_the_code_pages_of_windows_are_read(encoding, text):
+    assert decode(text.encode(encoding) * 2)[0] == text * 2
