@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 from importlib import import_module
@@ -197,3 +198,24 @@ def test_text_is_the_file_and_blocks_cover_it(suffix, lines):
         assert not piece.endswith("\n")
         end = block.end
     assert not text[end:].strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "loader"),
+    [
+        ("letter", b"PK\3\4\x14\0[Content_Types].xml...word/document.xml", "docx"),
+        ("letter.bak", b"PK\3\4\x14\0mimetypeapplication/vnd.oasis.opendocument.text", "odf"),
+        ("letter.old", b"{\\rtf1 a}", "rtf"),
+        ("page", b"<!DOCTYPE html><p>a", "html"),
+        ("page.asp", b"<html><p>a", "html"),
+        ("notes.txt", b"<html><p>a", "text"),
+        ("a.zip", b"PK\3\4\x14\0word/document.xml", "archive"),
+    ],
+)
+def test_documents_are_known_by_their_first_bytes(name, head, loader):
+    assert loaders.loader_for(Path(name), head) == loader
+
+
+def test_old_office_files_are_known_by_their_streams():
+    data = gzip.decompress((Path(__file__).parent / "data" / "scripts.doc.gz").read_bytes())
+    assert loaders.load(Path("letter"), data, OPTIONS).loader == "doc"

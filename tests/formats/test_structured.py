@@ -90,3 +90,23 @@ def test_damaged_json_is_still_text():
 )
 def test_escapes_are_decoded_on_their_lines(name, raw, text):
     assert load_any(Path(name), raw.encode(), LoadOptions()).text == text
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "text"),
+    [
+        (
+            "a.yaml",
+            'k: "Schl\\xFCssel \\u2013 \\U0001F600 C:\\\\x41"',
+            'k: "Schlüssel – 😀 C:\\\\x41"',
+        ),  # as PyYAML writes
+        ("a.toml", 'k = "Schl\\u00fcssel"', 'k = "Schlüssel"'),
+        ("a.bib", 'author={G{\\"o}del and M{\\"u}ller}', "author={Gödel and Müller}"),
+        ("a.svg", "<svg><text>Caf&#233;</text></svg>", "<svg><text>Café</text></svg>"),
+        ("a.webmanifest", '{"name": "Schl\\u00fcssel"}', '{"name": "Schlüssel"}'),
+        ("package", '[{"name": "Schl\\u00fcssel"}]', '[{"name": "Schlüssel"}]'),
+        ("book.fb2", '<?xml version="1.0"?><p>Caf&#233;</p>', '<?xml version="1.0"?><p>Café</p>'),
+    ],
+)
+def test_escapes_of_other_formats_and_under_other_names(name, raw, text):
+    assert load_any(Path(name), raw.encode(), LoadOptions()).text == text

@@ -41,3 +41,8 @@ def test_long_speech_is_cut_at_the_end_of_a_sentence():
 def test_nothing_said_is_empty():
     with pytest.raises(LoadError):
         load(Path("a.vtt"), b"WEBVTT\n\nNOTE x\n", OPTIONS)
+
+
+def test_subtitles_of_youtube_are_joined():
+    sbv = b"0:00:01.000,0:00:03.000\nThe turbine must never\n\n0:00:03.000,0:00:05.000\nrun dry.\n"
+    assert load(Path("a.sbv"), sbv, OPTIONS).text == "[0:00:01] The turbine must never run dry."

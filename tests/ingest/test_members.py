@@ -2,6 +2,7 @@
 
 import io
 import os
+import tarfile
 import time
 import zipfile
 from datetime import UTC, datetime
@@ -91,6 +92,36 @@ def test_an_archive_of_a_folder_gives_the_passages_of_the_folder(tmp_path, docs,
             found.append([(h.chunk.path.name, h.chunk.text, h.chunk.pages, h.chunk.lines) for h in hits])
         assert found[0] == found[1]
         assert len(found[0]) == 5
+
+
+def test_archives_in_archives_give_the_passages_of_the_folder_to_the_second(tmp_path, docs, index):
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    inner, third = io.BytesIO(), io.BytesIO()
+    with tarfile.open(fileobj=third, mode="w:gz") as archive:
+        archive.add(SAMPLES / "chunking.md", "deep/chunking.md")
+    with tarfile.open(fileobj=inner, mode="w:gz") as archive:
+        for path in map(SAMPLES.joinpath, ("sampling.txt", "chunking.md")):
+            (docs / path.name).write_bytes(path.read_bytes())
+            archive.add(path, f"notes/{path.name}")
+        info = tarfile.TarInfo("third.tgz")
+        info.size = len(third.getvalue())
+        archive.addfile(info, io.BytesIO(third.getvalue()))
+    pack(packed / "outer.zip", {"backup/inner.tar.gz": inner.getvalue()})
+    sync(index, [docs], OPTIONS)
+    sync(tmp_path / "other", [packed], OPTIONS)
+    for question in ("what is nucleus sampling", "how long is a chunk"):
+        found = []
+        for folder in (index, tmp_path / "other"):
+            with open_index(folder) as opened:
+                hits = Searcher(opened, SearchOptions(k=5)).search(question).hits
+            found.append([(h.chunk.path.name, h.chunk.text, h.chunk.lines) for h in hits])
+        assert found[0] == found[1]
+        assert len(found[0]) == 5
+    with open_index(tmp_path / "other", None) as opened:
+        (refused,) = opened.catalog.skipped()
+    assert str(refused.path.relative_to(packed)) == "outer.zip/backup/inner.tar.gz/third.tgz"
+    assert refused.detail == "archives in archives too deep"
 
 
 def test_an_unchanged_archive_is_not_opened_and_a_changed_one_reads_what_changed(docs, index):
