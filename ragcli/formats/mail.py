@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
-from ragcli.formats.decode import declared_encoding, decode, decode_labelled, normalise
+from ragcli.formats.decode import declared_encoding, decode, decode_labelled, is_utf8, normalise
 from ragcli.formats.html.loader import decode_html, html_blocks
 from ragcli.formats.ics import add_events
 from ragcli.formats.rtf import rtf_blocks
@@ -321,6 +321,8 @@ def _text(part: Message) -> str:
     if charset is None and part.get_content_type() == "text/html":
         return decode_html(data)[0]
     charset = charset or "utf-8"
+    if not data.isascii() and is_utf8(data):  # whatever the program that sent it says
+        return decode(data)[0]
     try:
         return normalise(decode_labelled(data, charset))
     except (LookupError, ValueError):  # an unknown or a wrong name

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ragcli.formats.blocks import LoadOptions
-from ragcli.formats.decode import decode
+from ragcli.formats.decode import decode, decode_labelled, is_utf8, normalise
 from ragcli.formats.escapes import unescaped
 from ragcli.formats.lines import Blocks, Line, document, indentation, split_lines
 from ragcli.types import Document
@@ -16,6 +17,7 @@ _RECORDS = frozenset((".jsonl", ".ndjson"))
 _SECTIONED = frozenset((".toml", ".ini", ".cfg", ".conf", ".properties"))
 _NESTED = frozenset((".xml", ".xsl", ".xsd", ".rss", ".atom", ".opml", ".svg"))
 _KNOWN = _RECORDS | _SECTIONED | _NESTED | {".json", ".geojson", ".json5", ".yaml", ".yml"}
+_DECLARED = re.compile(rb"""\s*<\?xml[^>]{1,200}encoding\s*=\s*["']([\w.:-]+)""")
 _SECTION = re.compile(r"[ \t]*\[\[?([^\[\]]+)\]\]?[ \t]*(?:[#;].*)?")
 _CLOSERS = (")", "]", "}", "</")
 
@@ -23,7 +25,7 @@ _CLOSERS = (")", "]", "}", "</")
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """The decoded file without its escapes, one block per entry at its top level; damaged syntax is still text."""
     del options
-    text, warnings = decode(data)
+    text, warnings = _decode(data)
     suffix = path.suffix.lower()
     if suffix not in _KNOWN:  # so the content has told what it is
         suffix = ".xml" if text.lstrip().startswith("<") else ".json"
@@ -38,6 +40,15 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     else:
         _add_entries(blocks, lines, _top_indentation(lines, nested=suffix in _NESTED))
     return document(path, text, blocks.found, warnings=warnings)
+
+
+def _decode(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, in the encoding that XML declares where it does and the bytes are not UTF-8."""
+    declared = _DECLARED.match(data)
+    if declared and not is_utf8(data):
+        with suppress(LookupError, UnicodeError):
+            return normalise(decode_labelled(data, declared[1].decode())), ()
+    return decode(data)
 
 
 def _add_sections(blocks: Blocks, lines: Sequence[Line]) -> None:

@@ -338,3 +338,8 @@ def test_an_encoded_message_under_a_name_for_text_is_mail():
     made.set_payload(base64.encodebytes("Der Schlüssel liegt bei der Pforte.".encode()).decode())
     made["Message-ID"] = "<1@x>"
     assert "Der Schlüssel liegt" in load_any(Path("saved.txt"), made.as_bytes(), LoadOptions()).text
+
+
+def test_a_body_in_utf8_is_read_as_such_whatever_its_label():
+    raw = raw_message(b"Content-Type: text/plain; charset=iso-8859-1", "Schlüssel – hier".encode())
+    assert blocks(read(raw))[-1] == "Schlüssel – hier"

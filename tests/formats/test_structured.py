@@ -110,3 +110,9 @@ def test_escapes_are_decoded_on_their_lines(name, raw, text):
 )
 def test_escapes_of_other_formats_and_under_other_names(name, raw, text):
     assert load_any(Path(name), raw.encode(), LoadOptions()).text == text
+
+
+def test_xml_is_in_the_encoding_that_it_declares():
+    raw = '<?xml version="1.0" encoding="windows-1250"?><a>Klíč</a>'
+    assert load_any(Path("a.xml"), raw.encode("cp1250"), LoadOptions()).text == raw
+    assert load_any(Path("a.xml"), raw.encode(), LoadOptions()).text == raw  # an editor saved it as UTF-8
