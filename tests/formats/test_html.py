@@ -245,7 +245,7 @@ def test_items_have_the_numbers_that_browsers_show():
     [
         ("2<sup>10</sup> and 10<sup>-3</sup> km<sup>2</sup>", "2^10 and 10^-3 km^2"),
         ("H<sub>2</sub>SO<sub>4</sub>, a<sub>n</sub>, T<sub>0</sub>", "H2SO4, a_n, T_0"),
-        ("the 4<sup>th</sup> weir<sup><a href=#n>2</a></sup>", "the 4th weir2"),
+        ("the 4<sup>th</sup> weir<sup><a href=#n>2</a></sup>", "the 4th weir[2]"),
         ("<math><msup><mi>c</mi><mn>2</mn></msup></math>", "c^2"),
         ("<math><mfrac><mn>3</mn><mn>4</mn></mfrac></math>", "3/4"),
         ("<math><mroot><mi>x</mi><mn>3</mn></mroot><mo>+</mo><msqrt><mn>2</mn></msqrt></math>", "root(3, x)+sqrt(2)"),
@@ -395,3 +395,27 @@ def test_headings_in_numbered_lists_have_their_numbers():
         "Five years.",
         "4. Rent",
     ]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "<sup><a href=#n>1</a></sup>",
+        "<a href=#n class=footnote-ref><sup>1</sup></a>",
+        "<a href=#n epub:type=noteref>1</a>",
+        "<a href=#n role=doc-noteref>1</a>",
+    ],
+)
+def test_numbers_of_notes_keep_apart(link):
+    assert texts(f"<p>built in 1911{link} by the keeper{link}</p>") == ["built in 1911[1] by the keeper[1]"]
+    assert texts(f"<p>It ends.{link}</p>") == ["It ends.1"]
+
+
+def test_other_links_are_words():
+    assert texts("<p>page<a href=x>1</a> x<sup>2</sup> <a href=y>10<sup>6</sup></a></p>") == ["page1 x^2 10^6"]
+
+
+def test_a_shell_that_shows_something_until_its_scripts_run_says_so():
+    document = load("<title>Tides</title><script></script><div id=root>Loading</div>")
+    assert document.text == "Loading\n\nTides"
+    assert "JavaScript" in document.warnings[0]

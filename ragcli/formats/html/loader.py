@@ -46,6 +46,7 @@ _INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a"}
 _DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]', 'meta[name="twitter:description"]')
 _SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
 _MAX_JSON_DEPTH = 20
+_MOUNTED = "#root, #app, #__next, #__nuxt, #___gatsby, app-root"  # where frameworks put what they make
 _SHELL = 200  # characters; a page with scripts and less text may be made by them
 _NAME_OF_A_FILE = re.compile(
     r"\S+\.(?:png|jpe?g|gif|svg|webp|bmp|tiff?)\Z|(?:\S+ )?(?:image|img|icon|logo|photo|picture|avatar|spacer)\Z",
@@ -56,6 +57,8 @@ _DISPLAYED = re.compile(r"\{\\(?:display|text)style (.*)\}")
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:[^;]*?\b(none|(?:lower|upper)-(?:alpha|latin|roman))\b")
 _KINDS = {"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-latin": "A", "lower-roman": "i"}
 _KINDS |= {"upper-roman": "I", "none": ""}
+
+_NOTE_MARK = re.compile(r"\d{1,3}|[a-zivx]{1,4}|[*†‡§]{1,3}")
 
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
 _DECLARED = re.compile(rb"""(?i)<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
@@ -72,9 +75,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     builder = TextBuilder()
     title = html_blocks(builder, markup)
     if "<script" in markup and builder.length < _SHELL:
-        is_empty = builder.is_empty
-        title = _describe(builder, markup)
-        if is_empty:
+        is_shell = builder.is_empty or parse(markup).css_first(_MOUNTED) is not None
+        title = _describe(builder, markup, is_shell=is_shell)
+        if is_shell:
             warnings += ("the page needs JavaScript to show its text: only its description was read",)
     return builder.build(path, title, warnings)
 
@@ -96,10 +99,10 @@ def html_blocks(builder: TextBuilder, markup: str, page: int | None = None, *, w
     return (" ".join(title.text().split()) if title else "") or writer.title
 
 
-def _describe(builder: TextBuilder, markup: str) -> str:
-    """Append the description of a page and its JSON-LD and return its title.
+def _describe(builder: TextBuilder, markup: str, *, is_shell: bool) -> str:
+    """Append the description of a page and its JSON-LD and return its title, which is text in a shell.
 
-    Raises LoadError(EMPTY) where there is no other text and neither of them.
+    Raises LoadError(EMPTY) where there is no other text and no description.
     """
     tree = parse(markup)
     found = tree.css_first("head > title")
@@ -111,7 +114,7 @@ def _describe(builder: TextBuilder, markup: str) -> str:
     texts = [text for one in texts if (text := " ".join(one.split())) and text != title]
     if not texts and builder.is_empty:
         raise LoadError(Reason.EMPTY, "the page needs JavaScript to show its text")
-    if builder.is_empty:
+    if is_shell:
         builder.heading(title, 1)
     for text in dict.fromkeys(texts):
         builder.add(text)
@@ -212,6 +215,12 @@ def _integer(value: str | None, default: int) -> int:
     return int(value) if re.fullmatch(r"[+-]?\d{1,9}", value, re.ASCII) else default
 
 
+def _is_note_reference(link: LexborNode) -> bool:
+    attributes = link.attributes
+    kinds = f"{attributes.get('epub:type')} {attributes.get('role')} {attributes.get('class')}"
+    return "noteref" in kinds or "footnote" in kinds or (link.css_first("sup") is not None)
+
+
 def _alternative(node: LexborNode) -> str:
     """What stands for a picture, "" for ornaments and where the caption says the same."""
     attributes = node.attributes
@@ -242,6 +251,7 @@ class _Writer:
         self._inline: list[str] = []
         self._open_scripts: list[int] = []  # where in it each open <sup>, <sub>, <ruby> and <rt> begins; -1: as it is
         self._readings = ""  # of the open <ruby>
+        self._link = 0, False  # where in it the open <a> begins, and whether it leads to a note
         self._heading: int | None = None
         self._pre = 0
         self._lists: list[_Numbers | None] = []  # None: a list without numbers
@@ -268,6 +278,8 @@ class _Writer:
     def _add_inline(self, node: LexborNode, tag: str, entering: bool) -> None:
         if tag in _SCRIPTS:
             self._add_script(tag, entering)
+        elif tag == "a":
+            self._add_link(node, entering)
         elif not entering:
             return
         elif tag == "br":
@@ -280,8 +292,19 @@ class _Writer:
             self._inline.append(f" {field_text(node)} ")
         elif tag == "img":
             self._inline.append(f" {_alternative(node)} ")
-        elif self._open_scripts:  # a link in raised text: the number of a note
-            self._open_scripts[-1] = -1
+
+    def _add_link(self, node: LexborNode, entering: bool) -> None:
+        """The number of a note keeps apart from the word or the number behind which it stands."""
+        if entering:
+            self._link = len(self._inline), bool(self._open_scripts) or _is_note_reference(node)
+            if self._open_scripts:
+                self._open_scripts[-1] = -1
+            return
+        (start, is_note), self._link = self._link, (0, False)
+        text = "".join(self._inline[start:]).strip().removeprefix("^")
+        before = "".join(self._inline[max(0, start - 3) : start])
+        if is_note and before[-1:].isalnum() and _NOTE_MARK.fullmatch(text):
+            self._inline[start:] = [f"[{text}]"]
 
     def _add_script(self, tag: str, entering: bool) -> None:
         """Text above, below or beside the line: exponents and indices keep that they are, readings are said once."""
