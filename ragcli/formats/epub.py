@@ -5,7 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 from xml.parsers import expat
 from zipfile import ZipFile
@@ -23,9 +25,18 @@ from ragcli.types import Document, Reason
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _NCX = "application/x-dtbncx+xml"
+_MAX_ENTRIES = 500  # of the table of contents for one file
 _HEADING = re.compile(r"<h[1-6][\s>]", re.IGNORECASE)
 _FONT_OBFUSCATION = {"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"}
 _MARKUP = {"application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document"}
+
+
+class _Entry(NamedTuple):
+    """A line of the table of contents."""
+
+    title: str
+    level: int
+    anchor: str  # the id of an element of the file, "" for its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +64,11 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
             except LoadError as error:
                 warnings.append(f"part {number}: {error.detail}")
                 continue
-            is_named = name in names and is_title(names[name][0], path)
-            if is_named and not _HEADING.search(markup) and _has_text(markup):
-                builder.heading(*names[name], page=number)  # which stands in the table of contents only
+            if name in names and not _HEADING.search(markup) and _has_text(markup):
+                # These titles stand in the table of contents only.
+                at_start, markup = _placed([one for one in names[name] if is_title(one.title, path)], markup)
+                for entry in at_start:
+                    builder.heading(entry.title, entry.level, page=number)
             html_blocks(builder, markup, number, whole=True)
     if len(warnings) == len(chapters):
         raise LoadError(Reason.DAMAGED, warnings[0] if warnings else "the spine names no text")
@@ -102,18 +115,31 @@ def _read_package(archive: ZipFile) -> tuple[str, list[str], str]:
     return title, chapters, _resolved(folder, listed[0]) if listed else ""
 
 
+def _placed(entries: list[_Entry], markup: str) -> tuple[list[_Entry], str]:
+    """The titles that stand before a chapter, and the chapter with the others at the elements that they name."""
+    at_start = []
+    for entry in entries[:_MAX_ENTRIES]:
+        anchor = re.search(rf"""<[a-zA-Z][^<>]*\s(?:id|name)\s*=\s*["']{re.escape(entry.anchor)}["']""", markup)
+        if not entry.anchor or anchor is None:
+            at_start.append(entry)
+        else:
+            heading = f"<h{min(6, entry.level)}>{escape(entry.title)}</h{min(6, entry.level)}>"
+            markup = markup[: anchor.start()] + heading + markup[anchor.start() :]
+    return at_start, markup
+
+
 def _resolved(folder: str, href: str) -> str:
     return posixpath.normpath(posixpath.join(folder, unquote(href.partition("#")[0])))
 
 
-def _read_contents(archive: ZipFile, name: str) -> dict[str, tuple[str, int]]:
-    """The title and the level of each file that the table of contents (nav or NCX) names; {} when it is damaged."""
+def _read_contents(archive: ZipFile, name: str) -> dict[str, list[_Entry]]:
+    """The entries of the table of contents (nav or NCX) by the file that they lead to; {} when it is damaged."""
     try:
         tree = parse(_markup(archive, name))
     except LoadError:
         return {}
     folder = posixpath.dirname(name)
-    found: dict[str, tuple[str, int]] = {}
+    found: dict[str, list[_Entry]] = {}
     points = [
         (point, point.css_first("navlabel"), point.css_first("content"), "src", "navpoint")
         for point in tree.css("navpoint")
@@ -122,7 +148,8 @@ def _read_contents(archive: ZipFile, name: str) -> dict[str, tuple[str, int]]:
         title = " ".join(label.text().split()) if label is not None else ""
         href = (target.attributes.get(attribute) or "") if target is not None else ""
         if title and href:
-            found.setdefault(_resolved(folder, href), (title, _level(point, parent)))
+            entry = _Entry(title, _level(point, parent), unquote(href.partition("#")[2]))
+            found.setdefault(_resolved(folder, href), []).append(entry)
     return found
 
 

@@ -147,3 +147,24 @@ def test_chapters_without_a_heading_have_the_name_of_the_table_of_contents(kind)
         ("Two", ("Two",)),
         ("It goes in rounds.", ("Two",)),
     ]
+
+
+def test_chapters_in_one_file_are_told_apart_by_the_table_of_contents():
+    point = "<navPoint><navLabel><text>{}</text></navLabel><content src='text/two.xhtml{}'/>{}</navPoint>".format
+    points = point("Part II", "", point("Snow", "#s", "") + point("Ice & hail", "#i", ""))
+    item = '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/></manifest>'
+    nav = '<item id="nav" href="nav.xhtml" media-type="application/xhtml+xml" properties="nav"/>'
+    body = "<html><body><p>In winter.</p><p id='s'>It snows.</p><div><p id=\"i\">It freezes.</p></div></body></html>"
+    document = read(
+        book(
+            **{
+                "OEBPS/text/two.xhtml": body,
+                "OEBPS/book.opf": PACKAGE.replace(nav, "").replace("</manifest>", item),
+                "OEBPS/toc.ncx": f"<ncx><navMap>{points.replace('&', '&amp;')}</navMap></ncx>",
+            }
+        )
+    )
+    paths = {document.text[b.start : b.end]: b.headings for b in document.blocks if b.page == 2}
+    assert paths["In winter."] == ("Part II",)
+    assert paths["It snows."] == ("Part II", "Snow")
+    assert paths["It freezes."] == ("Part II", "Ice & hail")
