@@ -5,7 +5,8 @@
 Questions of SQuAD's 12 evaluation articles, every one asked three times: of all 2,067 paragraphs; of those without its
 own; and of those of other articles alone (another topic). A hit of the first kind whose passage is the answer's is an
 answer. As many questions of the 36 other articles are asked of the evaluation articles' paragraphs. Measured are the
-probability of the best hit, and that of an answer by which ``ragcli ask`` refuses. Writes results/answerable.json.
+probability of the best hit, and that of an answer by which ``ragcli ask`` refuses or doubts. Writes
+results/answerable.json.
 Nothing was fitted on the evaluation articles.
 """
 
@@ -20,7 +21,7 @@ from pathlib import Path
 from benchmarks.collections import SHARED
 from benchmarks.ranking import progress, squad
 from benchmarks.results import write_result
-from ragcli.answer.extract import DEFAULT_THRESHOLD
+from ragcli.answer.extract import DEFAULT_THRESHOLD, SURE
 from ragcli.evaluate.collection import document_number, passages_index
 from ragcli.evaluate.datasets import Dataset, load_beir
 from ragcli.evaluate.fit_probability import auroc, expected_calibration_error
@@ -91,9 +92,13 @@ def measure(
             figures[f"AUROC of an answer, {name}"] = round(auroc([_answered(one) for one in both], positive), 4)
             answered = sum(_answered(one) >= DEFAULT_THRESHOLD for one in found[name])
             figures[f"false answers, {name}"] = round(answered / len(questions), 4)
+            sure = sum(_answered(one) >= SURE for one in found[name])
+            figures[f"false answers without a doubt, {name}"] = round(sure / len(questions), 4)
     if options.reranker:
         refused = sum(_answered(one) < DEFAULT_THRESHOLD for one in found["whole"])
         figures["false refusals"] = round(refused / len(questions), 4)
+        doubted = sum(_answered(one) < SURE for one in found["whole"])
+        figures["refused or doubted, with the answer there"] = round(doubted / len(questions), 4)
     return figures
 
 

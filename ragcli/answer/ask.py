@@ -142,7 +142,10 @@ class Asker:
             return (yield from self._written(results, self._options.writer, marks=marks))
         from ragcli.answer.extract import extract
 
-        return Outcome(extract(self._searcher, results, self._options.min_probability))
+        answer = extract(self._searcher, results, self._options.min_probability)
+        for note in answer.notes[len(results.notes) :]:
+            self._say(f"note: {note}")
+        return Outcome(answer)
 
     def prompt(self, results: Results, budget: int | None = None) -> Prompt:
         """Return what a language model would be sent, of at most ``budget`` tokens (None: ``context_tokens``).

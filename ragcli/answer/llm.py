@@ -49,7 +49,7 @@ Note = Callable[[str], None]
 # How servers say that a prompt is too long, and the size of the window in what they say.
 _OVERFLOW = re.compile(
     r"context (?:size|length|window)|exceed_context|context_length_exceeded|maximum context|n_ctx|too many tokens"
-    r"|prompt is too long",
+    r"|(?:prompt|input) is too long|max_new_tokens|must have less than \d+ tokens|reduce the length",
     re.IGNORECASE,
 )
 _WINDOW = re.compile(r"(?:n_ctx\W{1,4}|context (?:length|size|window)(?: is| of)?\D{0,20})(\d{2,8})", re.IGNORECASE)

@@ -8,26 +8,33 @@ from collections.abc import Callable, Iterable, Iterator
 Think = Callable[[str], None]  # takes the next piece of what the model thinks
 
 # What opens a thought at the beginning of a reply, and what ends it.
+_TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "analysis", "scratchpad", "seed:think")
+_FINAL_CHANNEL = "<|channel|>final<|message|>"
 _FORMS = (
-    ("<think>", ("</think>",)),
-    ("<thinking>", ("</thinking>",)),
-    ("<thought>", ("</thought>",)),
-    ("<reasoning>", ("</reasoning>",)),
-    ("[THINK]", ("[/THINK]",)),
-    ("◁think▷", ("◁/think▷",)),
-    ("<seed:think>", ("</seed:think>",)),
-    ("<|channel|>analysis", ("<|channel|>final<|message|>",)),
-    ("<|channel|>commentary", ("<|channel|>final<|message|>",)),
-    ("<|start|>assistant<|channel|>analysis", ("<|channel|>final<|message|>",)),
+    *((f"<{name}>", f"</{name}>") for tag in _TAGS for name in (tag, tag.capitalize(), tag.upper())),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|channel|>analysis", _FINAL_CHANNEL),
+    ("<|channel|>commentary", _FINAL_CHANNEL),
+    ("<|start|>assistant<|channel|>analysis", _FINAL_CHANNEL),
 )
 _FINAL = re.compile(r"(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>")
 # An end without a beginning: the server's template wrote the opening tag. Quoted in backticks it is text.
 _END = re.compile(
-    r"(?<!`)(?:</(?:think|thinking|thought|reasoning)>|\[/THINK\]|◁/think▷)(?!`)|<\|channel\|>final<\|message\|>"
+    r"(?<!`)(?:</(?:think(?:ing)?|thoughts?|reasoning|reflection|seed:think)>|\[/THINK\]|◁/think▷)(?!`)"
+    r"|<\|(?:end_of_thought|END_THINKING|inner_suffix)\|>|<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
 )
+# What some models put around an answer that follows a thought.
+_WRAPPER = re.compile(r"<(answer|response|final_answer|solution)>\s*", re.IGNORECASE)
+_WRAPPERS = ("<answer>", "<response>", "<final_answer>", "<solution>")
 _LONGEST_END = 30  # characters
 _MARKERS = re.compile(
-    r"<\|(?:channel\|>(?:analysis|commentary)[^<]*<\|message|message|end|return|start)\|>(?:assistant)?"
+    r"<\|(?:channel\|>(?:analysis|commentary)[^<]*<\|message|message|end|return|start|(?:begin|end)_of_solution"
+    r"|(?:START|END)_RESPONSE)\|>(?:assistant)?"
 )
 # Thoughts begin like this. Such a reply is shown when it is complete.
 _MUSES = re.compile(
@@ -35,6 +42,7 @@ _MUSES = re.compile(
     r"|we (?:need|have)|i (?:need|should|have|will|must)|i'll|looking at|to answer|now|got it|right)\b",
     re.IGNORECASE,
 )
+_OPENINGS = (*(opening for opening, _ in _FORMS), *_WRAPPERS)
 _CITES = re.compile(r"\[\d{1,3}\]")
 _HELD = 300  # characters of an answer that are held back at most, until it has cited a passage
 
@@ -66,14 +74,15 @@ class _Reply:
     def __init__(self, think: Think) -> None:
         self._think = think
         self._held = ""
-        self._ends: tuple[str, ...] = ()  # of the thought that is being read
+        self._end = ""  # of the thought that is being read
+        self._close = ""  # the tag that closes an answer that is wrapped in tags
         self._begun = False  # the answer has
         self._any = False  # something of the answer was yielded
 
     def take(self, piece: str) -> Iterator[str | None]:
         self._held += piece
         while True:
-            if self._ends:
+            if self._end:
                 if not self._in_thought():
                     return
             elif self._begun:
@@ -83,7 +92,7 @@ class _Reply:
                 return
 
     def finish(self) -> Iterator[str | None]:
-        if self._ends:
+        if self._end:
             self._think(_MARKERS.sub("", self._held))
         elif self._held:
             yield from self._passed_on(self._held)
@@ -92,12 +101,15 @@ class _Reply:
     def _begins(self) -> bool:
         """Decide how the reply begins; False while that is open."""
         start = self._held.lstrip()
-        for opening, ends in _FORMS:
+        for opening, end in _FORMS:
             if start.startswith(opening):
-                self._ends, self._held = ends, start[len(opening) :]
+                self._end, self._held = end, start[len(opening) :]
                 return True
-        if any(opening.startswith(start) for opening, _ in _FORMS):
+        if any(opening.startswith(start) for opening in _OPENINGS):
             return False  # may still become one; also nothing but white space
+        if wrapper := _WRAPPER.match(start):
+            self._close, self._held = f"</{wrapper[1]}>", start[wrapper.end() :]
+            return True
         if final := _FINAL.match(start):
             self._held = start[final.end() :]
             return True
@@ -111,16 +123,15 @@ class _Reply:
 
     def _in_thought(self) -> bool:
         """Pass the thought on; False while its end has not come."""
-        found = [(self._held.find(end), end) for end in self._ends if end in self._held]
-        if not found:
+        at = self._held.find(self._end)
+        if at < 0:
             kept = max(len(self._held) - _LONGEST_END, 0)
             if kept:
                 self._think(_MARKERS.sub("", self._held[:kept]))
                 self._held = self._held[kept:]
             return False
-        at, end = min(found)
         self._think(_MARKERS.sub("", self._held[:at]))
-        self._ends, self._held = (), self._held[at + len(end) :].lstrip()
+        self._end, self._held = "", self._held[at + len(self._end) :].lstrip()
         return bool(self._held)
 
     def _answer(self) -> Iterator[str | None]:
@@ -141,6 +152,7 @@ class _Reply:
 
     def _passed_on(self, text: str) -> Iterator[str]:
         text = _MARKERS.sub("", text)
+        text = text.replace(self._close, "") if self._close else text
         text = text if self._any else text.lstrip()
         if text:
             self._any = True

@@ -18,7 +18,7 @@ from ragcli.retrieve.exclude import Exclusions, read_exclusions
 from ragcli.retrieve.filters import Filters, select, why_nothing
 from ragcli.retrieve.freshness import Freshness, fresh_notes
 from ragcli.retrieve.fuse import fuse, scaled
-from ragcli.retrieve.rerank import Candidate, Fit, Judged, open_judge
+from ragcli.retrieve.rerank import Candidate, Judged, open_judge
 from ragcli.retrieve.snippet import line_start, make_snippet
 from ragcli.retrieve.spelling import Correction, corrections, replaced, spelling_notes
 from ragcli.text.exact import NEITHER, Exact, grade, holds_phrase
@@ -223,19 +223,9 @@ class Searcher:
                 folded.setdefault(chunks[i].text, []).append(chunks[i])
         return list(folded.values())
 
-    def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[Fit]:
+    def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
         """Score how well each span of a chunk's text answers, read in its context; higher is better."""
         return self._judge.fits(question, chunk.text, spans)
-
-    def quoted(self, question: Question, hits: Sequence[Hit], sentence: str, logit: float | None) -> float | None:
-        """Return the probability that quotes of ``hits`` answer, in (0, 1), or None where it is not known.
-
-        ``sentence`` is the best one of the first hit, with the ``logit`` that it fits with.
-        """
-        told = [hit.probability for hit in hits if hit.probability is not None]
-        if len(told) < len(hits):
-            return None
-        return self._judge.quoted(question, hits[0].chunk.embedded, dict(hits[0].signals), told, sentence, logit)
 
     def supports(self, claim: str, passage: str) -> float | None:
         """Return the probability that ``passage`` supports ``claim``; None where no calibration fits the models."""

@@ -22,8 +22,7 @@ from ragcli.models.resolve import shipped_calibrations
 # The first four cases are one hit: known from the encoder alone, from a reranker alone where no search found the
 # passage, from both, and from late interaction as well. The last is all hits together: the best hit, and how far it
 # stands out. A fit of it may leave out late interaction.
-# "quoted" is what an answer of quotes knows beyond that, after the sentences of the best hit were read one by one.
-Case = Literal["retrieved", "unsearched", "read", "reranked", "scored", "answered", "related", "quoted"]
+Case = Literal["retrieved", "unsearched", "read", "reranked", "scored", "answered", "related"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
     "unsearched": ("coverage", "logit"),
@@ -31,7 +30,6 @@ SIGNALS: dict[Case, tuple[str, ...]] = {
     "reranked": ("dense", "coverage", "late", "logit"),
     "scored": ("fused", "dense", "coverage", "logit"),
     "related": ("dense", "coverage", "logit"),
-    "quoted": ("logit", "coverage", "lead", "sentence", "carried", "weakest"),
     "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
 # How many of the last reranked passages count as background: about the same subject, and not an answer.
@@ -78,10 +76,6 @@ class Calibration:
         """
         return self._fitted("related", best_signals(hits)) if hits else None
 
-    def quoted(self, signals: Mapping[str, float]) -> float | None:
-        """Return the probability that quotes of the hits answer, in (0, 1), from :func:`quoted_signals`, or None."""
-        return self._fitted("quoted", signals)
-
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
         weights = self.cases.get(case)
         if not weights or not all(holds_all(signals, name) for name in weights if name != "bias"):
@@ -114,22 +108,6 @@ def stand_out(hits: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {**first, **{f"{name}_lead": first[name] - sum(hit[name] for hit in last) / len(last) for name in known}}
 
 
-def quoted_signals(
-    best: Mapping[str, float], told: Sequence[float], sentence: float, rest: float, weakest: float
-) -> dict[str, float]:
-    """Return the signals of the case "quoted".
-
-    ``best`` are those of the best hit, ``told`` the probabilities of all hits, best first, and ``sentence`` the logit
-    of its best sentence. ``rest`` is the logit of the passage without that: what carries the answer is missed.
-    ``weakest`` is how well the passage matches those words of the question that it matches least.
-    """
-    lead = told[0] - told[1] if len(told) > 1 else told[0]
-    return {
-        "logit": best["logit"], "coverage": best["coverage"], "lead": lead, "sentence": sentence,
-        "carried": best["logit"] - rest, "weakest": weakest,
-    }  # fmt: skip
-
-
 def load_calibration(encoder: str | None, reranker: str | None, ranked_like: str | None = None) -> Calibration:
     """Return the calibration for these digests of weights; None stands for a model that is not used.
 
@@ -146,7 +124,6 @@ def load_calibration(encoder: str | None, reranker: str | None, ranked_like: str
             "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
             "unsearched": of_reranker, "answered": of_encoder and of_reranker,
             "scored": of_encoder and of_reranker, "related": of_encoder and of_reranker,
-            "quoted": of_encoder and of_reranker,
         }  # fmt: skip
         for case, valid in holds.items():
             if valid and case in content:

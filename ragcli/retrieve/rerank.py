@@ -14,7 +14,7 @@ from ragcli.models.files import DEFAULT_RERANKER
 from ragcli.models.open import Reranker, open_reranker
 from ragcli.models.packaged import RERANKER
 from ragcli.models.resolve import resolve_reranker
-from ragcli.retrieve.probability import Calibration, holds_all, load_calibration, product, quoted_signals
+from ragcli.retrieve.probability import Calibration, holds_all, load_calibration, product
 from ragcli.text.exact import DEFINES, HOLDS, NEITHER, grade, named
 from ragcli.text.terms import make_question, terms
 from ragcli.types import Question, Span
@@ -69,13 +69,6 @@ class Judged:
         if verdict.probability is None or verdict.signals["holds"] or verdict.signals["named"]:
             return False
         return self.unrelated or verdict.probability < self.floor
-
-
-class Fit(NamedTuple):
-    """How well a span of a passage answers."""
-
-    score: float  # higher is better
-    logit: float | None  # of the reranker for the span by itself; None where there is none
 
 
 class Reranked(NamedTuple):
@@ -156,48 +149,18 @@ class Judge:
         """The probability that ``passage`` answers ``question``; None where no calibration fits the models."""
         return next(self.order(make_question(question), [Candidate(passage, {})], 1).verdicts).probability
 
-    def told(self, signals: Signals) -> float | None:
-        """Return the probability that the passage with these signals answers, in (0, 1), or None."""
-        return self._calibration.probability(signals)
-
-    def fits(self, question: Question, text: str, spans: Sequence[Span]) -> list[Fit]:
+    def fits(self, question: Question, text: str, spans: Sequence[Span]) -> list[float]:
         """Score each span of a passage, higher is better: token by token in its context, and read by itself."""
-        fits = [Fit(0.0, None)] * len(spans)
+        fits = [0.0] * len(spans)
         if self._encoder is not None and spans:
             from ragcli.models.numpy.encoder import cover
 
-            fits = [Fit(_COVER_WEIGHT * found, None) for found in cover(self._encoder, question.read, text, spans)]
+            fits = [_COVER_WEIGHT * found for found in cover(self._encoder, question.read, text, spans)]
         if self._reranker is not None and spans:
             logits = self._reranker.scores(question.read, [text[start:end] for start, end in spans])
             if all(math.isfinite(logit) for logit in logits):
-                fits = [
-                    Fit(fit.score + _LOGIT_WEIGHT * float(logit), float(logit))
-                    for fit, logit in zip(fits, logits, strict=True)
-                ]
+                fits = [fit + _LOGIT_WEIGHT * float(logit) for fit, logit in zip(fits, logits, strict=True)]
         return fits
-
-    def quoted(
-        self, question: Question, passage: str, best: Signals, told: Sequence[float], sentence: str, logit: float | None
-    ) -> float | None:
-        """Return the probability that quotes answer, in (0, 1); None where no calibration has this case.
-
-        ``passage`` is the best hit as the models read it, ``best`` its signals and ``told`` the probabilities of all
-        hits, best first. ``sentence`` is the best one of the passage, with its ``logit``.
-        """
-        signals = self.quoted_signals(question, passage, best, told, sentence, logit)
-        return self._calibration.quoted(signals) if signals else None
-
-    def quoted_signals(
-        self, question: Question, passage: str, best: Signals, told: Sequence[float], sentence: str, logit: float | None
-    ) -> Signals:
-        """Return what :meth:`quoted` is computed from; empty where a model is missing."""
-        if self._reranker is None or self._encoder is None or logit is None or "logit" not in best:
-            return {}
-        from ragcli.models.numpy.encoder import weakest
-
-        rest = float(self._reranker.scores(question.read, [passage.replace(sentence, " ")])[0])
-        found = quoted_signals(best, told, logit, rest, weakest(self._encoder, question.read, passage))
-        return found if all(map(math.isfinite, found.values())) else {}
 
 
 def open_judge(

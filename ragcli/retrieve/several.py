@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from ragcli.index.reader import Index
 from ragcli.retrieve.engine import Searcher, SearchOptions
-from ragcli.retrieve.rerank import Fit
 from ragcli.types import Chunk, Hit, Question, Results, Span
 
 
@@ -47,12 +46,7 @@ class SeveralSearcher(Searcher):
             searched=bool(searched),
         )
 
-    def quoted(self, question: Question, hits: Sequence[Hit], sentence: str, logit: float | None) -> float | None:
-        """Return the probability that quotes of ``hits`` answer, with the models of the first one's index."""
-        home = self._home.get(id(hits[0].chunk), self._searchers[0])
-        return home.quoted(question, hits, sentence, logit)
-
-    def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[Fit]:
+    def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
         """Score how well each span of a chunk answers, with the models of its index."""
         return self._home.get(id(chunk), self._searchers[0]).fits(question, chunk, spans)
 

@@ -131,6 +131,9 @@ class Handler(BaseHTTPRequestHandler):
     def missing(self):
         self.plain(404, '{"error": "model not found, pull it first"}', "application/json")
 
+    def refuses(self):
+        self.plain(400, json.dumps({"error": {"message": self.text}}), "application/json")
+
     def broken(self):
         self.plain(500, "<html>Internal server error</html>", "text/html")
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ragcli.answer.llm import list_models, open_endpoint, stream_chat
+from ragcli.answer.llm import ContextOverflow, list_models, open_endpoint, stream_chat
 from ragcli.answer.prompt import Message
 from ragcli.errors import LlmUnavailable, UsageError
 
@@ -325,3 +325,22 @@ def test_ollama_is_asked_for_a_window_that_holds_the_prompt(chat_server):
 def test_the_models_of_a_server_are_listed(chat_server):
     for url in (chat_server.url("say"), chat_server.url("say").removesuffix("/v1")):
         assert list_models(open_endpoint(url, "", timeout=5)) == ["large", "tiny"]
+
+
+@pytest.mark.parametrize(
+    ("said", "window"),
+    [
+        ("This model's maximum context length is 4096 tokens. However, you requested 5000 tokens", 4096),
+        ("Requested tokens (5000) exceed context window of 4096", 4096),
+        ("Trying to keep the first 5000 tokens, but the model is loaded with context length of only 4096 tokens", 4096),
+        ("The input (5000 tokens) is longer than the model's context length (4096 tokens).", 4096),
+        ("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", 0),
+        ("prompt is too long: 212000 tokens > 200000 maximum", 0),
+    ],
+)
+def test_the_ways_to_say_that_a_prompt_is_too_long(chat_server, said, window):
+    chat_server.reply(said)
+    endpoint = open_endpoint(chat_server.url("refuses"), "tiny", timeout=10)
+    with pytest.raises(ContextOverflow, match="does not fit into the context window") as raised:
+        list(stream_chat(endpoint, [Message("user", "how?")], lambda _note: None))
+    assert raised.value.window == window

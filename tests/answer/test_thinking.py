@@ -16,6 +16,12 @@ FORMS = [
     f"\u25c1think\u25b7{THOUGHT}\u25c1/think\u25b7{ANSWER}",
     f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|start|>assistant<|channel|>final<|message|>{ANSWER}<|return|>",
     f"<|channel|>final<|message|>{ANSWER}",
+    f"<Reasoning>{THOUGHT}</Reasoning>\n{ANSWER}",
+    f"<think>{THOUGHT}</think>\n<answer>\n{ANSWER}</answer>",
+    f"<answer>{ANSWER}</answer>",
+    f"<|begin_of_thought|>{THOUGHT}<|end_of_thought|>\n<|begin_of_solution|>{ANSWER}<|end_of_solution|>",
+    f"<|START_THINKING|>{THOUGHT}<|END_THINKING|><|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>",
+    f"<|inner_prefix|>{THOUGHT}<|inner_suffix|>{ANSWER}",
 ]
 
 

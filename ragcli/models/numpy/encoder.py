@@ -109,9 +109,6 @@ class NumpyEncoder:
         return pooled
 
 
-_WEAKEST = 2  # tokens of a query
-
-
 class Similarity(NamedTuple):
     """How near a passage is to a question, measured twice."""
 
@@ -138,15 +135,6 @@ def cover(encoder: NumpyEncoder, query: str, text: str, spans: Sequence[tuple[in
         _max_similarity(asked, tokens[[i for i, (s, e) in enumerate(places) if start <= s and e <= end]])
         for start, end in spans
     ]
-
-
-def weakest(encoder: NumpyEncoder, query: str, passage: str) -> float:
-    """How well the passage matches what it matches least: the mean best cosine of the two worst tokens of the query."""
-    asked = encoder.tokens_and_rows([query], "query")[0][0]
-    tokens = encoder.tokens_and_rows([passage], "passage")[0][0]
-    if not len(asked) or not len(tokens):
-        return 0.0
-    return float(np.sort((asked @ tokens.T).max(axis=1))[:_WEAKEST].mean())
 
 
 def _max_similarity(asked: Array, tokens: Array) -> float:
