@@ -361,6 +361,9 @@ def _excused(claim: Reading, sentence: Reading) -> bool:
     """Whether a negation with a condition on one side meets a condition on the other: not unless, only if."""
     if _opposite_limits(claim, sentence):
         return True
+    subject = next((word.stem for word in claim.words if word.stem), "")
+    if sentence.has(*_ONLY_WORDS) and subject not in sentence.stems:
+        return True  # only admins may, so others may not
     if any(_same_object(one, other) for one in claim.orders for other in sentence.orders):
         return True  # the orders have been compared, with their negations
     for one, other in ((claim, sentence), (sentence, claim)):
@@ -423,11 +426,14 @@ def _excepted(pair: _Pair) -> Reading | None:
         excepted = {word.stem: word.sign for word in sentence.words[at + 1 :] if word.clause == clause and word.stem}
         rule = {word.stem for word in sentence.words[:at] if word.stem} - excepted.keys() - _CONCEPTS
         subject = next((word for word in claim.words if word.stem), None)
-        if subject is None or subject.stem not in excepted or len(rule & claim.stems) < _ENOUGH_OF_A_RULE:
+        rest = claim.stems - excepted.keys() - _CONCEPTS
+        named = subject is not None and subject.stem in excepted and len(rule & claim.stems) >= _ENOUGH_OF_A_RULE
+        if subject is None or not (named or (excepted.keys() <= claim.stems and rest and rest <= rule)):
             continue
         general = min((one.sign for one in sentence.words[:at] if one.stem in claim.stems), default=1)
         narrow = any(word.text in _ONLY_WORDS for word in sentence.words[:at])
-        if claim.has(*_ONLY_WORDS) if narrow else not claim.has(*_ONLY_WORDS) and subject.sign == general:
+        sign = next(word.sign for word in claim.words if word.stem in excepted)
+        if claim.has(*_ONLY_WORDS) if narrow else not claim.has(*_ONLY_WORDS) and sign == general:
             return sentence
     return None
 
@@ -487,7 +493,8 @@ def _is_verb(words: Sequence[Word], at: int) -> bool:
     behind = words[at + 1].text if at + 1 < len(words) else ""
     if before in _DETERMINERS:
         return False
-    if text.endswith("ed") or text in PAST or before in _MODALS or (text.endswith("er") and behind == "than"):
+    compares = behind == "than" and (text.endswith("er") or before in {"more", "less"})
+    if text.endswith("ed") or text in PAST or before in _MODALS or compares:
         return True
     if text.endswith("s") and (text.removesuffix("s") in BASES or text.removesuffix("es") in BASES):
         return True
@@ -513,7 +520,9 @@ def _shared_verbs(claim: Reading, sentence: Reading) -> Iterator[tuple[int, int]
             continue
         places = [j for j, other in enumerate(sentence.words) if other.stem == word.stem and not other.is_name]
         if len(places) == 1 and word.stem[0].isalpha() and _is_verb(sentence.words, places[0]):
-            yield i, places[0]
+            before = {(claim.words[i - 1].text if i else ""), sentence.words[places[0] - 1].text if places[0] else ""}
+            if before != {"more", "less"}:
+                yield i, places[0]
 
 
 def _swapped(pair: _Pair) -> Reading | None:

@@ -101,9 +101,9 @@ class _Reply:
     def _begins(self) -> bool:
         """Decide how the reply begins; False while that is open."""
         start = self._held.lstrip()
-        for opening, end in _FORMS:
+        for opening, close in _FORMS:
             if start.startswith(opening):
-                self._end, self._held = end, start[len(opening) :]
+                self._end, self._held = close, start[len(opening) :]
                 return True
         if any(opening.startswith(start) for opening in _OPENINGS):
             return False  # may still become one; also nothing but white space
