@@ -281,11 +281,13 @@ class Asker:
                 text += piece
                 if not may_become_refusal(text):
                     new = piece if shown else text
+                    if thought and not shown:
+                        self._think("\n")  # the answer begins on a line of its own
                     yield from _marked(new, live)
                     shown = True
         except (RagcliError, KeyboardInterrupt) as error:
             failure = error
-        if thought:
+        if thought and not shown:
             self._think("\n")
         if shown:
             yield from _rest(live)
@@ -294,12 +296,11 @@ class Asker:
             note(line)
         if failure is not None:
             raise failure
-        if thought:
-            self._require_answer(text)
+        self._require_answer(text, thought=thought)
         return text
 
-    def _require_answer(self, text: str) -> None:
-        if not text.strip():
+    def _require_answer(self, text: str, *, thought: bool) -> None:
+        if thought and not text.strip():
             raise LlmUnavailable(
                 f"{self._options.writer} thought until its length limit and gave no answer",
                 "give it a larger context window, or a model that does no thinking",

@@ -50,7 +50,7 @@ _MARK_LENGTH = 8
 _TURNS = 3  # of the conversation that a follow-up may refer to
 _LONGEST_ANSWER = 600  # characters of an earlier answer that are repeated
 _LONGEST_QUESTION = 500  # characters; a longer text is not a question
-_ENOUGH = 4  # telling words with which a question stands alone
+_ENOUGH = 2  # telling words with which a question stands alone
 _REFERS = re.compile(
     r"\b(?:it|its|they|them|their|theirs|he|him|his|she|her|hers|this|that|these|those|one|ones|there|then|former"
     r"|latter|same|other|others)\b"

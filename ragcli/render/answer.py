@@ -49,12 +49,12 @@ def write_answer(answer: Answer, out: TextIO, base: Path, *, color: bool, width:
 def write_sources(answer: Answer, out: TextIO, base: Path, *, color: bool) -> None:
     """Write what stands below a written answer: its unsupported sentences with the reasons, and the places it cites."""
     doubted = [claim for claim in answer.claims if not claim.supported]
+    struck = bool(doubted) and not any(claim.text in answer.text for claim in doubted)
     if doubted:
-        struck = not any(claim.text in answer.text for claim in doubted)
         out.write("\nnot supported, and left out of the answer:\n" if struck else "\nnot supported:\n")
         for claim in doubted:
             out.write(f"  {one_line(claim.text)}\n    {_dim(one_line(claim.reason), color)}\n")
-    cited = {number for claim in answer.claims for number in claim.numbers}
+    cited = {number for claim in answer.claims if claim.supported or not struck for number in claim.numbers}
     shown = [citation for citation in answer.citations if citation.number in cited]
     if shown:
         out.write("\n")

@@ -12,6 +12,7 @@ from ragcli.answer.prompt import Turn, read_rewritten, rewrite_prompt, with_last
         ("which logs?", "How are logs rotated?", "which logs? (rotated)"),
         ("and how large is their vocabulary usually today?", "byte pair encoding", None),
         ("How are gradients clipped during training runs?", "How are logs rotated?", "as it is"),
+        ("when are the brake pads changed?", "How are logs rotated?", "as it is"),
         ("why?", "why?", "as it is"),
     ],
 )

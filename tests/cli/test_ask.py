@@ -134,6 +134,13 @@ def test_strict_leaves_it_out_and_exits_4(ask_llm, server, invented):
     assert not record["grounded"]
 
 
+def test_strict_names_no_source_of_what_it_left_out(ask_llm, server):
+    server.reply(f"{TRUE} GPT needed 12 minutes [8].")
+    done = ask_llm("say", "--strict")
+    assert "GPT needed 12 minutes [8]." in done.stdout
+    assert not any(line.startswith("[8] ") for line in done.stdout.splitlines())
+
+
 def test_strict_with_nothing_left_has_no_text(ask_llm, server):
     server.reply(INVENTED)
     done = ask_llm("say", "--strict")
@@ -522,7 +529,7 @@ def test_the_models_of_a_server_are_listed(ask, server):
 
 def test_thoughts_are_shown_on_stderr_when_they_are_wanted(ask, server):
     done = ask(QUESTION, "--llm", "tiny", "--base-url", server.url("reasons"), "--show-thinking")
-    assert "Let me see." in done.stderr
+    assert "Let me see.\n" in done.stderr  # the answer begins on a line of its own
     assert "Let me see." not in done.stdout
     quiet = ask(QUESTION, "--llm", "tiny", "--base-url", server.url("reasons"))
     assert "Let me see." not in quiet.stdout + quiet.stderr
