@@ -31,7 +31,7 @@ from ragcli.ingest.optimize import build_approximate_index
 from ragcli.ingest.sandbox.limits import Limits
 from ragcli.ingest.sandbox.pool import Loaded, Request, Sandbox
 from ragcli.models.open import Encoder, open_index_encoder
-from ragcli.types import Chunk, Document
+from ragcli.types import Chunk, Document, Reason, Skipped
 from ragcli.units import counted
 
 if TYPE_CHECKING:
@@ -224,6 +224,8 @@ def recheck(folder: Path) -> Recheck:
 def _recheck_file(index: Index, row: DocumentRow, loaded: Loaded, found: Recheck) -> None:
     if loaded.sha256 and loaded.sha256 != row.sha256:
         found.outdated.append(f"{row.path}: the file has changed since it was indexed")
+    elif isinstance(loaded.outcome, Skipped) and loaded.outcome.reason is Reason.ABSENT:
+        found.outdated.append(f"{row.path}: its file is not there")
     elif not isinstance(loaded.outcome, Document):
         reason = loaded.outcome.detail or loaded.outcome.reason if loaded.outcome else "it was not read"
         found.outdated.append(f"{row.path}: it cannot be read again ({reason})")

@@ -32,7 +32,7 @@ def test_files_that_changed_are_no_fault_of_the_index(place):
     assert found.faults == []
     assert found.documents == 1
     assert [line.partition(": ")[2] for line in found.outdated] == [
-        "the file has changed since it was indexed", "it cannot be read again (vanished while it was read)"
+        "the file has changed since it was indexed", "its file is not there"
     ]  # fmt: skip
 
 
