@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import tempfile
 import time
@@ -84,6 +85,7 @@ def _freeze(folder: Path, draft: Path, stack: ExitStack) -> _Frozen:
             if not catalog.ledger.pending():
                 state = catalog.commits(), catalog.ledger.next_id()
                 counts = catalog.count("documents"), catalog.count("chunks")
+                _require_room(folder, catalog, draft)
                 copy = draft / CATALOG
                 copy.unlink(missing_ok=True)
                 catalog.copy_to(copy)
@@ -98,6 +100,18 @@ def _freeze(folder: Path, draft: Path, stack: ExitStack) -> _Frozen:
                     return _Frozen(settings.model, *counts, rows, files)
         time.sleep(0.1)
     raise IndexBusy(f"{folder} changes faster than it can be read", "export it again when the run is over")
+
+
+def _require_room(folder: Path, catalog: Catalog, draft: Path) -> None:
+    """Raise RagcliError where the copy of the catalog and the archive, which holds it again, have no room."""
+    with suppress(FileNotFoundError):  # a writer removed one, and the state is another one by now
+        rest = sum(path.stat().st_size for path in _derived(folder, catalog).values())
+        needed, free = 2 * (folder / CATALOG).stat().st_size + rest, shutil.disk_usage(draft).free
+        if needed > free:
+            raise RagcliError(
+                f"no space left in {draft.parent}: the export needs {needed >> 10:,} KiB, {free >> 10:,} are free",
+                "free some, or choose another place",
+            )
 
 
 def _state_now(folder: Path) -> tuple[int, int]:

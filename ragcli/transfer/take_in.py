@@ -100,7 +100,7 @@ def _merge(writer: Writer, other: Index, staging: Path) -> Merged:
                 keys = other.catalog.chunk_keys(row.id)
                 vectors |= {keys[i]: vector for i, vector in store.stored([chunk.id for chunk in chunks]).items()}
                 pages = tuple(Block(first, first, "paragraph", page) for page, first in row.pages)
-                document = Document(row.path, row.title, "", pages, row.loader, row.warnings)
+                document = Document(row.path, row.title, "", pages, row.loader, row.warnings, row.dated_ns)
                 added.append(
                     NewFile(
                         document, row.sha256, row.size, row.mtime_ns, row.loader_version, chunks,

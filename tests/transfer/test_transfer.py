@@ -14,6 +14,7 @@ import tarfile
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,13 @@ from hypothesis import strategies as st
 from ragcli.errors import IndexDamaged, RagcliError, UsageError
 from ragcli.index.reader import open_index
 from ragcli.index.verify import verify
+from ragcli.index.writer import open_writer
 from ragcli.transfer.export import export_index
 from ragcli.transfer.manifest import NAME, is_member_name
 from ragcli.transfer.take_in import Merged, import_index, merge_index
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "index"))
-from small_index import change, contents, vector_of
+from small_index import SETTINGS, batch_of, change, contents, new_file, vector_of
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -389,6 +391,35 @@ def test_an_import_adds_to_an_index_what_it_does_not_have(tmp_path):
             found = dict(merged.dense(vector_of(query), 9))
             same = [i for i, c in merged.chunks(list(found)).items() if c.text == index.chunks([best])[best].text]
             assert [found[i] for i in same] == [score] * len(same)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a disk")
+def test_an_export_to_a_disk_without_room_says_so_and_leaves_nothing(exported, tmp_path, ragcli):
+    import_index(exported, tmp_path / "home" / "default")
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], check=True)
+    try:
+        done = ragcli("export", str(place / "file.ragcli"))
+        assert done.returncode == 2
+        assert "no space left" in done.stderr
+        assert list(place.iterdir()) == []
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_message_keeps_its_date_when_its_index_is_added_to_another(tmp_path):
+    mine, theirs = tmp_path / "home" / "mine", tmp_path / "theirs"
+    change(mine, {"/a": ["apple one"]})
+    sent = 1_700_000_000_000_000_000
+    with open_writer(theirs) as writer:
+        writer.start(SETTINGS)
+        new = new_file("/mail.eml", ["apple two"])
+        writer.commit(batch_of([new._replace(document=replace(new.document, dated_ns=sent))]))
+    export_index(theirs, tmp_path / "x")
+    merge_index(tmp_path / "x", mine)
+    with open_index(mine, None) as index:
+        assert index.catalog.document(Path("/mail.eml")).time_ns == sent
 
 
 def test_a_merge_with_another_model_or_of_a_broken_file_changes_nothing(exported, tmp_path):
