@@ -6,6 +6,7 @@ SOCKET is a descriptor over which the process is supervised (syscalls.py), or - 
 """
 
 import faulthandler
+import os
 import sys
 from pathlib import Path
 
@@ -25,6 +26,12 @@ files.MOST_DEAD = 0
 frames.PART = 700
 # one text at a time: in company, a float16 may be rounded the other way
 embed.SLICE = 1
+
+if os.environ.get("RAGCLI_TEST_LISTS"):
+    from ragcli.index.vectors import approximate, optimize
+
+    optimize.FEW_ENOUGH, optimize._MOST_NEWER = 8, 4
+    approximate.LEAST_RECALL = 2  # so that all lists are read, and answers are those of an exact search
 
 if __name__ == "__main__":
     channel, sys.argv = sys.argv[1], ["ragcli", *sys.argv[2:]]

@@ -46,7 +46,7 @@ def show(figures: Figures, started: float) -> bool:
 
 
 def kills(place: Path, count: int) -> bool:
-    """SIGKILL: before changes of a first run, of an ordinary one and of a rebuild, and at random moments."""
+    """SIGKILL: before changes of first and ordinary runs, of a rebuild and of runs with lists; at random."""
     started, figures = time.monotonic(), Figures()
     bench = Bench(place / "kills", seed=1)
 
@@ -61,6 +61,12 @@ def kills(place: Path, count: int) -> bool:
     bench.corpus.change()
     before_changes("an update", count // 3)
     before_changes("a rebuild", count // 6, *_OTHER_SIZE)
+    ordinary, bench = bench, Bench(place / "lists", seed=4, lists=True)
+    before_changes("a first run that ends with lists", count // 12)
+    bench.run()
+    bench.corpus.change()
+    before_changes("an update of lists", count // 12)
+    bench = ordinary
     quickest = time.monotonic()
     bench.run()
     at_random(bench, count - figures.faults["SIGKILL before a change"], time.monotonic() - quickest, figures, seed=1)
@@ -118,7 +124,7 @@ def main(count: int) -> int:
     """Run all of it."""
     shared = Path("/dev/shm")
     place = Path(tempfile.mkdtemp(prefix="ragcli-crash-", dir=shared if shared.is_dir() else None))
-    for name in ("kills", "errors", "damage"):
+    for name in ("kills", "lists", "errors", "damage"):
         (place / name).mkdir()
     try:
         results = [

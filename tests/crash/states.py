@@ -32,7 +32,8 @@ def read(folder: Path) -> State | None:
     """None when nothing has been indexed there yet."""
     with suppress(IndexNotFound), open_index(folder) as index:
         catalog = index.catalog
-        segments = Segments(folder / "vectors", catalog.ledger.segments(), index.settings.dimension)
+        ledger = catalog.ledger
+        segments = Segments(folder / "vectors", ledger.segments(), index.settings.dimension, ledger.approximate())
         documents, passages, vectors = {}, {}, {}
         for row in catalog.documents():
             chunks, keys = catalog.document_chunks(row.id), catalog.chunk_keys(row.id)
@@ -123,7 +124,7 @@ def is_between(found: State | None, before: State | None, after: State) -> bool:
 def strays(folder: Path) -> list[str]:
     """Files in an index that nothing names."""
     with open_index(folder, None) as index:
-        segments = {row.name for row in index.catalog.ledger.segments()}
+        segments = {row.name for row in index.catalog.ledger.vector_files()}
         keywords = index.catalog.keywords_name()
     wanted = {"catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm", "writer.lock"}
     wanted |= {f"vectors/{name}" for name in segments}

@@ -50,8 +50,10 @@ class Ended:
 class Bench:
     """A folder that changes, an index of it, and what fresh indexes of it hold."""
 
-    def __init__(self, place: Path, seed: int, documents: int = 10) -> None:
+    def __init__(self, place: Path, seed: int, documents: int = 10, *, lists: bool = False) -> None:
+        """With ``lists``, its runs move the vectors into lists, as those of a very large index do."""
         self.place = place
+        self._lists = lists
         self.corpus = Corpus(place / "docs", seed, documents)
         self.home = place / "home"
         self.index = self.home / "default"
@@ -66,6 +68,7 @@ class Bench:
         channel = "-" if decide is None else str(theirs.fileno())
         command = [sys.executable, LAUNCHER, channel, "index", self.corpus.folder, "--json", *options]
         environment = os.environ | {"PYTHONPATH": str(Path(ragcli.__file__).parents[1])}
+        environment |= {"RAGCLI_TEST_LISTS": "1"} if self._lists else {}
         environment |= {"RAGCLI_HOME": str(home), "TMPDIR": str(self.temporary), "RAGCLI_OFFLINE": "1"}
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, ours:
             process = subprocess.Popen(

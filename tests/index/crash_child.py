@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import faiss
+import numpy as np
 import tantivy
 from small_index import (
     DIMENSION,
@@ -37,6 +38,7 @@ from ragcli.errors import IndexDamaged, IndexNotFound, RagcliError
 from ragcli.index.keywords.tantivy_index import Keywords
 from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.reader import open_index
+from ragcli.index.vectors.optimize import optimize, search_exactly
 from ragcli.index.writer import Batch, open_writer
 from ragcli.ingest.spool import Spool
 
@@ -103,7 +105,32 @@ def rebuild(writer):
         writer.adopt(rebuilt)
 
 
+def prepare_lists(folder):
+    """Vectors in lists, with later ones in segments and deleted ones in both."""
+    prepare_documents(folder)
+    with open_writer(folder) as writer:
+        lists(writer)
+    change(folder, ADDED, REMOVED)
+
+
+def lists(writer):
+    """Move all vectors into lists, as a run does when there are many."""
+    if writer.catalog.count("chunks"):
+        queries = np.stack([vector_of(f"query {n}") for n in range(5)])
+        optimize(writer.folder, writer.catalog, DIMENSION, queries)
+
+
+def exactly(writer):
+    """Move them back."""
+    search_exactly(writer.folder, writer.catalog, DIMENSION)
+
+
+LISTED = {p: t for p, t in (DOCUMENTS | ADDED).items() if p not in REMOVED}
+
 CHANGES = {
+    "lists": (prepare_documents, lists, [DOCUMENTS]),
+    "lists again": (prepare_lists, lists, [LISTED]),
+    "exactly": (prepare_lists, exactly, [LISTED]),
     "first": (prepare_nothing, first, [None, {}, DOCUMENTS]),
     "commit": (
         prepare_documents,
@@ -261,7 +288,8 @@ def contents_or_none(folder):
 def assert_searchable(folder):
     with open_index(folder) as index:
         known = set(index.catalog.chunk_ids())
-        hits = index.dense(vector_of("anything"), 1000)
+        documents = [row.id for row in index.catalog.documents()]  # with a filter, every list is read
+        hits = index.dense(vector_of("anything"), 1000, documents)
         assert {i for i, _ in hits} == known
         assert {i for i, _ in index.keyword(["appl", "pear", "plum", "anoth", "more", "fault"], 1000)} == known
         for i, chunk in index.chunks([i for i, _ in hits]).items():
@@ -274,7 +302,12 @@ def ids_on_disk(folder):
     found = set()
     for path in folder.rglob("*.faiss"):
         index = faiss.read_index(str(path))
-        found.update(faiss.vector_to_array(index.id_map).tolist())
+        if isinstance(index, faiss.IndexIDMap):
+            found.update(faiss.vector_to_array(index.id_map).tolist())
+            continue
+        for number in range(index.nlist):
+            size = index.invlists.list_size(number)
+            found.update(faiss.rev_swig_ptr(index.invlists.get_ids(number), size).tolist() if size else [])
     for path in folder.rglob("meta.json"):
         with suppress(IndexDamaged):  # linked in part: the whole of it is in the rebuild
             found.update(Keywords(path.parent).ids())

@@ -99,10 +99,11 @@ def assert_sound(folder):
     """Everything agrees with everything, and nothing lies about that no row of the catalog names."""
     assert verify(folder).faults == ()
     with open_index(folder) as index:
-        names = {row.name for row in index.catalog.ledger.segments()}
+        names = {row.name for row in index.catalog.ledger.vector_files()}
         keywords = index.catalog.keywords_name()
         assert index.catalog.ledger.pending() == []
-        hits = {i for i, _ in index.dense(vector_of("anything"), 10**6)}
+        documents = [row.id for row in index.catalog.documents()]  # with a filter, every list is read
+        hits = {i for i, _ in index.dense(vector_of("anything"), 10**6, documents)}
         assert hits == set(index.catalog.chunk_ids())
     top = {path.name for path in folder.iterdir()}
     allowed = {"catalog.sqlite3", "catalog.sqlite3-wal", "catalog.sqlite3-shm", "writer.lock", "vectors", keywords}

@@ -25,6 +25,12 @@ CHILD = Path(__file__).parent / "crash_child.py"
         ("large", "full-then-on", 2, 15),
         ("tidy", "kill", 1, 8),
         ("tidy", "full-then-on", 1, 8),
+        ("lists", "kill", 2, 10),
+        ("lists", "full-then-on", 3, 10),
+        ("lists again", "kill", 2, 10),
+        ("lists again", "full-then-on", 3, 10),
+        ("exactly", "kill", 1, 8),
+        ("exactly", "full-then-on", 2, 8),
         ("rebuild", "kill", 11, 90),  # most steps are one file of many that is linked or removed
         ("rebuild", "full-then-on", 13, 90),
     ],

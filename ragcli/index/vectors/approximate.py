@@ -43,6 +43,7 @@ _NEAREST = 10
 
 # Rows per list that k-means sees, and its rounds: more of either take longer and find no more.
 _ROWS_A_LIST = 64
+_MOST_SAMPLED = 1 << 19  # rows in all: 800 MB at 384 dimensions
 _ROUNDS = 10
 
 # Beyond so many rows, shorter lists: there the rows of the lists that are read cost more than comparing the centres.
@@ -127,7 +128,7 @@ def build(
     """Write ``folder/name``, durably, with every live row of ``old`` and of ``segments``.
 
     A search will read as many lists as it takes to find LEAST_RECALL of the ten nearest of ``queries`` (n, d), n > 0.
-    At least one row must be live. Needs 400 MB at 2,000,000 rows, and twice as much at four times as many. Raises
+    At least one row must be live. Memory is that of the sample for k-means, 800 MB at most, and of some blocks. Raises
     IndexDamaged, and RagcliError when the disk is full or fails.
     """
     listed = _Listed(old, dead) if old is not None and old.row.is_alone else None
@@ -150,8 +151,8 @@ def build(
 
 
 def lists_for(count: int) -> int:
-    """The number of lists for ``count`` rows: about twice the square root, four times that of many; a power of two."""
-    wanted = (2 if count <= _MANY else 4) * np.sqrt(count)
+    """The number of lists for ``count`` rows: about twice the square root, three times that of many; a power of two."""
+    wanted = (2 if count <= _MANY else 3) * np.sqrt(count)
     return 1 << max(0, round(np.log2(wanted))) if count > 1 else 1
 
 
@@ -183,7 +184,7 @@ def _trained(sources: Sequence[_Source], count: int, dimension: int) -> faiss.In
     lists = lists_for(count)
     rng = np.random.default_rng(0)
     chosen = np.zeros(count, bool)
-    chosen[rng.choice(count, min(count, _ROWS_A_LIST * lists), replace=False)] = True
+    chosen[rng.choice(count, min(count, _ROWS_A_LIST * lists, _MOST_SAMPLED), replace=False)] = True
     sample = np.empty((int(chosen.sum()), dimension), np.float32)
     seen = filled = 0
     for _, codes in (block for source in sources for block in source.blocks()):
