@@ -24,7 +24,7 @@ def optimize(
 
     Exact search reads every vector. An approximate index reads only the lists of vectors that are nearest to the
     question. How many lists it reads is chosen by measuring recall on this index; ragcli status shows the result.
-    ragcli index builds one by itself from 300,000 chunks on, and again when a quarter of the chunks changed.
+    ragcli index builds one by itself from 300,000 chunks on. Later chunks join it when a quarter, or 100,000, changed.
 
     Examples:
       ragcli optimize            build it now, whatever the size of the index
