@@ -10,7 +10,7 @@
 # Why it matters: an embedding table belongs to the numbers of its vocabulary. A model whose tokenizer is "trained again
 #   from the same corpus", by a teammate or by a build that caches the weights alone, gets other rows for its words: no
 #   error, no shape that does not fit, only bad hits.
-# What ragcli does: it trains no tokenizer, and takes vocabulary and weights from one published model.
+# What ragcli does: it trains no tokenizer. The models that it comes with are published ones, with their vocabularies.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
