@@ -103,8 +103,8 @@ def measure(
 
 
 def _answered(results: Results) -> float:
-    assert results.answered is not None
-    return results.answered
+    """Return the probability that ``ragcli ask`` goes by; nothing is said of passages in a script that is not read."""
+    return _best(results) if results.answered is None else results.answered
 
 
 def _best(results: Results) -> float:
@@ -112,8 +112,7 @@ def _best(results: Results) -> float:
 
 
 def _probability(hit: Hit) -> float:
-    assert hit.probability is not None
-    return hit.probability
+    return hit.probability or 0.0
 
 
 if __name__ == "__main__":
