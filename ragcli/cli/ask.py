@@ -123,7 +123,7 @@ def ask(
     if llm and local and origin_of(call, "llm") == origin_of(call, "local") == "COMMANDLINE":
         raise UsageError("--llm and --local name two models", "give one of them")
     check_seconds(timeout)
-    if question is not None and llm is None and not (local or base_url or chat or dry_run or stream or env.more):
+    if question is not None and llm is None and not (local or base_url or chat or dry_run or stream):
         code = _served(env, question, {"k": k, "min_prob": min_prob}, server)
         if code is not None:
             return code
@@ -252,7 +252,7 @@ def _served(env: Env, question: str, fields: "dict[str, Any]", choice: str) -> E
     from ragcli.serve.client import Choice
 
     asked = {"text": question, "ask": fields, "offline": env.offline}
-    found = Choice(choice).ask("ask", asked, env.index_folder())
+    found = Choice(choice).ask("ask", asked, *env.index_folders())
     if found is None:
         return None
     answer, notes, searched = found

@@ -134,6 +134,10 @@ class Env:
         """Return the folder of the index, whether or not it exists yet."""
         return find_index(self.home, self.index)
 
+    def index_folders(self) -> list[Path]:
+        """Return the folder of each index that the command means, each once, whether or not it exists."""
+        return list(dict.fromkeys(find_index(self.home, index) for index in (self.index, *self.more)))
+
     def on_wait(self, wait: bool) -> Callable[[str], None] | None:
         """What to do while another process writes: say which one it is and wait, or None to give up."""
         return (lambda holder: self.say(f"{holder}; waiting")) if wait else None

@@ -1,7 +1,7 @@
 """``ragcli query``: search by meaning and by words."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,6 @@ from ragcli.retrieve import DEFAULT_CANDIDATES, LEFT_OUT
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from ragcli.index.reader import Index
     from ragcli.retrieve.engine import Searcher, SearchOptions
     from ragcli.types import Hit, Results
 
@@ -39,7 +38,7 @@ def _complete_format(incomplete: str) -> list[str]:
 
 
 def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
-    """Return the kinds of the documents in the index; those that ragcli reads where there is no index."""
+    """Return the kinds of the documents in the indexes; those that ragcli reads where there is no index."""
     from ragcli.formats.registry import SUPPORTED_SUFFIXES
     from ragcli.index.catalog.documents import Catalog
     from ragcli.retrieve.filters import kinds
@@ -48,8 +47,11 @@ def _complete_kind(context: typer.Context, incomplete: str) -> list[str]:
     with suppress(OSError, RagcliError):
         index, folder = (context.params.get(name) for name in ("index", "home"))  # as they were typed
         home = find_home(Path(folder) if folder else None, find_config())
-        with closing(Catalog.open(require_index(home, index or DEFAULT_NAME))) as catalog:
-            names = kinds(catalog.documents())
+        found: set[str] = set()
+        for name in (index or DEFAULT_NAME, *getattr(context.command, "more", ())):
+            with closing(Catalog.open(require_index(home, name))) as catalog:
+                found.update(kinds(catalog.documents()))
+        names = sorted(found)
     return [name for name in names if name.startswith(incomplete)]
 
 
@@ -222,8 +224,8 @@ def query(
     assert text is not None
     with ExitStack() as stack:
         here = _Here(env, stack, fields, reranker, sources)
-        # the server knows neither those files nor the folder that a reranker's name may mean, and asks one index
-        search = here.search if sources.files or reranker or env.more else _Served(env, here, fields, server).search
+        # the server knows neither those files nor the folder that a reranker's name may mean
+        search = here.search if sources.files or reranker else _Served(env, here, fields, server).search
         if text != "-":
             return _answer(env, search(text), look)
         if not sources.files:
@@ -265,7 +267,7 @@ class _Served:
     def search(self, text: str) -> "Results":
         """Return the best passages."""
         asked = {"text": text, "search": self._fields, "base": str(Path.cwd()), "offline": self._env.offline}
-        found: Results | None = self._server.ask("query", asked, self._env.index_folder())
+        found: Results | None = self._server.ask("query", asked, *self._env.index_folders())
         return self._here.search(text) if found is None else found
 
 
@@ -362,7 +364,7 @@ def _pick(
     from ragcli.render.lines import place
     from ragcli.render.passage import flat
     from ragcli.serve.engine import Desk, Engine
-    from ragcli.serve.questions import search_options
+    from ragcli.serve.questions import search_options, searcher
 
     options = {
         rerank: search_options(fields | {"rerank": rerank}, reranker=reranker, offline=env.offline)
@@ -370,20 +372,20 @@ def _pick(
     }
     with ExitStack() as stack:
         folders = stack.enter_context(_folders(env, sources))
-        engine = Engine(indexes=len(folders))  # it is not closed: that would wait for an answer that nobody wants
+        engine = Engine()  # it is not closed: that would wait for an answer that nobody wants
 
-        def searcher(desk: Desk, rerank: bool) -> "Searcher":
-            return _searcher([desk.index(folder) for folder in folders], options[rerank])
+        def opened(desk: Desk, rerank: bool) -> "Searcher":
+            return searcher(desk.indexes(folders), options[rerank])
 
         def ask(question: str, rerank: bool) -> "Future[Results]":
-            return engine.submit(lambda desk: _search(searcher(desk, rerank), question, sources))
+            return engine.submit(lambda desk: _search(opened(desk, rerank), question, sources))
 
         def open_(hit: "Hit") -> None:
             path = hit.chunk.path
             rows = engine.run(lambda desk: [desk.index(folder).catalog.document(path) for folder in folders])
             open_place(rows, path, hit.snippet.line, hit.snippet.page)
 
-        engine.submit(lambda desk: searcher(desk, fields["rerank"]))  # opens the models while the user types
+        engine.submit(lambda desk: opened(desk, fields["rerank"]))  # opens the models while the user types
         picked, has_opened = pick(ask, open_, text, reranks=fields["rerank"], prints=not sys.stdout.isatty())
     if picked is None:
         return ExitCode.OK if has_opened else ExitCode.INTERRUPTED
@@ -399,20 +401,11 @@ def _pick(
 def _opened(env: Env, sources: _Sources, options: "SearchOptions") -> "Iterator[Searcher]":
     """Open the named indexes, or one made of ``sources``."""
     from ragcli.index.reader import open_index
+    from ragcli.serve.questions import searcher
 
     with ExitStack() as stack:
         folders = stack.enter_context(_folders(env, sources))
-        yield _searcher([stack.enter_context(open_index(folder, options.mode)) for folder in folders], options)
-
-
-def _searcher(indexes: "Sequence[Index]", options: "SearchOptions") -> "Searcher":
-    if len(indexes) > 1:
-        from ragcli.retrieve.several import SeveralSearcher
-
-        return SeveralSearcher(indexes, options)
-    from ragcli.retrieve.engine import Searcher
-
-    return Searcher(indexes[0], options)
+        yield searcher([stack.enter_context(open_index(folder, options.mode)) for folder in folders], options)
 
 
 @contextmanager

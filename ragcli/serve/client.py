@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +57,12 @@ def index_identity(folder: Path) -> list[int]:
     return [stat.st_dev, stat.st_ino]
 
 
-def ask(route: str, fields: dict[str, Any], index: Path | None = None, *, patient: bool = False) -> Any:  # noqa: ANN401 (what ``wire`` carries)
+def ask(route: str, fields: dict[str, Any], indexes: Sequence[Path] = (), *, patient: bool = False) -> Any:  # noqa: ANN401 (what ``wire`` carries)
     """Return what the server answers to a question of the command line. Raises NoAnswer, and OSError for no index."""
-    body: dict[str, Any] = {"client": identity(), "fields": fields}
-    if index is not None:
-        body |= {"index": str(index), "identity": index_identity(index)}
+    body = {
+        "client": identity(), "fields": fields,
+        "indexes": [str(index) for index in indexes], "identities": [index_identity(index) for index in indexes],
+    }  # fmt: skip
     found = request("POST", f"/cli/{route}", body, patient=patient)
     if not isinstance(found, dict) or "answer" not in found:
         raise NoAnswer(str(found.get("error", "no answer")) if isinstance(found, dict) else "an invalid answer")
@@ -133,12 +135,12 @@ class Choice:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def ask(self, route: str, fields: dict[str, Any], index: Path | None = None) -> Any:  # noqa: ANN401 (JSON)
+    def ask(self, route: str, fields: dict[str, Any], *indexes: Path) -> Any:  # noqa: ANN401 (JSON)
         """Return the server's answer; None when this process is to answer. Raises RagcliError for ``always``."""
         if self._name == "never":
             return None
         try:
-            return ask(route, fields, index, patient=self._name == "always")
+            return ask(route, fields, indexes, patient=self._name == "always")
         except OSError:  # there is no such index: this process says so
             return None
         except NoAnswer as error:

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -67,6 +67,14 @@ class Desk:
                 self._close(next(iter(self._open)))
         self._open.move_to_end(folder)
         return opened.index
+
+    def indexes(self, folders: Sequence[Path]) -> list[Index]:
+        """Return the indexes in ``folders``, all open at once, in their newest state. Raises what ``index`` raises."""
+        most, self._most = self._most, max(self._most, len(folders))
+        try:
+            return [self.index(folder) for folder in folders]
+        finally:
+            self._most = most
 
     def close_stale(self) -> None:
         """Close every index that changed since it was opened."""

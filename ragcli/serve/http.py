@@ -11,7 +11,7 @@ import signal
 import socket
 import stat
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -45,6 +45,7 @@ from ragcli.serve.questions import (
     rerank,
     search,
     search_options,
+    searcher,
     show,
 )
 from ragcli.serve.summary import index_summary
@@ -311,17 +312,20 @@ class Application:
     def _cli_job(self, question: str, body: Mapping[str, Any]) -> Callable[[Desk], bytes]:
         if body.get("client") != client.identity():
             raise Refused(409, "the client has another version or other settings")
-        fields, folder = body.get("fields"), Path(str(body.get("index", "")))
-        if not isinstance(fields, dict):
-            raise Refused(400, "there are no fields")
-        if question != "rerank":
+        fields, given, identities = body.get("fields"), body.get("indexes"), body.get("identities")
+        if not (isinstance(fields, dict) and isinstance(given, list) and isinstance(identities, list)):
+            raise Refused(400, "there are no fields or no indexes")
+        folders = [Path(str(folder)) for folder in given]
+        if not folders and question != "rerank":
+            raise Refused(400, "there are no indexes")
+        for number, folder in enumerate(folders):
             try:
-                is_same = client.index_identity(folder) == body.get("identity")
+                is_same = [client.index_identity(folder)] == identities[number : number + 1]
             except OSError as error:
                 raise Refused(409, f"{folder}: {error.strerror}") from error
             if not is_same:
                 raise Refused(409, f"the client sees another index in {folder}")
-        return lambda desk: json.dumps({"answer": wire.pack(_for_cli(question, desk, folder, fields))}).encode()
+        return lambda desk: json.dumps({"answer": wire.pack(_for_cli(question, desk, folders, fields))}).encode()
 
     # -- what routes share --------------------------------------------------------------------------------------------
 
@@ -375,19 +379,20 @@ class Application:
         return _json({"error": f"this is a bug in ragcli: {type(error).__name__}: {error}", "hint": ""}, 500)
 
 
-def _for_cli(question: str, desk: Desk, folder: Path, fields: Mapping[str, Any]) -> object:
+def _for_cli(question: str, desk: Desk, folders: Sequence[Path], fields: Mapping[str, Any]) -> object:
     offline = bool(fields["offline"])
+    if question == "rerank":
+        return rerank(fields["text"], fields["texts"], offline=offline, probability=fields["probability"])
+    indexes = desk.indexes(folders)
     if question == "query":
         options = search_options(fields["search"], base=Path(fields["base"]), offline=offline)
-        return search(desk.index(folder), fields["text"], options)
+        return searcher(indexes, options).search(fields["text"])
     if question == "ask":
-        answer, results = ask(desk.index(folder), fields["text"], fields["ask"], offline=offline)
+        answer, results = ask(indexes, fields["text"], fields["ask"], offline=offline)
         # printing an answer needs of its passages only what was said about the search
         return answer, results.notes, results.searched
     if question == "show":
-        return show(desk.index(folder), fields["ref"], fields["context"], Path(fields["base"]))
-    if question == "rerank":
-        return rerank(fields["text"], fields["texts"], offline=offline, probability=fields["probability"])
+        return show(indexes[0], fields["ref"], fields["context"], Path(fields["base"]))
     raise UsageError(f"there is no question {question!r}")
 
 

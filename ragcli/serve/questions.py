@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +16,7 @@ from ragcli.retrieve import DEFAULT_CANDIDATES
 
 if TYPE_CHECKING:
     from ragcli.index.reader import Index
-    from ragcli.retrieve.engine import SearchOptions
+    from ragcli.retrieve.engine import Searcher, SearchOptions
     from ragcli.retrieve.rerank import Verdict
     from ragcli.types import Answer, Chunk, Fresh, Mode, Results
 
@@ -161,18 +161,35 @@ def read_seconds(text: str) -> float:
 
 def search(index: Index, text: str, options: SearchOptions) -> Results:
     """Return the best passages for ``text``. Raises what ``retrieve.engine.Searcher`` raises."""
+    return searcher([index], options).search(text)
+
+
+def searcher(indexes: Sequence[Index], options: SearchOptions) -> Searcher:
+    """Return what searches one index, or several at once. Raises what ``retrieve.engine.Searcher`` raises."""
+    if len(indexes) > 1:
+        from ragcli.retrieve.several import SeveralSearcher
+
+        return SeveralSearcher(indexes, options)
     from ragcli.retrieve.engine import Searcher
 
-    return Searcher(index, options).search(text)
+    return Searcher(indexes[0], options)
 
 
 # -- ask, rerank, show ------------------------------------------------------------------------------------------------
 
 
 def ask(
-    index: Index, question: str, fields: Fields, *, offline: bool = False, say: Callable[[str], None] = lambda _: None
+    index: Index | Sequence[Index],
+    question: str,
+    fields: Fields,
+    *,
+    offline: bool = False,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[Answer, Results]:
-    """Answer with quotes; also return the passages that were read. ``say`` takes their notes, a line each."""
+    """Answer with quotes from one index or several; also return the passages that were read.
+
+    ``say`` takes their notes, a line each.
+    """
     from ragcli.answer.ask import Asker, AskOptions
 
     options = AskOptions(k=fields["k"], min_probability=fields["min_prob"], offline=offline)

@@ -243,6 +243,16 @@ def completions(ragcli, line: str, **variables: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
+def test_completion_knows_the_kinds_in_each_of_several_indexes(ragcli, sample_home, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.yml").write_text("heron: stands in the water\n")
+    assert ragcli("index", "docs", "-i", "./i", cwd=tmp_path).returncode == 0
+    call = f"ragcli query x -i samples -i {tmp_path}/i --type "
+    found = completions(ragcli, call, RAGCLI_HOME=str(sample_home))
+    assert found >= {"yml", "md", "pdf"}
+    assert "pptx" not in found
+
+
 def test_completion_knows_commands_options_indexes_and_formats(ragcli, sample_home):
     home = {"RAGCLI_HOME": str(sample_home)}
     assert completions(ragcli, "ragcli re") == {"rerank", "remove", "repair"}

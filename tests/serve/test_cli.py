@@ -113,6 +113,19 @@ def test_an_answer_is_the_same(both, question, form):
     both("ask", question, *form)
 
 
+def test_several_indexes_have_the_same_hits_and_answers(both, ragcli, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "nets.txt").write_text("A network of Feistel rounds runs backwards with the keys reversed.\n")
+    assert ragcli("index", "docs", "-i", "./more", cwd=tmp_path).returncode == 0
+    indexes = ("-i", "samples", "-i", str(tmp_path / "more"), "-i", "samples")
+    question = "how can a network run backwards?"
+    found = {hit["path"] for hit in json.loads(both("query", question, *indexes, "--json").stdout)["hits"]}
+    assert {Path(path).name for path in found} >= {"nets.txt", "reversible-networks.pdf"}
+    assert both("query", "-", "--no-rerank", *indexes, stdin=f"{question}\nwhat is a token?\n").returncode == 0
+    assert both("ask", question, *indexes).returncode == 0
+    assert both("query", question, *indexes, "--path", "nets.txt", cwd=tmp_path / "docs").returncode == 0
+
+
 @pytest.mark.parametrize("reference", ["3", "sampling.txt:7", "reversible-networks.pdf#page=3"])
 def test_a_passage_is_the_same(both, reference):
     assert both("show", reference, "-C", "3").returncode == 0
