@@ -17,7 +17,7 @@ from ragcli.models import open as models
 from ragcli.retrieve.engine import Searcher, SearchOptions
 from ragcli.serve import wire
 from ragcli.serve.engine import Engine, TooManyQuestions
-from ragcli.serve.questions import SEARCH, read_fields, search, search_options
+from ragcli.serve.questions import SEARCH, read_fields, search, search_options, searcher
 from ragcli.types import Chunk
 
 
@@ -117,6 +117,20 @@ def test_only_the_last_indexes_stay_open(engine, tmp_path):
     assert running.run(len) == 2
     assert running.run(lambda desk: desk.index(folders[2])) is opened[2]
     assert running.run(lambda desk: desk.index(folders[0])) is not opened[0]
+
+
+def test_a_question_to_more_indexes_than_stay_open_has_them_all(engine, tmp_path):
+    folders = [make_index(tmp_path / f"i{number}", f"Boat {number} is painted.") for number in range(3)]
+    running = engine(computing=1, indexes=1)
+    options = options_of(mode="keyword", rerank=False, all=True)
+
+    def texts(desk) -> set[str]:
+        hits = searcher(desk.indexes(folders), options).search("boat").hits
+        return {hit.chunk.text for hit in hits}
+
+    assert running.run(texts) == {f"Boat {number} is painted." for number in range(3)}
+    running.run(lambda desk: desk.index(folders[0]))
+    assert running.run(texts) == {f"Boat {number} is painted." for number in range(3)}
 
 
 def test_an_index_that_changed_is_opened_again_and_one_that_did_not_is_not(engine, tmp_path):
