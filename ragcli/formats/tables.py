@@ -240,6 +240,9 @@ def _is_like(row: Row, below: Row) -> bool:
 def _is_form(row: Row, below: Sequence[Row]) -> bool:
     """True for the first of rows of a label and its value: values of two columns are numbers or words, not both."""
     rows = [row, *below]
+    pairs, wider = below[:1], below[1:]  # what an export says about itself, above its table
+    if all(len(_filled(other.wide)) == 2 for other in pairs) and any(_is_wider_header(other) for other in wider):
+        return True
     if all(len(_filled(other.wide)) == 2 and other.wide[_filled(other.wide)[0]].endswith(":") for other in rows):
         return True
     label, place = _filled(row.wide)
@@ -247,6 +250,10 @@ def _is_form(row: Row, below: Sequence[Row]) -> bool:
     kinds = {_NUMBER.match(value) is not None for value in values}
     is_named = _is_value(row.wide[place]) and not _is_period(row.wide[place]) and not any(map(_is_value, values))
     return not _is_period(row.wide[label]) and (len(kinds) > 1 or is_named)
+
+
+def _is_wider_header(row: Row) -> bool:
+    return len(_filled(row.wide)) > 2 and _has_names(row)
 
 
 def _is_group_row(row: Row, below: Sequence[Row]) -> bool:

@@ -133,3 +133,13 @@ def test_an_empty_corner_above_words_that_come_back_is_one_header():
         "Crane north | January: yes | February: yes",
         "Slipway | January: yes | February: no",
     ]
+
+
+def test_what_an_export_says_about_itself_has_no_header():
+    rows = [["Account", "DE12 3456"], ["Period", "January 2024"], ["Date", "Payee", "Sum"], ["1.2.24", "Gas", "9"]]
+    assert rendered(*rows) == [
+        "Account | DE12 3456",
+        "Period | January 2024",
+        "Date | Payee | Sum",
+        "Date: 1.2.24 | Payee: Gas | Sum: 9",
+    ]
