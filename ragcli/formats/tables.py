@@ -229,12 +229,13 @@ def _has_values(row: Row, below: Sequence[Row]) -> bool:
 
 def _is_like(row: Row, below: Row) -> bool:
     """True for two rows of values: "Pump 1" above "Pump 2", "7 bar" above "14 bar"."""
-    for column in _filled(row.wide):
+    columns = _filled(row.wide)
+    alike = 0
+    for column in columns:
         cell = row.wide[column]
         other = below.wide[column] if column < len(below.wide) else ""
-        if _is_value(cell) and not _is_period(cell) and _DIGITS.sub("0", cell) == _DIGITS.sub("0", other):
-            return True
-    return False
+        alike += _is_value(cell) and not _is_period(cell) and _DIGITS.sub("0", cell) == _DIGITS.sub("0", other)
+    return 0 < len(columns) <= 2 * alike
 
 
 def _is_form(row: Row, below: Sequence[Row]) -> bool:
