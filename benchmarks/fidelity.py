@@ -29,7 +29,7 @@ HEADINGS = ("Gates and locks", "Opening hours", "Repairs", "What it costs")
 SOURCE = """
 # Gates and locks
 
-The north gate of Leith was built in 1911[^pin] and closes at dusk. It weighs 38,500 kg, as *every* pilot knows.
+The north gate of Leith was built in 1911 and closes at dusk.[^pin] It weighs 38,500 kg, as *every* pilot knows.
 
 ## Opening hours
 
