@@ -88,7 +88,7 @@ LIBREOFFICE = {
     "docx": ("docx", "odt", "fodt", "ott", "rtf", "doc", "html", "epub", "pdf"),
     "pptx": ("pptx", "odp", "fodp", "ppt", "pdf"),
 }
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 # A number before an item or a note, which each program writes in its own way.
 _MARK = re.compile(r"\[?\b\d{1,2}\b[\].)]?|\b[a-z]\b")
 
