@@ -221,8 +221,8 @@ class _Truth:
         return worst
 
 
-def _numbers(source: _Source, index: faiss.IndexIVFScalarQuantizer | None, truth: _Truth) -> Numbers:
-    """The list of each row of ``source``, in its order; without ``index``, nothing but ``truth`` looks at the rows."""
+def _numbers(source: _Source, index: faiss.IndexIVFScalarQuantizer | None, truth: _Truth) -> Numbers | None:
+    """The list of each row of ``source``, in its order; None without ``index``, and only ``truth`` sees the rows."""
     found: list[Numbers] = []
     for _, codes in source.blocks():
         for start in range(0, len(codes), _COMPARED):
@@ -230,6 +230,8 @@ def _numbers(source: _Source, index: faiss.IndexIVFScalarQuantizer | None, truth
             truth.see(rows)
             if index is not None:
                 found.append(index.quantizer.assign(rows, 1)[:, 0].astype(np.int32))
+    if index is None:
+        return None
     return np.concatenate(found) if found else np.empty(0, np.int32)
 
 
@@ -238,17 +240,21 @@ def _write(
     name: str,
     index: faiss.IndexIVFScalarQuantizer,
     sources: Sequence[_Source],
-    numbers: Sequence[Numbers],
+    numbers: Sequence[Numbers | None],
 ) -> str:
-    """Write the file with the rows of ``sources`` in the lists with these ``numbers``; returns its digest."""
+    """Write the file with the rows of ``sources`` in the lists with these ``numbers``; returns its digest.
+
+    None is for rows that are in lists and stay there.
+    """
     import hashlib
 
     lists, width = index.nlist, index.d
     lengths = np.zeros(lists, np.int64)
     for source, ours in zip(sources, numbers, strict=True):
-        lengths += (
-            source.lengths() if isinstance(source, _Listed) and not len(ours) else np.bincount(ours, minlength=lists)
-        )
+        if ours is not None:
+            lengths += np.bincount(ours, minlength=lists)
+        elif isinstance(source, _Listed):
+            lengths += source.lengths()
     count, row_size = int(lengths.sum()), 2 * width + 8
     first, second = lists_heads(width, lists, count)
     centres = faiss.downcast_index(index.quantizer).reconstruct_n(0, lists)
@@ -264,9 +270,10 @@ def _write(
             ids_at[number] = write_all(file, ids.astype("<i8", copy=False), int(ids_at[number]))
 
         for source, ours in zip(sources, numbers, strict=True):
-            if isinstance(source, _Listed) and not len(ours):
-                for number, (ids, codes) in enumerate(source.lists()):
-                    put(number, ids, codes)
+            if ours is None:
+                if isinstance(source, _Listed):
+                    for number, (ids, codes) in enumerate(source.lists()):
+                        put(number, ids, codes)
                 continue
             seen = 0
             for ids, codes in source.blocks():
