@@ -27,10 +27,10 @@ print("after")
 ROWS, COLUMNS = 10, 40
 
 
-def on_a_terminal(*command, cwd=None, keys=b"", **variables):
-    """The exit code, and what a terminal of 10 rows and 40 columns was written."""
+def on_a_terminal(*command, cwd=None, keys=b"", columns=COLUMNS, **variables):
+    """The exit code, and what a terminal of 10 rows was written."""
     leader, follower = pty.openpty()
-    fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key not in {"PAGER", "LESS"}}
     process = subprocess.Popen(
         command, stdin=follower, stdout=follower, stderr=follower, cwd=cwd, start_new_session=True,
@@ -125,7 +125,7 @@ def test_commands_use_it_on_a_terminal_alone(pager, sample_home, tmp_path):
         listed, capture_output=True, text=True, check=True, env={**os.environ, "PAGER": str(pager)}, cwd=tmp_path
     )
     assert len(piped.stdout.splitlines()) > ROWS
-    assert on_a_terminal(*listed, cwd=tmp_path, PAGER=f"'{pager}'", NO_COLOR="1")[1].startswith("[paged")
+    assert on_a_terminal(*listed, cwd=tmp_path, columns=200, PAGER=f"'{pager}'", NO_COLOR="1")[1].startswith("[paged")
     assert (tmp_path / "paged").read_text() == piped.stdout
-    shown = on_a_terminal(*listed, "--no-pager", cwd=tmp_path, PAGER=f"'{pager}'", NO_COLOR="1")[1]
+    shown = on_a_terminal(*listed, "--no-pager", cwd=tmp_path, columns=200, PAGER=f"'{pager}'", NO_COLOR="1")[1]
     assert shown == piped.stdout
