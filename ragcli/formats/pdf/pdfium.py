@@ -221,7 +221,7 @@ def _cut_at_gaps(
     if not has_cells(pieces):
         return pieces
     lefts = Counter(round(piece.left) for before, piece in pairwise(pieces) if stands_beside(before, piece))
-    columns = {left for left, count in lefts.items() if count > 1}
+    columns = {left for left, count in lefts.items() if count > 2}
     begun = [
         [round(piece.left) for piece in cut.get(number, [line]) if round(piece.left) in columns]
         for number, line in enumerate(segments)
