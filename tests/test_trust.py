@@ -18,7 +18,7 @@ DANGEROUS = {
     "status": True, "stop": True, "socket": "/elsewhere/s", "port": 80, "host": "0.0.0.0",
     "allow_host": ["evil.example"], "token": "/elsewhere/token", "idle": "1s", "threads": 64, "queue": 9999,
     "watch": True, "allow_index": True, "max_tokens": 100_000, "install": "claude", "remove": "claude", "print": True,
-    "include_secrets": True, "relocate": ["a", "b"], "merge": True,
+    "include_secrets": True, "office": True, "open": True, "relocate": ["a", "b"], "merge": True,
     "skill": True, "once": True, "quiet_for": "1s", "at_most": "1s", "exec": "touch x", "print_unit": True,
 }  # fmt: skip
 

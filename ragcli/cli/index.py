@@ -105,7 +105,7 @@ def index(
         float | None,
         typer.Option(
             metavar="SECONDS", min=0.1,
-            help="Maximum time to read one file (default 60, with --office 300, with --ocr 1800).",
+            help="Maximum time to read one file (default 60; 300 with --office and 1800 with OCR).",
             rich_help_panel="Reading",
         ),
     ] = None,

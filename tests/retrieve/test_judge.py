@@ -205,11 +205,11 @@ def test_a_span_fits_by_its_cover_in_context_and_by_what_the_reranker_says_of_it
     text, spans = "12 moons. 0 suns.", [(0, 2), (10, 11)]
     covered = cover(encoder, "moons", text, spans)
     assert Judge(None, encoder, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(
-        [2 * c for c in covered]
+        [3 * c for c in covered]
     )
-    alone = [1 / (1 + math.exp(-12)), 0.5]
+    alone = [1.2, 0.0]
     assert Judge(Told(), None, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(alone)
-    both = [2 * c + a for c, a in zip(covered, alone, strict=True)]
+    both = [3 * c + a for c, a in zip(covered, alone, strict=True)]
     assert Judge(Told(), encoder, Calibration()).fits(make_question("moons"), text, spans) == pytest.approx(both)
     assert Judge(Told(), encoder, Calibration()).fits(make_question("moons"), text, []) == []
 

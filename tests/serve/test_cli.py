@@ -352,7 +352,7 @@ def test_an_idle_server_ends(start):
         (("--host", "0.0.0.0", "--port", "0"), "other machines can reach 0.0.0.0"),
         (("--host", "192.0.2.1"), "--host needs a --port"),
         (("--idle", "soon"), "invalid time 'soon'"),
-        (("--status", "--stop"), "choose one of --status and --stop"),
+        (("--status", "--stop"), "choose one of --status, --stop and --open"),
     ],
 )
 def test_what_cannot_be_served_is_said(ragcli, short_folder, options, told):
