@@ -37,6 +37,8 @@ _COMMENT = r"(?s)<!--.*?-->"
 # Not >>>, which begins an example of Python.
 _QUOTE_MARK = r"(?m)^ {0,3}(?!>>> )(?:> ?)+"
 _INCLUDE = r"(?m)^[ \t]*\{\{#[^{}\n]*\}\}[ \t]*$"
+# mdBook replaces these before it reads Markdown, so they count in a fence too, where they mostly stand.
+_BOOK_INCLUDE = re.compile(r"[ \t]*\{\{#(?:include|rustdoc_include|playground)\s")
 _LINK_TABLE = r"(?m)^ {0,3}\[[^\]\n]+\]:[ \t]*\S+(?:[ \t]+[\"'(][^\n]*)?[ \t]*$"
 _TAG = (
     r"<(?P<close>/?)(?P<name>[A-Za-z][\w-]*)"
@@ -57,7 +59,7 @@ def markup(text: str, path: Path) -> list[Span]:
     fenced = _fenced(text)
     spans: list[Span] = []
     for start, end in sorted(_found(text)):
-        if not any(first <= start < last for first, last in fenced):
+        if not any(first <= start < last for first, last in fenced) or _BOOK_INCLUDE.match(text, start):
             spans.append((max(start, spans[-1][1] if spans else 0), end))
     return [(start, end) for start, end in spans if start < end]
 

@@ -67,6 +67,13 @@ def test_include_lines_of_books_are_markup():
     assert shown("{{#include ../listings/a.rs:here}}\nfn main() { let a = {{b}}; }") == "fn main() { let a = {{b}}; }"
 
 
+def test_include_lines_of_books_are_markup_in_fences_too():
+    book = "```rust\n{{#rustdoc_include ../listings/ch04/main.rs:here}}\nlet a = 1;\n```"
+    assert shown(book) == "```rust let a = 1; ```"
+    template = "```handlebars\n{{#if author}}\n<b>{{author}}</b>\n```"
+    assert markup(template, MD) == []
+
+
 @given(st.text(alphabet="> <b/a-!`[]:x\n{}#='", max_size=60))
 def test_spans_are_in_order_and_inside(text):
     spans = markup(text, MD)
