@@ -229,7 +229,9 @@ def _search(desk: Desk, folder: Path, fields: Mapping[str, Any], most: int) -> s
     asked = {name: field.default for name, field in SEARCH.items()} | {name: fields[name] for name in _SEARCH}
     results = search(index, fields["query"], search_options(asked, base=base, offline=True))
     start = _start(fields["cursor"], index)
-    head = [_head(index, folder), *results.notes]
+    # an agent has the argument, not the option
+    notes = [note.replace("--all shows them", '"all": true shows them') for note in results.notes]
+    head = [_head(index, folder), *notes]
     if not results.hits:
         head.append("Nothing was found." if results.searched else "There is nothing to search.")
         return "\n".join(map(_visible, head))

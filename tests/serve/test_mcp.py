@@ -254,6 +254,15 @@ def test_a_document_cannot_leave_its_marks_or_give_orders_unnoticed(notes, tmp_p
     session.close()
 
 
+def test_a_note_names_the_argument_and_not_the_option_of_the_command(notes, tmp_path):
+    session = Session(tmp_path / "home", "-i", "notes")
+    text = session.call("search", query="who repairs the telescope mirror?")
+    assert re.search(r'unlikely passages left out: \d+; "all": true shows them', text)
+    assert "--all" not in text
+    assert "[1]" in session.call("search", query="who repairs the telescope mirror?", all=True)
+    session.close()
+
+
 def test_an_index_that_changed_is_seen_and_its_cursor_is_old(notes, tmp_path, ragcli):
     session = Session(tmp_path / "home", "-i", "notes", "--allow-index")
     tools = {tool["name"]: tool for tool in session.ask("tools/list")["result"]["tools"]}
