@@ -124,6 +124,14 @@ class Env:
                 raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{index}?") from None
             raise
 
+    def chosen(self) -> str:
+        """Return ``" -i NAME"`` for a command that is to mean the same index; "" where that is so without it."""
+        if self.index == os.environ.get("RAGCLI_INDEX", DEFAULT_NAME):
+            return ""
+        import shlex
+
+        return f" -i {shlex.quote(self.index)}"
+
     def output(self) -> AbstractContextManager[TextIO]:
         """Yield the stream for the result of a command: stdout, or a pager's when that is longer than the screen."""
         from ragcli.render.terminal import paged

@@ -198,3 +198,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_embeds_only_the_rest(ragcli,
     assert (done["documents"], rest["added"]) == (250, 250 - kept["documents"])
     assert rest["chunks"]["embedded"] == done["chunks"] - kept["chunks"]
     assert record(ragcli("verify", "--json"))["sound"]
+
+
+def test_advice_that_removes_documents_names_the_index_that_was_asked_for(ragcli, tmp_path):
+    (tmp_path / "usb").mkdir()
+    (tmp_path / "usb" / "comet.md").write_text("The comet grows a tail of dust.")
+    variables = {"RAGCLI_HOME": str(tmp_path / "home")}
+    assert ragcli("index", str(tmp_path / "usb"), "-i", "disks", **variables).returncode == 0
+    (tmp_path / "usb" / "comet.md").unlink()
+    done = ragcli("index", "-i", "disks", **variables)
+    assert done.returncode == 3
+    assert "ragcli index --yes -i disks" in done.stderr
+    assert "ragcli index --yes\n" in ragcli("index", RAGCLI_INDEX="disks", **variables).stderr
