@@ -31,7 +31,7 @@ def on_a_terminal(*command, cwd=None, keys=b"", columns=COLUMNS, **variables):
     """The exit code, and what a terminal of 10 rows was written."""
     leader, follower = pty.openpty()
     fcntl.ioctl(leader, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key not in {"PAGER", "LESS"}}
+    environment = {key: value for key, value in os.environ.items() if key not in {"PAGER", "LESS", "COLUMNS"}}
     process = subprocess.Popen(
         command, stdin=follower, stdout=follower, stderr=follower, cwd=cwd, start_new_session=True,
         env={**environment, "TERM": "xterm", **variables},
