@@ -176,7 +176,7 @@ def _report(message: str, invocation: Invocation) -> None:
 
         sys.stderr.write(visible_lines(traceback.format_exc()))
     with suppress(BrokenPipeError):
-        sys.stderr.write(f"ragcli: {visible(message)}\n")
+        sys.stderr.write(f"ragcli: {visible(invocation.advised(message))}\n")
 
 
 def _print_version(context: typer.Context, wanted: bool) -> None:

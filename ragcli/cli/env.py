@@ -124,14 +124,6 @@ class Env:
                 raise IndexNotFound(error.message, f"did you mean -i .{os.sep}{index}?") from None
             raise
 
-    def chosen(self) -> str:
-        """Return ``" -i NAME"`` for a command that is to mean the same index; "" where that is so without it."""
-        if self.index == os.environ.get("RAGCLI_INDEX", DEFAULT_NAME):
-            return ""
-        import shlex
-
-        return f" -i {shlex.quote(self.index)}"
-
     def output(self) -> AbstractContextManager[TextIO]:
         """Yield the stream for the result of a command: stdout, or a pager's when that is longer than the screen."""
         from ragcli.render.terminal import paged
@@ -155,7 +147,22 @@ class Env:
         if not self.quiet:
             from ragcli.render.visible import visible
 
-            sys.stderr.write(f"{visible(message)}\n")
+            sys.stderr.write(f"{visible(message if self.more else with_index(message, self.index))}\n")
+
+
+# A command in a message that acts on an index and names none.
+_ADVICE = re.compile(
+    r"\bragcli (?:index|list|status|verify|repair|optimize|remove|show|export)\b(?![^;]* (?:-i|--index)\b)"
+)
+
+
+def with_index(message: str, index: str) -> str:
+    """Add ``-i NAME`` to the commands that a message advises, so that they act on the same index when typed."""
+    if index == os.environ.get("RAGCLI_INDEX", DEFAULT_NAME) or "ragcli " not in message:
+        return message
+    import shlex
+
+    return _ADVICE.sub(lambda found: f"{found[0]} -i {shlex.quote(index)}", message)
 
 
 def _complete_index(incomplete: str) -> list[str]:
@@ -229,6 +236,12 @@ class Invocation:
     debug = False
     config = Config()
     context: typer.Context | None = None  # of the command whose arguments are being read
+
+    def advised(self, message: str) -> str:
+        """Name the index of this run in the commands that a message advises, where the run has one index."""
+        if self.context is None or getattr(self.context.command, "more", None):
+            return message
+        return with_index(message, self.context.params.get("index") or DEFAULT_NAME)
 
 
 def origin_of(context: typer.Context, name: str) -> str:

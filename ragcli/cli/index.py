@@ -359,9 +359,7 @@ def say_summary(env: Env, summary: "Summary") -> None:
     kept = [one for one in summary.failures if one.reason is Reason.ABSENT]
     failures = [one for one in summary.failures if one.reason is not Reason.ABSENT]
     for one in kept:
-        # Typed without -i, the advice would remove documents of another index.
-        advised = one.detail.replace("ragcli index --yes", f"ragcli index --yes{env.chosen()}")
-        env.say(f"kept: {display_path(one.path, base)}: {advised}")
+        env.say(f"kept: {display_path(one.path, base)}: {one.detail}")
     for failure in failures[:_FAILURES_SHOWN]:
         env.say(f"failed: {display_path(failure.path, base)}: {_why(failure)}")
     if len(failures) > _FAILURES_SHOWN:

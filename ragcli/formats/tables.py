@@ -13,7 +13,6 @@ from ragcli.formats.blocks import TextBuilder, row_text
 
 _MAX_SPAN = 100  # columns or rows; a hostile span is only a number
 _LOOK_AHEAD = 2  # rows
-_HEADER_ROWS = 3
 _PREAMBLE = 20  # rows that may stand above the real header, such as the account and the period of a bank export
 
 # A year, a span of years, a month, a date: what heads the columns of a time series.

@@ -31,7 +31,6 @@ PARSE_ERROR, INVALID_REQUEST, NO_METHOD, INVALID_PARAMS, INTERNAL = -32700, -326
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
-_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 _SERVER_KEY = "io.modelcontextprotocol/serverInfo"
 _SERVER = {"name": "ragcli", "title": "ragcli: search in your own documents", "version": __version__}
 _LIST_MS = 3_600_000  # for which a client may use a list of tools again; it never changes in a process

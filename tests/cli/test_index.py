@@ -200,7 +200,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_embeds_only_the_rest(ragcli,
     assert record(ragcli("verify", "--json"))["sound"]
 
 
-def test_advice_that_removes_documents_names_the_index_that_was_asked_for(ragcli, tmp_path):
+def test_advice_names_the_index_that_was_asked_for(ragcli, tmp_path):
     (tmp_path / "usb").mkdir()
     (tmp_path / "usb" / "comet.md").write_text("The comet grows a tail of dust.")
     variables = {"RAGCLI_HOME": str(tmp_path / "home")}
@@ -208,5 +208,7 @@ def test_advice_that_removes_documents_names_the_index_that_was_asked_for(ragcli
     (tmp_path / "usb" / "comet.md").unlink()
     done = ragcli("index", "-i", "disks", **variables)
     assert done.returncode == 3
-    assert "ragcli index --yes -i disks" in done.stderr
+    assert "ragcli index -i disks --yes" in done.stderr
+    missing = ragcli("query", "comet", "-i", "other", RAGCLI_HOME=str(tmp_path / "nowhere"))
+    assert "make one with: ragcli index -i other PATH" in missing.stderr
     assert "ragcli index --yes\n" in ragcli("index", RAGCLI_INDEX="disks", **variables).stderr

@@ -174,11 +174,12 @@ def test_an_index_without_documents_says_so(shell, tmp_path):
     made = shell(f"ragcli index {tmp_path}/void -i {tmp_path}/ix")
     assert made.returncode == 0, made.stderr
     note = "note: the index holds no documents yet: wait for the run that fills it, or start one: ragcli index PATH\n"
+    said = note.replace("ragcli index", f"ragcli index -i {tmp_path}/ix")
     for command in ("query attention", "query attention --json", "ask attention", "ask attention --llm x --dry-run"):
         done = shell(f"ragcli {command} -i {tmp_path}/ix")
-        assert (done.returncode, done.stderr) == (1, note), command
+        assert (done.returncode, done.stderr) == (1, said), command
     many = shell(f"printf 'one\\ntwo\\n' | ragcli query - -i {tmp_path}/ix")
-    assert (many.returncode, many.stderr) == (1, note)
+    assert (many.returncode, many.stderr) == (1, said)
     assert [json.loads(line)["notes"] for line in many.stdout.splitlines()] == [[note[len("note: ") : -1]]] * 2
 
 
