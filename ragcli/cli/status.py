@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env
+from ragcli.cli.env import Env, with_index
 from ragcli.errors import ExitCode, IndexNotFound
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def status(env: Env) -> ExitCode:
         if env.json:
             write_json(record, out)
         else:
-            _write_text(record, out)
+            _write_text(record, out, env.index)
     return ExitCode.OK if record["exists"] else ExitCode.NOT_FOUND
 
 
@@ -116,7 +116,7 @@ def _search_line(record: dict[str, Any]) -> str:
     )
 
 
-def _write_text(record: dict[str, Any], out: TextIO) -> None:
+def _write_text(record: dict[str, Any], out: TextIO, index: str) -> None:
     import textwrap
 
     from ragcli.render.terminal import terminal_width
@@ -144,7 +144,7 @@ def _write_text(record: dict[str, Any], out: TextIO) -> None:
             ("disk", human_size(record["disk_bytes"])),
         ]
         if record["unfinished"]:
-            lines.append(("incomplete", record["unfinished"]["text"]))
+            lines.append(("incomplete", with_index(record["unfinished"]["text"], index)))
     # A pipe gets one line per value; on a terminal, lines break between words and never within a path.
     width = terminal_width() if sys.stdout.isatty() else sys.maxsize
     for name, value in lines:

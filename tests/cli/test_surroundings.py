@@ -152,7 +152,7 @@ line.sync({str(folder / "new")!r}, {str(folder / "docs")!r}, line.SyncOptions(wo
 """
     subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     status = ragcli("status", "-i", "./new", cwd=folder)
-    assert "go on with: ragcli index" in status.stdout
+    assert "go on with: ragcli index -i ./new" in status.stdout
     assert " of 8 files" in status.stdout
     assert '"running": false' in ragcli("status", "-i", "./new", "--json", cwd=folder).stdout
     query = ragcli("query", "heron", "--mode", "keyword", "-i", "./new", "--json", cwd=folder)
