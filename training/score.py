@@ -21,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,24 +30,31 @@ from scipy.optimize import minimize
 from ragcli.evaluate.fit_probability import Pair, auroc, expected_calibration_error
 from ragcli.evaluate.fit_probability import fit as fit_logistic
 from ragcli.models.files import DEFAULT_RERANKER
-from ragcli.models.resolve import resolve_reranker
+from ragcli.models.open import open_query_encoder
+from ragcli.models.resolve import DEFAULT_MODEL, resolve, resolve_reranker
 from ragcli.retrieve.probability import SIGNALS, Calibration, best_signals, logistic, stand_out
-from ragcli.retrieve.rerank import Signals, words_signals
+from ragcli.retrieve.rerank import Signals, closest_sentence, words_signals
 from ragcli.text.terms import make_question
 from training.export import SHIPPED
-from training.signals import LITERAL, WORK
+from training.signals import ABOUT, LITERAL, SHORT, WORK
+
+if TYPE_CHECKING:
+    from ragcli.models.numpy.encoder import NumpyEncoder
 
 Floats = npt.NDArray[np.float64]
 
 KINDS = ("question", "statement", "words")
 OF_HIT = (*(f"{kind}*{name}" for name in ("fused", "logit") for kind in KINDS), "named", "holds", "defines")
 RELATED = SIGNALS["related"]
+NEAR = SIGNALS["near"]
 OF_QUERY = ("question", "statement")
 LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calibrates better
 PENALTY = 1e-3
 SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
 # What is left out: a hit that is less probable, and every hit where the documents are less probably about the question.
-FLOORS = {"hit": 0.001, "related": 0.02}
+# "related" is by whole passages; where it is lower, "near" is by the closest sentence.
+FLOORS = {"hit": 0.001, "related": 0.02, "near": 0.1}
+DOUBTED = 0.5  # "near" is fitted on the questions below it: on those that FLOORS doubts, and as many like them
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Asked:
     grades: Floats
     tail: list[int]
     ideal: list[int]
+    texts: list[str]
 
 
 def main() -> None:
@@ -68,7 +77,8 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=10, help="candidates that are reranked")
     parser.add_argument("--write", action="store_true", help="keep the weights")
     options = parser.parse_args()
-    rows = load(options.reranker, options.depth)
+    everything = load(options.reranker, options.depth)
+    rows = [row for row in everything if row.pool not in ABOUT]
     pools = sorted({row.pool for row in rows})
     told: list[tuple[Asked, Floats]] = []
     print(f"{'pool':24}{'questions':>10}{'hybrid':>9}{'reranked':>10}")
@@ -87,6 +97,7 @@ def main() -> None:
     related = report_related(rows)
     report_floors(told, related)
     weights = {"scored": fit(rows), "related": fit_related(rows), "answered": fit_answered(rows, told)}
+    weights["near"] = fit_near(everything, weights["related"])
     print(json.dumps(weights, indent=1))
     if options.write:
         path = SHIPPED.parent / resolve_reranker(options.reranker).name / "calibration.json"
@@ -103,11 +114,12 @@ def load(reranker: str, depth: int) -> list[Asked]:
             kept = json.loads(line)
             count = min(depth, len(kept["logit"]))
             question = make_question(kept["query"])
-            signals = []
+            signals, read = [], []
             found = zip(kept["ids"][:count], kept["fused"], kept["logit"], kept["dense"], kept["listed"], strict=False)
             for i, fused, logit, cosine, listed in found:
                 dense = cosine if listed else kept["least"]
                 text = f"{titles[i]}\n{texts[i]}" if titles[i] else texts[i]
+                read.append(text)
                 signals.append({"fused": fused, "logit": logit, "dense": dense, **words_signals(question, text)})
                 if kept["pool"] == "pasted":  # what stands there letter for letter tells nothing of statements
                     signals[-1] |= {"statement": 0.0, "words": 1.0}
@@ -116,7 +128,7 @@ def load(reranker: str, depth: int) -> list[Asked]:
             if signals:
                 rows.append(
                     Asked(kept["pool"], kept["kind"], kept["query"], signals, np.array(grades[:count], float),
-                          grades[count:], ideal)
+                          grades[count:], ideal, read)
                 )  # fmt: skip
     return rows
 
@@ -228,6 +240,50 @@ def report_related(rows: Sequence[Asked]) -> list[tuple[Asked, float]]:
     area = auroc([value for _, value in known], [bool(asked_of_its_own(row)) for row, _ in known])
     print(f"related: AUROC {area:.3f} of {len(known)} questions")
     return told
+
+
+def fit_near(rows: Sequence[Asked], related: dict[str, float]) -> dict[str, float]:
+    """The weights of the closest sentence, for the probability that the documents are about the question.
+
+    Fitted on the questions whose passages as a whole seem to be about something else. Prints what both floors leave out
+    of every kind of pool, by weights of the other pools; a text counts as one pool whatever its passages are.
+    """
+    calibration = Calibration({"related": related})
+    judged = [row for row in rows if asked_of_its_own(row) is not None]
+    judged = [row for row in judged if not (asked_of_its_own(row) and row.pool in LITERAL)]
+    about = {id(row): calibration.related(row.signals) or 0.0 for row in judged}
+    doubted = [row for row in judged if about[id(row)] < DOUBTED]
+    encoder = cast("NumpyEncoder", open_query_encoder(resolve(DEFAULT_MODEL)))
+    pairs: dict[int, Pair] = {}
+    for row in doubted:
+        signals = closest_sentence(encoder, row.query, row.texts)
+        if signals is not None:
+            pairs[id(row)] = Pair(signals, bool(asked_of_its_own(row)))
+
+    def text_of(row: Asked) -> str:
+        return row.pool.removeprefix("general-").split("-")[0]
+
+    near: dict[int, float] = {}
+    for text in sorted({text_of(row) for row in doubted}):
+        weights = fit_logistic([pairs[id(row)] for row in doubted if id(row) in pairs and text_of(row) != text], NEAR)
+        calibration = Calibration({"near": weights})
+        for row in doubted:
+            if text_of(row) == text and id(row) in pairs:
+                near[id(row)] = calibration.near(pairs[id(row)].signals) or 0.0
+    kinds: dict[str, list[Asked]] = defaultdict(list)
+    for row in judged:
+        kinds[f"notes, {row.pool[-1]} a passage" if row.pool in SHORT else "other pools"].append(row)
+    area = auroc(list(near.values()), [pairs[i].answers for i in near])
+    print(f"near: AUROC {area:.3f} of {len(near)} questions")
+    for doubt, least in product((FLOORS["related"], 0.05, 0.1, DOUBTED), (0.03, 0.05, 0.07, FLOORS["near"], 0.2, 1.01)):
+        line = f"related {doubt}, near {least:4.2f}:"
+        for kind, part in sorted(kinds.items()):
+            kept = {True: [], False: []}  # type: dict[bool, list[bool]]
+            for row in part:
+                kept[bool(asked_of_its_own(row))].append(about[id(row)] >= doubt or near.get(id(row), 0.0) >= least)
+            line += f"  {kind} {1 - np.mean(kept[True]):.1%}, {1 - np.mean(kept[False]):.1%}"
+        print(line)
+    return fit_logistic(list(pairs.values()), NEAR)
 
 
 def fit_answered(rows: Sequence[Asked], told: Sequence[tuple[Asked, Floats]]) -> dict[str, float]:

@@ -59,6 +59,12 @@ POOLS: dict[str, list[tuple[str, int, int]]] = {
 # Queries made from the passages themselves, by the pools that they are made of.
 LITERAL = {"pasted": ("rust", "psychology"), "terms": ("biology", "economics", "psychology"), "identifiers": ("code",)}
 LITERAL_QUESTIONS = 40  # of each pool
+# Only for what is left out: notes, so many lines a passage, and questions of general knowledge over other pools.
+NOTES = Path(__file__).with_name("notes.txt")
+LINES = (1, 3, 8)
+SHORT = tuple(f"{part}-{lines}" for part in ("home", "team", "travel") for lines in LINES)
+GENERAL = ("rust", "handbook", "history", "peps", "psychology", "code", "tldr", "qmd", "medicine")
+ABOUT = (*SHORT, *(f"general-{pool}" for pool in GENERAL))
 BEIR = {"cranfield": "test", "scifact": "train"}
 BEIR_QUESTIONS = 120
 CODE = ("urllib3", "rich", "openpyxl", "pypdf", "pygments", "fsspec", "networkx")
@@ -89,7 +95,7 @@ class Collection:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pools", nargs="*", default=[*BEIR, "code", *POOLS, *LITERAL])
+    parser.add_argument("pools", nargs="*", default=[*BEIR, "code", *POOLS, *LITERAL, *ABOUT])
     parser.add_argument("--reranker", default=DEFAULT_RERANKER)
     parser.add_argument("--depth", type=int, default=12, help="candidates that the reranker reads")
     options = parser.parse_args()
@@ -106,7 +112,7 @@ def main() -> None:
         print(f"{name}: {len(collection.texts)} passages, {time.monotonic() - started:.0f} s", flush=True)
         (folder / f"{name}.texts.json").write_text(json.dumps([collection.texts, collection.titles]))
         with target.with_suffix(".new").open("w") as out:
-            for asked in [*collection.questions, *foreign(name)]:
+            for asked in [*collection.questions, *([] if name in ABOUT else foreign(name))]:
                 found = search.candidates(asked)
                 shown = [search.read(i) for i in found["ids"][: options.depth]]
                 found["logit"] = [round(float(x), 4) for x in reranker.scores(asked.query, shown)]
@@ -121,6 +127,11 @@ def load_pool(name: str) -> Collection:
         return _beir(name)
     if name in LITERAL:
         return _literal(name)
+    if name in SHORT:
+        return _notes(*name.split("-"))
+    if name in ABOUT:
+        made = load_pool(name.removeprefix("general-"))
+        return Collection(made.texts, made.titles, [foreign_question(query) for query in _parts()["general"]])
     return _code() if name == "code" else _pairs(name)
 
 
@@ -194,6 +205,39 @@ def _beir(name: str) -> Collection:
         kind = "claim" if name == "scifact" else "question"
         made.questions.append(Asked(data.queries[question], relevant, name, kind, question, name == "cranfield"))
     return made
+
+
+def _parts() -> dict[str, list[str]]:
+    """The lines of notes.txt by part."""
+    parts: dict[str, list[str]] = {}
+    for line in NOTES.read_text(encoding="utf-8").splitlines()[3:]:
+        if line.startswith("# "):
+            parts[line[2:]] = []
+        else:
+            parts[list(parts)[-1]].append(line)
+    return parts
+
+
+def _notes(name: str, lines: str) -> Collection:
+    """One part of notes.txt, so many lines a passage; the questions of the other parts are asked too."""
+    made = Collection()
+    for part, notes in _parts().items():
+        if part == name:
+            texts = [note.split(" | ")[0] for note in notes]
+            made.texts = ["\n".join(texts[i : i + int(lines)]) for i in range(0, len(texts), int(lines))]
+            made.titles = [""] * len(made.texts)
+        for i, note in enumerate(notes):
+            for query in note.split(" | ")[part != "general" :]:
+                relevant = {i // int(lines): 1} if part == name else {}
+                made.questions.append(
+                    Asked(query, relevant, "notes", "question", str(i)) if relevant else foreign_question(query)
+                )
+    return made
+
+
+def foreign_question(query: str) -> Asked:
+    """A question that the pool does not answer."""
+    return Asked(query, {}, "notes", "foreign")
 
 
 def _code() -> Collection:

@@ -20,9 +20,10 @@ from ragcli.models.library import models_folder
 from ragcli.models.resolve import shipped_calibrations
 
 # The first four cases are one hit: known from the encoder alone, from a reranker alone where no search found the
-# passage, from both, and from late interaction as well. The last is all hits together: the best hit, and how far it
-# stands out. A fit of it may leave out late interaction.
-Case = Literal["retrieved", "unsearched", "read", "reranked", "scored", "answered", "related"]
+# passage, from both, and from late interaction as well. "answered" is all hits together: the best hit, and how far it
+# stands out; a fit of it may leave out late interaction. "related" and "near" are all hits, too: the best of each
+# signal, and what their closest sentence says.
+Case = Literal["retrieved", "unsearched", "read", "reranked", "scored", "answered", "related", "near"]
 SIGNALS: dict[Case, tuple[str, ...]] = {
     "retrieved": ("dense", "coverage"),
     "unsearched": ("coverage", "logit"),
@@ -30,6 +31,7 @@ SIGNALS: dict[Case, tuple[str, ...]] = {
     "reranked": ("dense", "coverage", "late", "logit"),
     "scored": ("fused", "dense", "coverage", "logit"),
     "related": ("dense", "coverage", "logit"),
+    "near": ("sentence", "sentence_lead", "sentences", "length"),
     "answered": ("dense", "coverage", "late", "logit", "dense_lead", "coverage_lead", "late_lead", "logit_lead"),
 }
 # How many of the last reranked passages count as background: about the same subject, and not an answer.
@@ -43,7 +45,9 @@ class Calibration:
 
     cases: Mapping[Case, Weights] = field(default_factory=dict)
     ranking: Weights = field(default_factory=dict)
-    floors: Weights = field(default_factory=dict)  # of the probability of a "hit", and that the documents are "related"
+    # Of the probability of a "hit", and that the documents are about the question: as their passages say ("related"),
+    # and where that is lower, as their closest sentence says ("near").
+    floors: Weights = field(default_factory=dict)
 
     def probability(self, signals: Mapping[str, float]) -> float | None:
         """Return the probability that the passage answers, in (0, 1); None when no fit has these signals.
@@ -75,6 +79,13 @@ class Calibration:
         ``hits`` are the signals of the reranked passages. Each signal counts where it is best.
         """
         return self._fitted("related", best_signals(hits)) if hits else None
+
+    def near(self, signals: Mapping[str, float]) -> float | None:
+        """Return the probability that the documents are about the question, in (0, 1), by their closest sentence.
+
+        ``signals`` are those of :func:`ragcli.retrieve.rerank.closest_sentence`. It is None when no fit has them.
+        """
+        return self._fitted("near", signals)
 
     def _fitted(self, case: Case, signals: Mapping[str, float]) -> float | None:
         weights = self.cases.get(case)
@@ -124,6 +135,7 @@ def load_calibration(encoder: str | None, reranker: str | None, ranked_like: str
             "retrieved": of_encoder, "read": of_encoder and of_reranker, "reranked": of_encoder and of_reranker,
             "unsearched": of_reranker, "answered": of_encoder and of_reranker,
             "scored": of_encoder and of_reranker, "related": of_encoder and of_reranker,
+            "near": of_encoder and of_reranker,
         }  # fmt: skip
         for case, valid in holds.items():
             if valid and case in content:

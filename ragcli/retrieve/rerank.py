@@ -16,6 +16,7 @@ from ragcli.models.packaged import RERANKER
 from ragcli.models.resolve import resolve_reranker
 from ragcli.retrieve.probability import Calibration, holds_all, load_calibration, product
 from ragcli.text.exact import DEFINES, HOLDS, NEITHER, grade, named
+from ragcli.text.sentences import sentences
 from ragcli.text.terms import make_question, terms
 from ragcli.types import Question, Span
 
@@ -29,6 +30,9 @@ _SLICE = 4
 # How a sentence is scored: late interaction in its context, 0 to 1, and the reranker's logit for it alone.
 _COVER_WEIGHT = 3.0
 _LOGIT_WEIGHT = 0.1
+
+# The passages whose sentences are looked at where none of them seems to answer.
+_LOOKED_AT = 10
 
 Signals = dict[str, float]
 FORMS = ("question", "statement", "words")
@@ -125,9 +129,15 @@ class Judge:
         read = sorted(range(reranked), key=lambda i: (-candidates[i].grade, -combined[i], i))
         order = [*read, *range(reranked, len(signals))]
         answered = self._calibration.answered([signals[i] for i in read])
-        related = self._calibration.related([signals[i] for i in read])
         floors = self._calibration.floors
+        floor = floors.get("hit", 0.0)
+        related = self._calibration.related([signals[i] for i in read])
         unrelated = related is not None and related < floors.get("related", 0.0)
+        if unrelated and (near := self._near(question, candidates[:reranked])) is not None:
+            details.append(f"the closest sentence: {near:.3f} that the documents are about the question")
+            if near >= floors.get("near", 0.0):
+                # what no passage tells as a whole, one of its sentences does: no passage is known not to answer
+                unrelated, floor = False, 0.0
         scores = _falling([combined[i] for i in read], [one.get("fused", 0.0) for one in signals[reranked:]])
         by_logit = sorted(range(reranked), key=lambda i: -signals[i]["logit"])
         ranks = {i: rank for rank, i in enumerate(by_logit, 1)}
@@ -143,11 +153,17 @@ class Judge:
                     probability = least = min(least, probability)
                 yield Verdict(i, score, probability, ranks.get(i), signals[i])
 
-        return Judged(verdicts(), answered, floors.get("hit", 0.0), unrelated, notes, details)
+        return Judged(verdicts(), answered, floor, unrelated, notes, details)
 
     def probability(self, question: str, passage: str) -> float | None:
         """The probability that ``passage`` answers ``question``; None where no calibration fits the models."""
         return next(self.order(make_question(question), [Candidate(passage, {})], 1).verdicts).probability
+
+    def _near(self, question: Question, candidates: Sequence[Candidate]) -> float | None:
+        if self._encoder is None or "near" not in self._calibration.cases:
+            return None
+        signals = closest_sentence(self._encoder, question.read, [candidate.text for candidate in candidates])
+        return None if signals is None else self._calibration.near(signals)
 
     def fits(self, question: Question, text: str, spans: Sequence[Span]) -> list[float]:
         """Score each span of a passage, higher is better: token by token in its context, and read by itself."""
@@ -257,6 +273,31 @@ def coverage(question: Question, passage: str) -> float:
     """Return the share of the question's terms that the passage holds, in [0, 1]."""
     asked = set(question.terms)
     return len(asked & set(terms(passage))) / len(asked) if asked else 0.0
+
+
+def closest_sentence(encoder: NumpyEncoder, query: str, passages: Sequence[str]) -> Signals | None:
+    """Compare a question with each sentence of the first ten passages; None where there is none of two words.
+
+    "sentence" is the highest cosine, "sentence_lead" its lead over the mean of the sixth to tenth, "sentences" and
+    "length" the logarithms to base 2 of the number of sentences and of the words of the question: among many sentences
+    the highest cosine is higher by chance. A line of a passage always begins a sentence, because notes have one
+    subject per line. A passage of several subjects says little as a whole about any of them.
+    """
+    parts: dict[str, None] = {}
+    for passage in passages[:_LOOKED_AT]:
+        for line in passage.splitlines():
+            parts.update(dict.fromkeys(line[start:end] for start, end in sentences(line)))
+    found = [part for part in parts if len(part.split()) > 1]
+    if not found:
+        return None
+    cosines = sorted((encoder.encode(found) @ encoder.encode([query], kind="query")[0]).tolist(), reverse=True)
+    others = cosines[5:10] or cosines
+    return {
+        "sentence": cosines[0],
+        "sentence_lead": cosines[0] - sum(others) / len(others),
+        "sentences": math.log2(len(found)),
+        "length": math.log2(max(1, len(query.split()))),
+    }
 
 
 def words_signals(question: Question, passage: str) -> Signals:

@@ -126,6 +126,30 @@ def test_the_floor_leaves_out_what_is_on_quite_other_subjects(notes):
     assert found(notes, "where did the litter box go?", floor=True).hits[0].chunk.path.name == "litterbox.md"
 
 
+def test_the_floor_keeps_a_line_of_notes_that_answers_in_other_words(tmp_path):
+    lines = """the boiler was serviced in October
+        the landlord collects 850 euro on the third of each month
+        the vet said the cat gets half a pill in the morning
+        Olsen from the second floor keeps our spare key
+        the ladder was lent to Tom
+        every second Friday the glass is collected
+        the smoke detector beeps when its battery is low
+        tomatoes want water twice a day in July"""
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "home.txt").write_text("\n".join(line.strip() for line in lines.splitlines()))
+    ragcli.sync(tmp_path / "index", tmp_path / "notes")
+    for query in (
+        "how do we give the medicine to our pet?",
+        "strange chirping from the ceiling at night",
+        "how much do I pay for the flat?",
+        "who has our steps for high places?",
+        "who can let me in if I lock myself out?",
+    ):
+        assert found(tmp_path / "index", query, floor=True).hits, query
+    for query in ("who won the 1998 world cup?", "how do black holes evaporate?", "causes of the french revolution"):
+        assert not found(tmp_path / "index", query, floor=True).hits, query
+
+
 def test_what_holds_the_query_stays_above_the_floor(notes):
     for query in (".env", "gross price", '"a box of litter"'):
         assert found(notes, query, floor=True).hits
