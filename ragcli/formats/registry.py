@@ -58,14 +58,16 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 4, _dotted("txt text log org tex lines")),
+    "text": _Loader("text", 5, _dotted("txt text log lines")),
     "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
-    "asciidoc": _Loader("markup.asciidoc", 1, _dotted("adoc asciidoc asc")),
+    "asciidoc": _Loader("markup.asciidoc", 2, _dotted("adoc asciidoc asc")),
+    "org": _Loader("markup.org", 1, _dotted("org")),
+    "latex": _Loader("markup.latex", 1, _dotted("tex ltx latex")),
     "subtitles": _Loader("subtitles", 2, _dotted("srt vtt sbv")),
     "rst": _Loader("markup.rst", 2, _dotted("rst rest")),
     "html": _Loader("html.loader", 3, _dotted("html htm xhtml xht")),
-    "table": _Loader("table", 3, _dotted("csv tsv")),
+    "table": _Loader("table", 4, _dotted("csv tsv")),
     "notebook": _Loader("notebook", 2, _dotted("ipynb")),
     "structured": _Loader(
         "structured",

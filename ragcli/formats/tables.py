@@ -13,6 +13,7 @@ from ragcli.formats.blocks import TextBuilder, row_text
 
 _MAX_SPAN = 100  # columns or rows; a hostile span is only a number
 _LOOK_AHEAD = 2  # rows
+_LEAST_NAMES = 4  # in a header in which some repeat
 _PREAMBLE = 20  # rows that may stand above the real header, such as the account and the period of a bank export
 
 # A year, a span of years, a month, a date: what heads the columns of a time series.
@@ -174,7 +175,7 @@ class _Table:
                 self._names = _grouped(row, below[0]) if height > 1 else row.wide
                 self._named, self._may_begin, self._due = _filled(self._names), False, height - 1
                 return row_text(None, row.once)
-            has_names = len(columns) == 1 or _has_names(row)
+            has_names = len(columns) == 1 or _has_names(row, below)
             self._may_begin = may_begin and has_names and not (below and _has_values(row, below))
         if self._names is None and row.is_named:
             first, *others = columns
@@ -217,7 +218,7 @@ def _header_height(row: Row, below: Sequence[Row]) -> int:
     if _has_values(row, below):
         return 0
     # A header names every column of its table, except that of the row names before it.
-    is_header = _has_names(row) and set(_filled(below[0].wide)) <= {columns[0] - 1, *columns}
+    is_header = _has_names(row, below) and set(_filled(below[0].wide)) <= {columns[0] - 1, *columns}
     return 1 if is_header and _heads_values(row, below[0]) else 0
 
 
@@ -340,12 +341,19 @@ def _combined(rows: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(dict.fromkeys(part)) for part in parts]
 
 
-def _has_names(row: Row) -> bool:
-    """True for at least two different names side by side."""
+def _has_names(row: Row, below: Sequence[Row] = ()) -> bool:
+    """True for at least two names side by side, which differ but for columns of one name next to each other."""
     texts = [row.once[column] for column in _filled(row.once)]
     columns = _filled(row.wide)
-    side_by_side = columns[-1] - columns[0] + 1 == len(columns)
-    return len(texts) > 1 and len(set(texts)) == len(texts) and side_by_side and all(map(_is_name, texts))
+    if len(texts) < 2 or columns[-1] - columns[0] + 1 != len(columns) or not all(map(_is_name, texts)):
+        return False
+    distinct = len(set(texts))
+    if distinct == len(texts):
+        return True
+    # Jira writes one column for each of several comments; values that repeat do so in the rows below too.
+    runs = 1 + sum(one != other for one, other in pairwise(texts))
+    is_value = any(cell in texts for other in below for cell in other.once if cell)
+    return runs == distinct >= _LEAST_NAMES and bool(below) and not is_value
 
 
 def _heads_values(row: Row, below: Row) -> bool:

@@ -11,17 +11,13 @@ from ragcli.formats.blocks import LoadOptions, header_line
 from ragcli.formats.decode import decode
 from ragcli.formats.escapes import unescaped
 from ragcli.formats.lines import Blocks, Line, document, each_line, paragraphs
+from ragcli.formats.tables import header_of, plain_row
 from ragcli.types import Document
 
 _UNDERLINES = {"=": 1, "-": 2}
 _UNDERLINE = re.compile(r"(=|-)\1{2,}[ \t]*")
 _MARGIN = 3  # characters by which an underline may differ from its title, as typed by hand
-_ORG = re.compile(r"(\*+)[ \t]+(\S.*)")
-_ORG_ROW = re.compile(r"[ \t]*\|.*")
-_ORG_RULE = re.compile(r"[ \t]*\|-[-+|]*[ \t]*$")
-_TEX = re.compile(r"[ \t]*\\(part|chapter|section|subsection|subsubsection)\*?(?:\[[^]]*\])?\{(.+?)\}")
-_MARKUP = {".org": _ORG, ".tex": _TEX}
-_TEX_LEVELS = {"part": 1, "chapter": 2, "section": 3, "subsection": 4, "subsubsection": 5}
+_TABLE_LINES = 3
 
 
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
@@ -43,10 +39,7 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
         end = text.find("\f", start)
         page = number if is_paged else None
         for paragraph in paragraphs(each_line(text, start, len(text) if end < 0 else end)):
-            if suffix in _MARKUP:
-                _add_marked_up(blocks, paragraph, suffix, page)
-            else:
-                _add_plain(blocks, paragraph, page)
+            _add_plain(blocks, paragraph, page)
         if end < 0:
             break
         start = end + 1
@@ -54,7 +47,12 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
 
 
 def _add_plain(blocks: Blocks, paragraph: Sequence[Line], page: int | None) -> None:
-    """A paragraph, or a title with a line of === or --- below it (and perhaps above) and what follows."""
+    """A paragraph, a table, or a title with a line of === or --- below it (and perhaps above) and what follows."""
+    if len(paragraph) >= _TABLE_LINES and _is_table(paragraph):
+        columns = header_line(_header(paragraph))
+        for number, line in enumerate(paragraph):
+            blocks.add([line], "row", page, columns=columns if number else "")
+        return
     over = 1 if len(paragraph) > 1 and _underline(paragraph[0]) else 0
     sign = _underline(paragraph[over + 1]) if len(paragraph) > over + 1 else ""
     title = paragraph[over].content.strip()
@@ -76,30 +74,18 @@ def _underline(line: Line) -> str:
     return match[1] if match else ""
 
 
-def _add_org_table(blocks: Blocks, rows: Sequence[Line], page: int | None) -> None:
-    """The rows of a table, named by those above its first rule."""
-    rule = next((number for number, row in enumerate(rows) if _ORG_RULE.match(row.content)), 0)
-    columns = header_line(" ".join(cells) for cells in zip(*(_org_cells(row) for row in rows[:rule]), strict=False))
-    if rule:
-        blocks.add(rows[: rule + 1], "row", page)
-    for row in rows[rule + 1 if rule else 0 :]:
-        blocks.add([row], "row", page, columns=columns)
+def _is_table(paragraph: Sequence[Line]) -> bool:
+    """True for lines of cells with tabs between them, the same number in each."""
+    tabs = paragraph[0].content.count("\t")
+    return (
+        tabs > 0
+        and all(line.content.count("\t") == tabs for line in paragraph)
+        and not any(line.content.startswith("\t") for line in paragraph)
+    )
 
 
-def _org_cells(row: Line) -> list[str]:
-    return row.content.strip().strip("|").split("|")
-
-
-def _add_marked_up(blocks: Blocks, paragraph: Sequence[Line], suffix: str, page: int | None) -> None:
-    begin = 0
-    if suffix == ".org" and all(map(_ORG_ROW.match, (line.content for line in paragraph))):
-        _add_org_table(blocks, paragraph, page)
-        return
-    for number, line in enumerate(paragraph):
-        match = _MARKUP[suffix].match(line.content)
-        if match:
-            level = len(match[1]) if suffix == ".org" else _TEX_LEVELS[match[1]]
-            blocks.add(paragraph[begin:number], "paragraph", page)
-            blocks.heading([line], " ".join(match[2].split()), level, page)
-            begin = number + 1
-    blocks.add(paragraph[begin:], "paragraph", page)
+def _header(paragraph: Sequence[Line]) -> list[str]:
+    """The names of the columns in the first line, none where it has values."""
+    rows = [plain_row([cell.strip() for cell in line.content.split("\t")]) for line in paragraph[:_TABLE_LINES]]
+    height, names = header_of(rows)
+    return names if height == 1 else []

@@ -106,3 +106,13 @@ def test_the_header_of_a_bank_export_stands_below_its_preamble():
 
 def test_years_head_their_columns():
     assert load("Town,2023,2024\nLeith,41000,41200\n").text.splitlines()[1] == "Town: Leith | 2023: 41000 | 2024: 41200"
+
+
+def test_columns_of_one_name_beside_each_other_are_a_header():
+    lines = load("Summary,Key,Status,Comment,Comment\nLeak,OPS-1,Open,one,two\nNoise,OPS-2,Done,,\n").text.splitlines()
+    assert lines[1:] == [
+        "Summary: Leak | Key: OPS-1 | Status: Open | Comment: one | Comment: two",
+        "Summary: Noise | Key: OPS-2 | Status: Done",
+    ]
+    values = "Leith,North,open,yes,yes\nOban,South,shut,yes,no\n"
+    assert load(values).text.splitlines()[1] == "Oban | South | shut | yes | no"

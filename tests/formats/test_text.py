@@ -59,22 +59,6 @@ def test_text_without_form_feeds_has_no_pages():
     assert text.load(Path("a.txt"), b"one", LoadOptions()).blocks[0].page is None
 
 
-def test_org_and_tex_headings():
-    assert blocks("* One\ntext\n** Two\nmore *bold*\n", "a.org") == [
-        ("* One", "heading", ("One",)),
-        ("text", "paragraph", ("One",)),
-        ("** Two", "heading", ("One", "Two")),
-        ("more *bold*", "paragraph", ("One", "Two")),
-    ]
-    assert [
-        b for b in blocks("\\section{A}\nx\n\\subsection*{B  b}\n\ny\n\\section[s]{C}", "a.tex") if b[1] == "heading"
-    ] == [
-        ("\\section{A}", "heading", ("A",)),
-        ("\\subsection*{B  b}", "heading", ("A", "B b")),
-        ("\\section[s]{C}", "heading", ("C",)),
-    ]
-
-
 def test_the_title_is_the_first_heading():
     assert text.load(Path("a.txt"), b"intro\n\nName\n====\n", LoadOptions()).title == "Name"
     assert text.load(Path("a.txt"), b"intro\n", LoadOptions()).title == ""
@@ -85,18 +69,16 @@ def test_crlf_lines_keep_their_numbers():
     assert document.text == "one\n\ntwo\n"
 
 
-def test_accents_of_tex_are_letters():
-    source = r"\section{G\"odel}" + "\n" + r"Erd\H{o}s, na\"{\i}ve, \c{c}a, stra{\ss}e, \'Etude, \textbf{o}, Ma\~nana"
-    document = text.load(Path("a.tex"), source.encode(), LoadOptions())
-    assert document.text.split("\n") == [r"\section{Gödel}", r"Erdős, naïve, ça, straße, Étude, \textbf{o}, Mañana"]
-    assert document.blocks[0].headings == ("Gödel",)
-
-
-def test_rows_of_an_org_table_know_their_columns():
-    source = "* Pumps\n\n| Name | Load |\n|------+------|\n| P1   | 3    |\n| P2   | 4    |\n"
-    document = text.load(Path("a.org"), source.encode(), LoadOptions())
-    assert [(b.kind, b.columns) for b in document.blocks[1:]] == [
+def test_rows_of_a_table_with_tabs_know_their_columns():
+    assert [(b.kind, b.columns) for b in text_blocks("Hook\tLoad\nNorth\t12 t\nSouth\t9 t\n")] == [
         ("row", ""),
-        ("row", "Name | Load"),
-        ("row", "Name | Load"),
+        ("row", "Hook | Load"),
+        ("row", "Hook | Load"),
     ]
+    assert {b.columns for b in text_blocks("1\t2\n3\t4\n5\t6\n")} == {""}
+    assert {b.kind for b in text_blocks("\tindented\n\tlines\n\tonly\n")} == {"paragraph"}
+    assert {b.kind for b in text_blocks("a\tb\nother lines\nc\td\n")} == {"paragraph"}
+
+
+def text_blocks(content: str):
+    return text.load(Path("a.txt"), content.encode(), LoadOptions()).blocks
