@@ -16,6 +16,10 @@ _ACCENTS = frozenset("ˆ^̂¯‾̄~˜̃→⃗˙̇¨̈⏞⏟_︷︸")
 
 # Where raised text is an exponent and not the number of a note: after a digit, a bracket, or a letter or two.
 _BASE = re.compile(r"(?:[\d)\]}′’']|(?<![^\W\d_])[^\W\d_]{1,2})\Z")
+_NEGATIVE = re.compile(r"[-−–]\d+\Z")
+# Behind the end of a clause a number is that of a note.
+_CLAUSE_END = re.compile(r"(?:[^\W\d_]|[)\]%”\"»])[.,;:!?…]+[”\"»]?\Z|[^\W\d_][”\"»]\Z")
+_NOTE = re.compile(r"\d{1,3}(?:[,–-] ?\d{1,3})*\Z")
 _INDEXED = re.compile(r"[^\W_]\Z|[)\]}′’']\Z")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th|er|re|ère|e|o|a|º|ª|os|as|ème|de|ste|TM|SM|®|™|©)\Z")
 _MATHS = re.compile(r"[-+−–]?(?:\d+(?:[.,/]\d+)*|[^\W\d_]{1,3}|[∞∗*†′]|[\w+\-−*/=,. ()]{1,20})\Z")
@@ -28,8 +32,15 @@ _LAST_SYMBOL = re.compile(r"(?:[A-Z][a-z]?|[)\]])\Z")
 
 
 def raised(before: str, text: str) -> str:
-    """What superscript ``text`` is written as behind ``before``: ``^2`` for an exponent, else as it is."""
+    """What superscript ``text`` is written as behind ``before``.
+
+    ``^2`` for an exponent, ``[2]`` for the number of a note behind the end of a clause, else as it is.
+    """
     bare = text.strip()
+    if _NEGATIVE.match(bare) and before[-1:].isalnum():
+        return f"^{bare}"
+    if _CLAUSE_END.search(before) and _NOTE.match(bare):
+        return f"[{bare}]"
     if not bare or _ORDINAL.match(bare) or not _BASE.search(before) or not _MATHS.match(bare):
         return text
     # Ions: Ca2+ and SO4 2- are written so

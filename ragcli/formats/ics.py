@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,20 @@ from ragcli.types import Document
 _LINE = re.compile(r"([A-Za-z][\w-]*)((?:;[\w-]+=(?:\"[^\"]*\"|[^;:\"]*))*):(.*)", re.DOTALL)
 _TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?")
 _ZONE = re.compile(r"(?i);TZID=\"?([^;:\"]+)")
-_NAME = re.compile(r"(?i);CN=\"?([^;:\"]+)")
-_SHOWN = {"LOCATION": "Where", "ORGANIZER": "Organizer", "STATUS": "Status", "DUE": "Due", "RRULE": "Repeats"}
+_NAME = re.compile(r"(?i);CN=(?:\"([^\"]+)\"|([^;:\"]+))")
+_TAG = re.compile(
+    r"</?(?:br|p|b|i|u|a|ul|ol|li|span|div|html-blob|strong|em|h[1-6])(?:\s+[\w-]+=[^<>]*)?\s*/?>", re.IGNORECASE
+)
+_BREAK = re.compile(r"<(?:br|/p|/li|/div|/h[1-6])\b[^<>]*>", re.IGNORECASE)
+_RULE = re.compile(r"-::[~:-]*::-")  # around what Google adds
+_SHOWN = {
+    "LOCATION": "Where",
+    "ORGANIZER": "Organizer",
+    "ATTENDEE": "With",
+    "STATUS": "Status",
+    "DUE": "Due",
+    "RRULE": "Repeats",
+}
 _ESCAPED = re.compile(r"\\([nN,;\\])")
 _EVENTS = frozenset(("VEVENT", "VTODO", "VJOURNAL"))
 
@@ -42,8 +55,16 @@ def add_events(
         lines = [f"When: {times}"] if times else []
         lines += [f"{label}: {event[name]}" for name, label in _SHOWN.items() if event.get(name)]
         builder.add("\n".join(lines), page=page, headings=headings)
-        for paragraph in re.split(r"\n\s*\n", event.get("DESCRIPTION", "")):
+        for paragraph in re.split(r"\n\s*\n", _plain(event.get("DESCRIPTION", ""))):
             builder.add(paragraph, page=page, headings=headings)
+
+
+def _plain(description: str) -> str:
+    """A description without the markup that Google and Outlook write into it."""
+    text = _RULE.sub("", description)
+    if _TAG.search(text):
+        text = html.unescape(_TAG.sub("", _BREAK.sub("\n", text)))
+    return text.replace("\u00a0", " ")
 
 
 def _events(text: str) -> Iterator[dict[str, str]]:
@@ -65,6 +86,10 @@ def _events(text: str) -> Iterator[dict[str, str]]:
                 event = None
             else:
                 inside = max(0, inside - 1)
+        elif event is not None and not inside and name == "ATTENDEE":
+            event[name] = (
+                f"{event[name]}, {found}" if (found := _person(parameters, value)) and name in event else found
+            )
         elif event is not None and not inside:
             event.setdefault(name, _shown(name, parameters, value))
 
@@ -76,6 +101,10 @@ def _shown(name: str, parameters: str, value: str) -> str:
         named = " UTC" if time[6] else f" {zone[1]}" if zone and clock else ""
         return f"{time[1]}-{time[2]}-{time[3]}{clock}{named}"
     if name == "ORGANIZER":
-        person = _NAME.search(parameters)
-        return person[1] if person else re.sub(r"(?i)^mailto:", "", value)
+        return _person(parameters, value)
     return _ESCAPED.sub(lambda escaped: "\n" if escaped[1] in "nN" else escaped[1], value).strip()
+
+
+def _person(parameters: str, value: str) -> str:
+    name = _NAME.search(parameters)
+    return (name[1] or name[2]).strip() if name else re.sub(r"(?i)^mailto:", "", value)

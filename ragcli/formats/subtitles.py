@@ -15,6 +15,7 @@ from ragcli.types import Document
 _TIME = r"(?:(\d{1,3}):)?(\d{1,2}):(\d{2})[.,]\d{1,3}"
 _TIMES = re.compile(rf"[ \t]*{_TIME}(?:[ \t]*-->[ \t]*|,){_TIME}.*")
 _SPEAKER = re.compile(r"<v(?:\.[^ >]*)?[ \t]+([^>]+)>")
+_NAMED = re.compile(r"([^\W\d_][^:\n]{0,40}): (?=\S)")
 _TAG = re.compile(r"</?[a-zA-Z0-9][^<>]*>|\{\\?[a-zA-Z][^{}]*\}")
 _SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*\Z")
 _PAUSE = 4  # seconds without a word end a passage
@@ -33,17 +34,22 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     del options
     text, warnings = decode(data)
     builder = TextBuilder()
-    passage, begun, ended = "", 0, 0
+    passage, begun, ended, speaker = "", 0, 0, ""
     before: list[str] = []
     for cue in _cues(text):
         # Captions made while the film runs repeat the line above the new one.
         lines = [line for number, line in enumerate(cue.lines) if number or line not in before[-1:]]
         before = cue.lines
-        words = " ".join(lines)
         is_over = (_SENTENCE_END.search(passage) and len(passage) > _LONG) or len(passage) > _LONGEST
         if passage and (is_over or cue.start - ended > _PAUSE):
             builder.add(f"[{_clock(begun)}] {passage}")
             passage = ""
+        words = " ".join(lines)
+        if named := _NAMED.match(words):
+            # A transcript names the speaker in each cue, also within a sentence.
+            if named[1] == speaker and passage and not _SENTENCE_END.search(passage):
+                words = words[named.end() :]
+            speaker = named[1]
         if words:
             begun = begun if passage else cue.start
             passage = f"{passage} {words}".strip()

@@ -408,7 +408,7 @@ def test_headings_in_numbered_lists_have_their_numbers():
 )
 def test_numbers_of_notes_keep_apart(link):
     assert texts(f"<p>built in 1911{link} by the keeper{link}</p>") == ["built in 1911[1] by the keeper[1]"]
-    assert texts(f"<p>It ends.{link}</p>") == ["It ends.1"]
+    assert texts(f"<p>It ends.{link}</p>") == ["It ends.[1]"]
 
 
 def test_other_links_are_words():
@@ -419,3 +419,45 @@ def test_a_shell_that_shows_something_until_its_scripts_run_says_so():
     document = load("<title>Tides</title><script></script><div id=root>Loading</div>")
     assert document.text == "Loading\n\nTides"
     assert "JavaScript" in document.warnings[0]
+
+
+def test_line_numbers_and_ways_back_from_notes_are_left_out():
+    numbers = "<table class=highlighttable><tr><td class=linenos><div class=linenodiv><pre>1\n2</pre></div></td>"
+    page = f"{numbers}<td class=code><pre>a = 1\nb = 2</pre></td></tr></table>"
+    assert texts(page) == ["a = 1\nb = 2"]
+    assert texts("<p class=gutter>Gutter of 12 m</p>") == ["Gutter of 12 m"]
+    assert texts("<p>A note.<a class=footnote-backref href=#r>↩</a></p>") == ["A note."]
+
+
+def test_names_of_tabs_keep_apart_and_what_opens_them_is_no_text():
+    page = (
+        "<input type=radio name=t id=a checked><input type=radio name=t id=b>"
+        "<div><label for=a>North</label><label for=b>South</label></div><p>one</p>"
+    )
+    assert texts(page) == ["North South", "one"]
+
+
+def test_raised_numbers_behind_a_clause_are_those_of_notes():
+    assert texts("<p>It ends.<sup>1</sup> So,<sup>2,3</sup> 12 kg mol<sup>-1</sup> at $3.<sup>99</sup></p>") == [
+        "It ends.[1] So,[2,3] 12 kg mol^-1 at $3.99"
+    ]
+
+
+def test_cdata_is_text_in_xhtml():
+    page = "<?xml version='1.0'?><html><body><pre><![CDATA[if a < b && c: <go>]]></pre></body></html>"
+    assert texts(page) == ["if a < b && c: <go>"]
+
+
+def test_macros_of_confluence_are_read():
+    page = (
+        '<p>It <ac:structured-macro ac:name="status"><ac:parameter ac:name="colour">Red</ac:parameter>'
+        '<ac:parameter ac:name="title">BLOCKED</ac:parameter></ac:structured-macro> waits.</p>'
+        '<ac:structured-macro ac:name="code"><ac:parameter ac:name="language">bash</ac:parameter>'
+        "<ac:plain-text-body><![CDATA[a < b\nc]]></ac:plain-text-body></ac:structured-macro>"
+        '<ac:structured-macro ac:name="info"><ac:rich-text-body><p>Note.</p></ac:rich-text-body></ac:structured-macro>'
+        "<ac:task-list><ac:task><ac:task-id>1</ac:task-id><ac:task-status>complete</ac:task-status>"
+        "<ac:task-body>Call</ac:task-body></ac:task></ac:task-list>"
+        '<p>See <ac:link><ri:page ri:content-title="R" /><ac:plain-text-link-body><![CDATA[the register]]>'
+        "</ac:plain-text-link-body></ac:link>.</p>"
+    )
+    assert texts(page) == ["It BLOCKED waits.", "a < b\nc", "Note.", "☒ Call", "See the register."]

@@ -46,3 +46,10 @@ def test_nothing_said_is_empty():
 def test_subtitles_of_youtube_are_joined():
     sbv = b"0:00:01.000,0:00:03.000\nThe turbine must never\n\n0:00:03.000,0:00:05.000\nrun dry.\n"
     assert load(Path("a.sbv"), sbv, OPTIONS).text == "[0:00:01] The turbine must never run dry."
+
+
+def test_a_speaker_is_not_named_within_a_sentence():
+    said = ("Ann Ray>So the budget is", "Ann Ray>forty thousand.", "Ann Ray>We sign", "Tom>Who pays?")
+    cues = [f"x-{n}\n00:00:{n:02d}.000 --> 00:00:{n + 1:02d}.000\n<v {text}</v>\n" for n, text in enumerate(said)]
+    document = load(Path("a.vtt"), "\n".join(["WEBVTT\n", *cues]).encode(), OPTIONS)
+    assert document.text == "[0:00:00] Ann Ray: So the budget is forty thousand. Ann Ray: We sign Tom: Who pays?"

@@ -42,7 +42,8 @@ _PRE = frozenset(("pre", "xmp", "listing"))
 _LONG_PRE = 10_000  # characters; a longer <pre> is a plain text document in an HTML wrapper
 _LISTS = frozenset(("ul", "ol", "menu"))
 _SCRIPTS = frozenset(("sup", "sub", "ruby", "rt"))
-_INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a"}
+_INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a", "label"}
+_BOXES = re.compile(r"(?:[☒☐]\s*){2,}")
 _DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]', 'meta[name="twitter:description"]')
 _SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
 _MAX_JSON_DEPTH = 20
@@ -59,6 +60,8 @@ _KINDS = {"lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-lat
 _KINDS |= {"upper-roman": "I", "none": ""}
 
 _NOTE_MARK = re.compile(r"\d{1,3}|[a-zivx]{1,4}|[*†‡§]{1,3}")
+
+_BEFORE_NOTE = re.compile(r"[\w.,;:!?…)”\"»%]\Z")
 
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
 _DECLARED = re.compile(rb"""(?i)<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
@@ -284,6 +287,8 @@ class _Writer:
             return
         elif tag == "br":
             self._inline.append("\n")
+        elif tag == "label":  # the names of tabs stand side by side
+            self._inline.append(" ")
         elif tag == "math":
             self._inline.append(FORMULA.line(node))
         elif tag == "svg":
@@ -303,7 +308,7 @@ class _Writer:
         (start, is_note), self._link = self._link, (0, False)
         text = "".join(self._inline[start:]).strip().removeprefix("^")
         before = "".join(self._inline[max(0, start - 3) : start])
-        if is_note and before[-1:].isalnum() and _NOTE_MARK.fullmatch(text):
+        if is_note and _BEFORE_NOTE.search(before) and _NOTE_MARK.fullmatch(text):
             self._inline[start:] = [f"[{text}]"]
 
     def _add_script(self, tag: str, entering: bool) -> None:
@@ -373,7 +378,7 @@ class _Writer:
         text = "".join(self._inline).replace("\u00ad", "")  # soft hyphens only say where a line may break
         self._inline.clear()
         self._open_scripts = [-1] * len(self._open_scripts)
-        if not text or text.isspace():
+        if not text or text.isspace() or _BOXES.fullmatch(text.strip()):  # boxes alone open and close something
             return
         table = self._tables[-1] if self._tables else None
         if table and table.parts is not None:

@@ -33,7 +33,11 @@ _OPENER_CLASS = re.compile(r"accordion|collaps|toggle|faq|question|disclosure|ex
 # The formulas of Wikipedia are hidden, and shown as a picture of themselves.
 _HIDDEN_FORMULA = re.compile(r"\bmwe-math-mathml|\bMJX_Assistive_MathML|\bkatex-mathml")
 _FORMULA_PICTURE = "mwe-math-fallback-image"
-_PERMALINK = re.compile(r"\b(?:headerlink|header-anchor|heading-anchor|hash-link|permalink|anchorjs-link)\b|\Aanchor\Z")
+_PERMALINK = re.compile(
+    r"\b(?:headerlink|header-anchor|heading-anchor|hash-link|permalink|anchorjs-link)\b|\Aanchor\Z"
+    r"|\bfootnote-?back(?:ref|link)?\b|\breversefootnote\b"  # the way back from a note
+)
+_LINE_NUMBERS = re.compile(r"\b(?:linenos|linenodiv|lineno|line-numbers(?:-rows)?|hljs-ln-numbers)\b|\bgutter\b")
 _CHROME_ROLES = frozenset(("navigation", "banner", "contentinfo", "search", "menu", "menubar", "toolbar"))
 _ARTICLE = frozenset(("main", "article"))
 _HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
@@ -45,6 +49,18 @@ _LONG_FORM = 500  # a form with more text than a search box or a login is the co
 _DEEP = 5_000  # levels; the parser takes quadratic time in depth: 100,000 nested divs are 27 s, 5,000 are 0.05 s
 # In XHTML any element may close itself; an HTML parser would take all that follows for its content.
 _SELF_CLOSED = re.compile(r"<([A-Za-z][\w:.-]*)((?:\s[^<>]*)?)/>")
+_CDATA = re.compile(r"(?<!/\*)<!\[CDATA\[(?!\*/)(.*?)\]\]>", re.DOTALL)  # not those in comments of scripts
+_MACROS = [
+    (re.compile(pattern, re.DOTALL), text)
+    for pattern, text in (
+        (r"<ac:parameter ac:name=\"title\">(.*?)</ac:parameter>", r" \1 "),
+        (r"<(ac:parameter|ac:task-id|ac:task-uuid)\b[^<>]*>.*?</\1>", ""),
+        (r"<ac:task-status>complete</ac:task-status>", "☒ "),
+        (r"<ac:task-status>incomplete</ac:task-status>", "☐ "),
+        (r"<(/?)ac:plain-text-body>", r"<\1pre>"),
+        (r"<(/?)ac:(?:rich-text-body|task)>", r"<\1div>"),
+    )
+]
 _ALWAYS_EMPTY = tags("area base br col embed hr img input link meta param source track wbr")
 _PREFIXED = re.compile(r"<(/?)(?:m|mml|mathml):(?=m|none|semantics|annotation)")
 _FRAME = re.compile(r"""<iframe\b[^<>]*?\ssrcdoc\s*=\s*(?:"([^"]*)"|'([^']*)')[^<>]*>""", re.IGNORECASE)
@@ -64,6 +80,7 @@ def parse(markup: str) -> LexborHTMLParser:
     markup = _PREFIXED.sub(r"<\1", markup) if ":math" in markup else markup
     if "srcdoc" in markup:
         markup = _FRAME.sub(lambda frame: f"<div>{html.unescape(frame[1] or frame[2] or '')}</div>{frame[0]}", markup)
+    markup = _open_macros(markup) if "<ac:" in markup else markup
     tree = LexborHTMLParser(_flatten(markup) if markup.count("<") > _DEEP else markup)
     if "math/tex" in markup:
         _show_sources(tree)
@@ -73,8 +90,17 @@ def parse(markup: str) -> LexborHTMLParser:
 
 
 def close_elements(markup: str) -> str:
-    """XHTML as HTML: elements that close themselves get an end of their own."""
+    """XHTML as HTML: elements that close themselves get an end of their own, and CDATA sections are text."""
+    if "<![CDATA[" in markup:
+        markup = _CDATA.sub(lambda section: html.escape(section[1]), markup)
     return _SELF_CLOSED.sub(_open_and_close, markup)
+
+
+def _open_macros(markup: str) -> str:
+    """The pages that Confluence stores, whose macros have their text in elements of its own, as HTML."""
+    for pattern, text in _MACROS:
+        markup = pattern.sub(text, markup)
+    return close_elements(markup)
 
 
 def _open_and_close(match: re.Match[str]) -> str:
@@ -329,6 +355,8 @@ def _is_hidden(node: LexborNode, chrome: bool) -> bool:
     if _FORMULA_PICTURE in name:  # Wikipedia with pictures only has no other
         return node.parent is not None and node.parent.css_first("math") is not None
     if node.tag == "a" and name and _PERMALINK.search(name) and len(node.text()) < _LONG_PERMALINK:
+        return True
+    if name and _LINE_NUMBERS.search(name) and not node.text().strip("0123456789 \n\t\r."):
         return True
     style = attributes.get("style")
     is_hidden = "hidden" in attributes or bool(style and re.search(r"display\s*:\s*none", style))
