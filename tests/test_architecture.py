@@ -36,7 +36,7 @@ HOMES = {
     "pypdfium2": ("formats/pdf/",),
     "docx": ("formats/ooxml/docx.py",),
     "pptx": ("formats/ooxml/pptx.py",),
-    "openpyxl": ("formats/ooxml/xlsx.py",),
+    "openpyxl": ("formats/ooxml/",),
     "markdown_it": ("formats/markup/markdown.py",),
     "olefile": ("formats/ole/container.py",),
     "xlrd": ("formats/ole/xls.py",),

@@ -80,7 +80,9 @@ _LOADERS = {
     "docx": _Loader("ooxml.docx", 3, _dotted("docx docm dotx dotm"), is_text=False),
     "pptx": _Loader("ooxml.pptx", 3, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
     "xlsx": _Loader("ooxml.xlsx", 3, _dotted("xlsx xlsm xltx xltm"), is_text=False),
+    "office_xml": _Loader("ooxml.one_file", 1, (), is_text=False),
     "epub": _Loader("epub", 4, _dotted("epub"), is_text=False),
+    "fictionbook": _Loader("fictionbook", 1, _dotted("fb2"), is_text=False),
     "ics": _Loader("ics", 2, _dotted("ics ical vcs")),
     "picture": _Loader("picture", 1, _dotted("png jpg jpeg jpe tif tiff webp bmp"), is_text=False),
     "archive": _Loader("archives", 1, _dotted("zip tar gz tgz bz2 tbz tbz2 xz txz"), is_text=False),
@@ -134,6 +136,7 @@ _IN_ZIP = {
     b"word/": "docx", b"ppt/": "pptx", b"xl/": "xlsx",
 }  # fmt: skip
 _STREAMS = {"WordDocument": "doc", "PowerPoint Document": "ppt", "Workbook": "xls", "__substg1.0_": "msg"}
+_MAY_BE_OFFICE = (None, "text", "structured")
 _OLD_OFFICE = ("doc", "xls", "ppt", "msg")  # other programs write text under these names
 _HTML = (b"<!doctype html", b"<html", b"<table")
 
@@ -145,6 +148,11 @@ _MAIL_FIELD = re.compile(rb"[!-9;-~]+:")
 _MAIL_FIELDS = frozenset(
     (b"from", b"to", b"subject", b"date", b"message-id", b"received", b"mime-version", b"return-path", b"content-type")
 )
+_OFFICE_XML = re.compile(
+    rb"\A\s*(?:\xef\xbb\xbf)?<(?s:.{0,2000}?)<(?:(?:ss:)?Workbook|w:wordDocument|pkg:package)\s[^>]*?"
+    rb"(?:urn:schemas-microsoft-com:office:spreadsheet|http://schemas\.microsoft\.com/office/(?:word/2003|2006/xmlP))"
+)
+_WEB_ARCHIVE = re.compile(rb"(?is)\s*mime-version:(?:(?!\r?\n\r?\n).)*\ncontent-type: *multipart/related")
 _ENCODED_MAIL = re.compile(rb"(?im)^content-(?:transfer-encoding: *(?:base64|quoted-printable)|type: *multipart/)")
 _JSON = re.compile(rb"""\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|"(?:[^"\\]|\\.)*"\s*[,\]])""")
 _HEAD = 8192  # bytes that tell text from binary
@@ -163,7 +171,10 @@ def loader_for(path: Path, head: bytes) -> str | None:
     against it; a name that says nothing is text when its content looks like it.
     """
     suffix = path.suffix.lower()
-    name = _by_family(_BY_SUFFIX.get(suffix), head[:_HEAD])
+    name = _BY_SUFFIX.get(suffix)
+    if (name in _FAMILIES or name in _MAY_BE_OFFICE) and _OFFICE_XML.match(head[:_HEAD]):
+        return "office_xml"
+    name = _by_family(name, head[:_HEAD])
     if name == "office" and _is_plain_text(head[:_HEAD]):
         return _by_content(path, head)
     if name and not _LOADERS[name].is_text:
@@ -251,6 +262,8 @@ def _by_family(name: str | None, head: bytes) -> str | None:
             return loaders_by_kind.get(kind, name)
     if name not in _OLD_OFFICE or not head or not _looks_like_text(head, known=False):
         return name
+    if _is_mail(head) or _WEB_ARCHIVE.match(head):  # as Confluence exports pages
+        return "mail"
     if any(tag in head.lower() for tag in _HTML):
         return "html"
     return "table" if name == "xls" else "text"

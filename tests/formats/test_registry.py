@@ -219,3 +219,19 @@ def test_documents_are_known_by_their_first_bytes(name, head, loader):
 def test_old_office_files_are_known_by_their_streams():
     data = gzip.decompress((Path(__file__).parent / "data" / "scripts.doc.gz").read_bytes())
     assert loaders.load(Path("letter"), data, OPTIONS).loader == "doc"
+
+
+@pytest.mark.parametrize("name", ["page.doc", "book.xls"])
+def test_web_pages_saved_as_one_file_under_names_of_office(name):
+    page = (
+        'MIME-Version: 1.0\nContent-Type: multipart/related; boundary="B"\n\n--B\n'
+        "Content-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\n"
+        "<html><h1>Caf=C3=A9</h1><p>It slips wh=\nen wet.</p></html>\n--B--\n"
+    )
+    for head in (
+        "",
+        "Date: Tue, 12 Mar 2024 08:15:00 +0000\nMessage-ID: <1@host>\nSubject: Exported From Confluence\n",
+    ):
+        assert loaders.load(Path(name), (head + page).encode(), LoadOptions()).text.endswith(
+            "Café\n\nIt slips when wet."
+        )
