@@ -44,7 +44,7 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
     dropped = [
         {line for position, line in edge if _repeats(position, line, page, running)} for page, edge in enumerate(edges)
     ]
-    kept = [[line for line in lines if line not in gone] for lines, gone in zip(pages, dropped, strict=True)]
+    kept = [_without(lines, gone) for lines, gone in zip(pages, dropped, strict=True)]
     # Only lines of about the length of a running line can say the same as it.
     lengths = {length + by for gone in dropped for line in gone for length in (len(line.text),) for by in _LONGER}
     said: dict[int, list[str]] = {}
@@ -59,6 +59,11 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
             seen_texts.add(words)
     # The same few lines on every page are the document, not its header.
     return (kept, said) if any(kept) else (pages, {})
+
+
+def _without(lines: list[Line], gone: set[Line]) -> list[Line]:
+    heights = {line.baseline for line in gone}  # quicker to look up than whole lines
+    return [line for line in lines if line.baseline not in heights or line not in gone] if gone else lines
 
 
 def _words(text: str) -> str:

@@ -30,20 +30,23 @@ def vocabulary(lines: Iterable[str]) -> frozenset[str]:
     Hyphenated words are in it whole and in parts, the parts once bare and once with the hyphen where they had it.
     """
     words: set[str] = set()
+    plain: list[str] = []  # most lines: they are split all at once
     broken = False
     for line in lines:
+        if not broken and "-" not in line and not line.endswith(_LINE_HYPHENS):
+            plain.append(line)
+            continue
         found = _WORD.findall(line.lower())
         whole = found[1:] if broken else found
         broken = ends_broken(line)
         if broken:
             whole = whole[:-1]
         words.update(whole)
-        if "-" not in line:  # most lines: what follows is for few words
-            continue
         for word in whole:
             if "-" in word:
                 first, *others = word.split("-")
                 words.update((first, f"{first}-", *others, *(f"-{part}" for part in others)))
+    words.update(_WORD.findall("\n".join(plain).lower()))
     return frozenset(words)
 
 

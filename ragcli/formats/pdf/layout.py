@@ -20,12 +20,14 @@ _CLEAN = {**_NOTHING, **_LIGATURES, **_MATH_LETTERS}
 _LEADERS = re.compile(r"(?: ?[.…]){5,}")  # the dots between a table of contents entry and its page number
 _INNER_SOFT_HYPHEN = re.compile("\u00ad(?=.)")
 
-_SENTENCE_END = re.compile(r"[.!?:;。！？][\"'”’)\]]*\Z")
+_SENTENCE_ENDS = frozenset(".!?:;。！？")
+_CLOSERS = "\"'”’)]"
 _BULLET = re.compile(r"[•●▪■◦‣⁃∙○◆➢✓*–-] |[•●▪■◦‣∙○◆➢✓]")
 _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)] ")
 
 _EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
 _EM_OF_SPREAD = 0.75
+_NEIGHBOURS = 5  # lines above and below that tell the edge of a column
 _COLUMN_LINES = 3
 _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
@@ -232,7 +234,11 @@ def paragraphs(lines: list[Line], words: frozenset[str]) -> list[Paragraph]:
 
 def reads_on(above: str, below: str) -> bool:
     """True when ``below`` goes on with the sentence that ``above`` broke off."""
-    return ends_broken(above) or (not _SENTENCE_END.search(above) and below[:1].islower())
+    return ends_broken(above) or (below[:1].islower() and not _ends_sentence(above))
+
+
+def _ends_sentence(text: str) -> bool:
+    return text.rstrip(_CLOSERS)[-1:] in _SENTENCE_ENDS
 
 
 def on_one_line(line: Line, piece: Line) -> bool:
@@ -251,22 +257,29 @@ def _pitches(lines: list[Line]) -> dict[int, float]:
     gaps: dict[int, list[float]] = {}
     for above, below in pairwise(lines):
         gap = above.baseline - below.baseline
-        if same_size(above, below) and 0 < gap < 3 * below.size:
+        if 0 < gap < 3 * below.size and same_size(above, below):
             gaps.setdefault(round(below.size), []).append(gap)
     return {size: statistics.median(found) for size, found in gaps.items()}
 
 
 def _right_edges(lines: list[Line]) -> list[float]:
     """For each line the right edge of its column, judged by its neighbours that start near the same place."""
+    rights = [line.right for line in lines]
     edges = []
     for number, line in enumerate(lines):
-        left, size, edge = line.left, line.size, line.right
-        for near in lines[max(0, number - 5) : number + 6]:
-            # right first: it decides most often, and this is the innermost loop of reading a PDF
-            if near.right > edge and abs(near.left - left) < 3 * size and same_size(near, line):
-                edge = near.right
+        low = max(0, number - _NEIGHBOURS)
+        near = rights[low : number + _NEIGHBOURS + 1]
+        edge = max(near)
+        # Nearly always the one that reaches farthest is of the column.
+        if edge > line.right and not _is_of_column(line, lines[low + near.index(edge)]):
+            others = lines[low : number + _NEIGHBOURS + 1]
+            edge = max(other.right for other in others if other is line or _is_of_column(line, other))
         edges.append(edge)
     return edges
+
+
+def _is_of_column(line: Line, near: Line) -> bool:
+    return abs(near.left - line.left) < 3 * line.size and same_size(near, line)
 
 
 def same_size(one: Line, other: Line) -> bool:
@@ -277,21 +290,22 @@ def same_size(one: Line, other: Line) -> bool:
 def _starts_paragraph(
     lines: list[Line], edges: list[float], group: list[int], number: int, pitch: dict[int, float]
 ) -> bool:
-    above, below, first = lines[group[-1]], lines[number], lines[group[0]]
-    broke_off = reads_on(above.text, below.text)
+    above, below = lines[group[-1]], lines[number]
     if not same_size(above, below) or _BULLET.match(below.text):
         return not ends_broken(above.text)
     gap = above.baseline - above.depth - below.baseline
     if gap <= 0.3 * below.size:  # another column, or a box elsewhere on the page
-        return not broke_off
+        return not reads_on(above.text, below.text)
     if gap > 1.35 * pitch.get(round(below.size), 1.3 * below.size):
-        return not broke_off or gap > 3 * below.size
-    ended = _SENTENCE_END.search(above.text) is not None
-    if _NUMBERED.match(below.text) and (ended or _is_item(first.text)):
+        return gap > 3 * below.size or not reads_on(above.text, below.text)
+    ended = _ends_sentence(above.text)
+    if _NUMBERED.match(below.text) and (ended or _is_item(lines[group[0]].text)):
         return True
+    if not ended:
+        return False
     indented = below.left > above.left + 0.7 * below.size and not (_is_item(above.text) and len(group) == 1)
     dedented = len(group) > 1 and below.left < above.left - 0.7 * below.size
-    return ended and (indented or dedented or _has_room(above, below, edges[group[-1]]))
+    return indented or dedented or _has_room(above, below, edges[group[-1]])
 
 
 def _has_room(above: Line, below: Line, edge: float) -> bool:
@@ -309,9 +323,9 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
-    on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
-    if on_purpose and not ends_broken(above.text) and not below.text[0].islower():
-        return f"{text}\n{below.text}"
+    if not below.text[0].islower() and not ends_broken(above.text):
+        if _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge)):
+            return f"{text}\n{below.text}"
     return join_lines(text, below.text, words)
 
 

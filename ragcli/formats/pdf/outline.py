@@ -43,11 +43,12 @@ def locate(entries: list[Entry], lines: list[Line]) -> list[Place]:
     if not entries:
         return []
     longest = 2 * max(len(entry.title) for entry in entries) + 40  # the numbering on the page may be longer
-    spans = _spans(lines, longest)
+    forms = [_forms(entry.title) for entry in entries]
+    spans = _spans(lines, longest, frozenset(form for own in forms for form in own))
     taken: set[int] = set()
     printed: list[tuple[int, int] | None] = []
-    for entry in entries:
-        candidates = [span for form in _forms(entry.title) for span in spans.get(form, [])]
+    for own in forms:
+        candidates = [span for form in own for span in spans.get(form, [])]
         span = next((span for span in candidates if taken.isdisjoint(range(*span))), None)
         taken.update(range(*span) if span else ())
         printed.append(span)
@@ -64,21 +65,30 @@ def locate(entries: list[Entry], lines: list[Line]) -> list[Place]:
     return sorted(places, key=lambda place: place.start)
 
 
-def _spans(lines: list[Line], longest: int) -> dict[str, list[tuple[int, int]]]:
-    """The runs of one to three lines of at most ``longest`` characters, by each form to compare their text in."""
+def _spans(lines: list[Line], longest: int, wanted: frozenset[str]) -> dict[str, list[tuple[int, int]]]:
+    """The runs of one to three lines of at most ``longest`` characters, by the form of their text that is wanted."""
     spans: dict[str, list[tuple[int, int]]] = {}
+    bare = [_bare(line.text) if len(line.text) <= longest else "" for line in lines]
     for start in range(len(lines)):
-        text = ""
+        text = form = ""
         for end in range(start + 1, min(len(lines), start + _MAX_HEADING_LINES) + 1):
             text = f"{text} {lines[end - 1].text}".strip()
             if len(text) > longest:
                 break
-            for form in _forms(text):
+            form += bare[end - 1]
+            if form in wanted:
                 spans.setdefault(form, []).append((start, end))
+            if (numbering := _NUMBERING.match(text)) and (rest := _bare(text[numbering.end() :])) in wanted:
+                if rest != form:
+                    spans.setdefault(rest, []).append((start, end))
     return spans
+
+
+def _bare(text: str) -> str:
+    return _NOT_LETTERS.sub("", text.casefold())
 
 
 def _forms(title: str) -> list[str]:
     """``title`` as it is compared: bare letters and digits, with its numbering first, then without."""
-    bare = [_NOT_LETTERS.sub("", form.casefold()) for form in (title, _NUMBERING.sub("", title))]
+    bare = [_bare(form) for form in (title, _NUMBERING.sub("", title))]
     return [form for form in dict.fromkeys(bare) if form]

@@ -155,18 +155,21 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
     segments: list[Line] = []
     parts: list[tuple[str, int]] = []
-    measures = _Measures()
+    measures = _Measures(handle, length - 1)
     position = 0
     has_turned = False
-    for part in text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n").split("\n"):
-        units = len(part) if part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
+    is_ascii = text.isascii()
+    if not is_ascii:
+        text = text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n")
+    for part in text.split("\n"):
+        units = len(part) if is_ascii or part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
             segments.append(segment)
             parts.append((part, position))
             has_turned = has_turned or segment.quarter > 0
-        position += units + (not part.endswith(_LINE_END_HYPHEN))
-    if not text.isascii() and has_right_to_left(text):
+        position += units + (is_ascii or not part.endswith(_LINE_END_HYPHEN))
+    if not is_ascii and has_right_to_left(text):
         return _mirrored(segments)
     if has_turned:
         segments, parts = _cut_at_turns(handle, segments, parts, measures)
@@ -183,7 +186,7 @@ def _cut_at_turns(
         body = part.rstrip()
         at = body.rfind(" ") + 1
         pieces = [(part, position)]
-        if at and body.isascii() and _quarter(handle, _index(handle, position + at), measures) != line.quarter:
+        if at and body.isascii() and _quarter(handle, measures.index(position + at), measures) != line.quarter:
             pieces = [(part[: at - 1], position), (part[at:], position + at)]
         for text, place in pieces:
             segment = line if len(pieces) == 1 else _segment(handle, text, place, len(text), measures)
@@ -248,24 +251,24 @@ def _cells(
 ) -> list[Line]:
     """The pieces of a line between wide gaps; before the place where a column begins a narrow one will do."""
     before, after = measures.into[2:4]
+    box = measures.start
     cells: list[Line] = []
     begin, left, end = 0, line.left, len(part.rstrip())
     lead = end - len(part.strip())
-    first = _index(handle, position + lead) - lead
-    if _index(handle, position + end - 1) != first + end - 1:  # characters that pdfium leaves out of its text
+    first = measures.index(position + lead) - lead
+    if measures.index(position + end - 1) != first + end - 1:  # characters that pdfium leaves out of its text
         return [line]
-    baseline = line.baseline
+    baseline, quarter = line.baseline, line.quarter
+    wide, narrow = CELL_GAP * line.size, _NARROW_GAP * line.size
     for match in _BLANK.finditer(part, lead, end):
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end() - 1, before)
-        blank = _extent(measures.start, line.quarter)
+        blank = (box.left, box.right) if quarter == 0 else _extent(box, quarter)
         if blank[1] - blank[0] > 0.01:  # a blank of the file; pdfium's own ones have no width
             continue
         pdfium.FPDFText_GetLooseCharBox(handle, first + match.end(), after)
-        behind = _extent(measures.end, line.quarter)[0]
+        behind = _extent(measures.end, quarter)[0]
         gap = behind - blank[0]
-        if gap <= CELL_GAP * line.size and not (
-            gap > _NARROW_GAP * line.size and any(abs(behind - column) < 2 for column in columns)
-        ):
+        if gap <= wide and not (gap > narrow and any(abs(behind - column) < 2 for column in columns)):
             continue
         if text := clean_line(part[begin : match.start()]).strip():
             cells.append(line._replace(text=text, left=left, right=blank[0], baseline=baseline))
@@ -287,10 +290,6 @@ def _extent(box: pdfium.FS_RECTF, quarter: int) -> tuple[float, float]:
     return (-box.right, -box.left) if quarter == 2 else (-box.top, -box.bottom)
 
 
-def _index(handle: pdfium.FPDF_TEXTPAGE, text_index: int) -> int:
-    return int(pdfium.FPDFText_GetCharIndexFromTextIndex(handle, text_index))
-
-
 def _mirrored(segments: list[Line]) -> list[Line]:
     """The lines from right to left turned round, as layout knows lines from left to right."""
     width = max(line.right for line in segments) + min(line.left for line in segments)
@@ -303,35 +302,51 @@ def _mirrored(segments: list[Line]) -> list[Line]:
 
 
 class _Measures:
-    """What pdfium writes the place of a character into, made once a page."""
+    """What pdfium writes the place of a character into, made once a page, and which character has which place in the text."""
 
-    __slots__ = ("end", "into", "matrix", "start", "x", "y")
+    __slots__ = ("_handle", "_is_whole", "end", "into", "matrix", "start", "x", "y")
 
-    def __init__(self) -> None:
+    def __init__(self, handle: pdfium.FPDF_TEXTPAGE, length: int) -> None:
+        self._handle = handle
+        # Characters that pdfium leaves out of its text move all that follow: where the last has not moved, none has.
+        self._is_whole = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, length - 1) == length - 1
         self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.start, self.end, self.matrix = pdfium.FS_RECTF(), pdfium.FS_RECTF(), pdfium.FS_MATRIX()
         self.into = tuple(ctypes.byref(part) for part in (self.x, self.y, self.start, self.end, self.matrix))
+
+    def index(self, place: int) -> int:
+        """The number of the character at a place in the text."""
+        return place if self._is_whole else int(pdfium.FPDFText_GetCharIndexFromTextIndex(self._handle, place))
 
 
 def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int, measures: _Measures) -> Line | None:
     text = clean_line(part.replace(_LINE_END_HYPHEN, "-"))
     if not text:
         return None
-    body = part.rstrip("\r\n\t \u00a0")
     lead = len(part) - len(part.lstrip())
-    first = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + lead)
-    last = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, position + units - (len(part) - len(body)) - 1)
-    x, y, start, end, _ = measures.into
+    first = measures.index(position + lead)
+    last = measures.index(position + units - (len(part) - len(part.rstrip("\r\n\t \u00a0"))) - 1)
+    x, y, start, end, into = measures.into
     pdfium.FPDFText_GetCharOrigin(handle, first, x, y)
     pdfium.FPDFText_GetLooseCharBox(handle, first, start)
     pdfium.FPDFText_GetLooseCharBox(handle, last, end)
-    quarter = _quarter(handle, first, measures)
+    pdfium.FPDFText_GetMatrix(handle, first, into)
     # A line that begins with a raised number is as high as its last character.
     size = max(pdfium.FPDFText_GetFontSize(handle, first), pdfium.FPDFText_GetFontSize(handle, last))
-    turned = measures.matrix
-    size *= math.hypot(turned.c, turned.d)
-    place = measures.x.value, measures.y.value
-    return _upright(text, size or 1.0, place, (measures.start, measures.end), quarter)
+    turned, box, last_box = measures.matrix, measures.start, measures.end
+    size = size * math.hypot(turned.c, turned.d) or 1.0
+    if not turned.b and turned.a >= 0:
+        left, right = box.left, box.right
+        last_left, last_right = last_box.left, last_box.right
+        return Line(
+            text,
+            last_left if last_left < left else left,
+            last_right if last_right > right else right,
+            measures.y.value,
+            size,
+        )
+    quarter = round(math.atan2(turned.b, turned.a) / (math.pi / 2)) % 4
+    return _upright(text, size, (measures.x.value, measures.y.value), (box, last_box), quarter)
 
 
 def _quarter(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> int:
