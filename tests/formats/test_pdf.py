@@ -145,7 +145,7 @@ def test_superscripts_stay_in_their_line():
     text.textOut(" in this frame.")
     sheet.drawText(text)
     sheet.save()
-    assert read(out.getvalue()).text == "The energy is mc2 in this frame."
+    assert read(out.getvalue()).text == "The energy is mc^2 in this frame."
 
 
 def test_turned_text_keeps_its_lines():

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ragcli.formats.pdf.bidi import is_right_to_left, logical
 from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, paragraphs, plain_lines
+from ragcli.formats.pdf.scripts import written
 
 words = st.lists(st.text("abcdefghijklmnop", min_size=1, max_size=12), min_size=3, max_size=60)
 paragraph_texts = words.map(lambda found: f"{' '.join(found).capitalize()}.")
@@ -50,7 +51,7 @@ def test_pieces_of_one_line_are_put_together():
         Line(", and", 130.5, 150, 700, 11),
         Line("the next line", 72, 140, 686, 11),
     ]
-    assert [line.text for line in merge_segments(pieces)] == ["tokens w(i)1, and", "the next line"]
+    assert [written(line.text) for line in merge_segments(pieces)] == ["tokens w(i)_1, and", "the next line"]
 
 
 def test_lines_that_ended_on_purpose_keep_their_break():

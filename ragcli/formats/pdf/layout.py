@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
+from ragcli.formats.pdf.scripts import SMALL, mark
 from ragcli.types import BlockKind
 
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
@@ -24,6 +25,8 @@ _SENTENCE_ENDS = frozenset(".!?:;。！？")
 _CLOSERS = "\"'”’)]"
 _BULLET = re.compile(r"[•●▪■◦‣⁃∙○◆➢✓*–-] |[•●▪■◦‣∙○◆➢✓]")
 _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)] ")
+
+_SCRIPT = re.compile(r"[-−–+]?\d+(?:[.,]\d+)*[-−–+]?")
 
 _EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
 _EM_OF_SPREAD = 0.75
@@ -102,13 +105,20 @@ def merge_segments(segments: list[Line]) -> list[Line]:
             space = "" if piece.left - before.right < 0.15 * min(before.size, piece.size) else " "
             # A raised number does not set the height of the line.
             main = piece if piece.size > before.size else before
-            text = before.text + space + piece.text
+            text = before.text + space + as_script(before, piece, space)
             right = max(before.right, piece.right)
             cells = _with_piece(before, piece, space)
             lines[-1] = Line(text, before.left, right, main.baseline, main.size, cells, before.quarter)
         else:
             lines.append(piece)
     return lines
+
+
+def as_script(before: Line, piece: Line, space: str) -> str:
+    """The text of a piece, as marks where it is a number raised or lowered beside its line."""
+    shift = (piece.baseline - before.baseline) / before.size
+    is_number = not space and piece.size <= SMALL * before.size and _SCRIPT.fullmatch(piece.text) is not None
+    return mark(piece.text, is_raised=shift > 0) if is_number and abs(shift) > 0.1 else piece.text
 
 
 def _with_piece(before: Line, piece: Line, space: str) -> tuple[Cell, ...]:
@@ -323,10 +333,10 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
-    if not below.text[0].islower() and not ends_broken(above.text):
-        if _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge)):
-            return f"{text}\n{below.text}"
-    return join_lines(text, below.text, words)
+    if below.text[0].islower() or ends_broken(above.text):
+        return join_lines(text, below.text, words)
+    on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
+    return f"{text}\n{below.text}" if on_purpose else join_lines(text, below.text, words)
 
 
 def are_rows(above: Line, below: Line) -> bool:

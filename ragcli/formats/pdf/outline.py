@@ -78,9 +78,10 @@ def _spans(lines: list[Line], longest: int, wanted: frozenset[str]) -> dict[str,
             form += bare[end - 1]
             if form in wanted:
                 spans.setdefault(form, []).append((start, end))
-            if (numbering := _NUMBERING.match(text)) and (rest := _bare(text[numbering.end() :])) in wanted:
-                if rest != form:
-                    spans.setdefault(rest, []).append((start, end))
+            numbering = _NUMBERING.match(text)
+            rest = _bare(text[numbering.end() :]) if numbering else form
+            if rest in wanted and rest != form:
+                spans.setdefault(rest, []).append((start, end))
     return spans
 
 

@@ -21,6 +21,7 @@ from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
 from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
+from ragcli.formats.pdf.scripts import CANDIDATE, SMALL, has_marks, mark, written
 from ragcli.types import Reason
 
 _LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
@@ -30,6 +31,8 @@ _EM_WITH_GAPS = 0.5
 _SAMPLED = 4  # every so many lines is looked at where all are long
 _NEAR = 4  # lines
 _NARROW_GAP = 0.35  # em before a column: more than between the words of a line
+_LIFTED = 0.12  # times the size of the line: the least by which a number is raised
+_UNIT_SIZE = 2.0  # programs that scale all text write it in one point
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
 _DPI = 300
@@ -78,6 +81,8 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         if any(piece.quarter for piece in pieces):
             pieces = upright(pieces)
         lines = join_rows(unweave(pieces)) if has_cells(pieces) else merge_segments(pieces)
+        if any(has_marks(line.text) for line in lines):
+            lines = [_written(line) for line in lines]
         beside = read_annotations(document, page)
         if beside.fields:
             lines = place_fields(lines, beside.fields)
@@ -86,6 +91,13 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         raise LoadError(Reason.DAMAGED, str(error)) from error
     finally:
         page.close()
+
+
+def _written(line: Line) -> Line:
+    if not has_marks(line.text):
+        return line
+    cells = tuple(cell._replace(text=written(cell.text)) for cell in line.cells)
+    return line._replace(text=" | ".join(map(written, line.text.split(" | "))), cells=cells)
 
 
 def outline(document: pypdfium2.PdfDocument) -> list[Entry]:
@@ -159,17 +171,22 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     position = 0
     has_turned = False
     is_ascii = text.isascii()
+    is_mirrored = not is_ascii and has_right_to_left(text)
     if not is_ascii:
         text = text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n")
     for part in text.split("\n"):
         units = len(part) if is_ascii or part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
+            if not is_mirrored and segment.quarter == 0:
+                marked = _with_scripts(handle, part, position, segment, measures)
+                if marked != part:
+                    segment, part = segment._replace(text=clean_line(marked.replace(_LINE_END_HYPHEN, "-"))), marked
             segments.append(segment)
             parts.append((part, position))
             has_turned = has_turned or segment.quarter > 0
         position += units + (is_ascii or not part.endswith(_LINE_END_HYPHEN))
-    if not is_ascii and has_right_to_left(text):
+    if is_mirrored:
         return _mirrored(segments)
     if has_turned:
         segments, parts = _cut_at_turns(handle, segments, parts, measures)
@@ -302,14 +319,15 @@ def _mirrored(segments: list[Line]) -> list[Line]:
 
 
 class _Measures:
-    """What pdfium writes the place of a character into, made once a page, and which character has which place in the text."""
+    """What pdfium writes the place of a character into, made once a page; and the characters of places in the text."""
 
-    __slots__ = ("_handle", "_is_whole", "end", "into", "matrix", "start", "x", "y")
+    __slots__ = ("_handle", "_is_whole", "end", "font_size", "into", "matrix", "start", "x", "y")
 
     def __init__(self, handle: pdfium.FPDF_TEXTPAGE, length: int) -> None:
         self._handle = handle
         # Characters that pdfium leaves out of its text move all that follow: where the last has not moved, none has.
         self._is_whole = pdfium.FPDFText_GetCharIndexFromTextIndex(handle, length - 1) == length - 1
+        self.font_size = 1.0  # of the last line, before it is scaled
         self.x, self.y = ctypes.c_double(), ctypes.c_double()
         self.start, self.end, self.matrix = pdfium.FS_RECTF(), pdfium.FS_RECTF(), pdfium.FS_MATRIX()
         self.into = tuple(ctypes.byref(part) for part in (self.x, self.y, self.start, self.end, self.matrix))
@@ -334,6 +352,7 @@ def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int,
     # A line that begins with a raised number is as high as its last character.
     size = max(pdfium.FPDFText_GetFontSize(handle, first), pdfium.FPDFText_GetFontSize(handle, last))
     turned, box, last_box = measures.matrix, measures.start, measures.end
+    measures.font_size = size
     size = size * math.hypot(turned.c, turned.d) or 1.0
     if not turned.b and turned.a >= 0:
         left, right = box.left, box.right
@@ -347,6 +366,53 @@ def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int,
         )
     quarter = round(math.atan2(turned.b, turned.a) / (math.pi / 2)) % 4
     return _upright(text, size, (measures.x.value, measures.y.value), (box, last_box), quarter)
+
+
+def _with_scripts(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures) -> str:
+    """``part``, the text of ``line``, with marks for its raised and lowered numbers."""
+    is_bmp = part.isascii() or max(part) < "\U00010000"
+    is_scaled = measures.font_size <= _UNIT_SIZE
+
+    def index(place: int) -> int:
+        before = place if is_bmp else len(part[:place].encode("utf-16-le", "surrogatepass")) // 2
+        return measures.index(position + before)
+
+    def size_of(place: int) -> float:
+        size = float(pdfium.FPDFText_GetFontSize(handle, index(place)))
+        if is_scaled:
+            pdfium.FPDFText_GetMatrix(handle, index(place), measures.into[4])
+            size *= math.hypot(measures.matrix.c, measures.matrix.d)
+        return size
+
+    most = 0.0
+    for match in CANDIDATE.finditer(part):
+        start, end = match.span()
+        if not most:  # a line that begins with a raised number is as high as its last character
+            most = SMALL * max(line.size if is_scaled else measures.font_size, size_of(len(part.rstrip()) - 1))
+        size = size_of(end - 1)
+        if size > most and part[end - 1] in "+-−–":  # not of the number
+            end -= 1
+            size = size_of(end - 1)
+        if size > most:
+            continue
+        at = end
+        while at > start and abs(size_of(at - 1) - size) < 0.01 * size:
+            at -= 1
+        height, base = _height(handle, index(end - 1), measures), line.baseline
+        if not part[:at].strip():
+            rest = part[end:].lstrip()
+            if not rest:
+                continue  # all of the line
+            base = _height(handle, index(len(part) - len(rest)), measures)
+        shift = (height - base) / line.size
+        if shift > _LIFTED or shift < -_LIFTED / 2:
+            part = part[:at] + mark(part[at:end], is_raised=shift > 0) + part[end:]
+    return part
+
+
+def _height(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> float:
+    pdfium.FPDFText_GetCharOrigin(handle, index, *measures.into[:2])
+    return measures.y.value
 
 
 def _quarter(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> int:

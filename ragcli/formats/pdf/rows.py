@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ragcli.formats.blocks import header_line
 from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
-from ragcli.formats.pdf.layout import Cell, Line, merge_segments, on_one_line, same_size, share_columns
+from ragcli.formats.pdf.layout import Cell, Line, as_script, merge_segments, on_one_line, same_size, share_columns
 from ragcli.formats.tables import Row, header_of
 
 _GAP = 0.5  # em between two cells: more than between two words or the parts of a formula
@@ -330,9 +330,10 @@ def _text(cell: _Cell) -> str:
     for above, below in pairwise(cell):
         if below.baseline > above.baseline - 0.3 * below.size:
             space = "" if below.left - above.right < 0.15 * min(above.size, below.size) else " "
+            text = f"{text}{space}{as_script(above, below, space)}"
         else:
             space = "\n" if ends_broken(text) else "" if is_cjk(text[-1]) and is_cjk(below.text[0]) else " "
-        text = f"{text}{space}{below.text}"
+            text = f"{text}{space}{below.text}"
     return text.rstrip("\u00ad")
 
 
