@@ -20,7 +20,7 @@ from pathlib import Path
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import declared_encoding, decode, decode_labelled, is_utf8, normalise
-from ragcli.formats.html.loader import decode_html, html_blocks
+from ragcli.formats.html.loader import decode_html, html_blocks, read_page
 from ragcli.formats.ics import add_events
 from ragcli.formats.rtf import rtf_blocks
 from ragcli.types import Document, Member, Reason
@@ -245,13 +245,15 @@ def _contents(part: Message, depth: int) -> Iterator[Message]:
 
 
 def _richest(alternatives: list[list[Message]]) -> int:
-    """Which alternative is read: the first (the plain text), unless it leaves out much of what another one says."""
-    words = [set().union(*map(_words, parts)) for parts in alternatives]
+    """Which alternative is read: the first (the plain text), unless another one says much more or has a table."""
+    said = [[_said(part) for part in parts] for parts in alternatives]
+    words = [set().union(*(found for found, _ in parts)) for parts in said]
     chosen = 0
-    for number, said in enumerate(words):
-        says_other = len(said & words[chosen]) < _SAME * len(said)
-        is_richer = _is_marked_up(alternatives[number]) or len(said) > len(words[chosen])
-        if said and (not words[chosen] or (says_other and is_richer)):
+    for number, own in enumerate(words):
+        says_other = len(own & words[chosen]) < _SAME * len(own)
+        is_richer = _is_marked_up(alternatives[number]) or len(own) > len(words[chosen])
+        has_table = any(has_rows for _, has_rows in said[number])
+        if own and (not words[chosen] or has_table or (says_other and is_richer)):
             chosen = number
     return chosen
 
@@ -260,16 +262,16 @@ def _is_marked_up(parts: list[Message]) -> bool:
     return any(part.get_content_type() == "text/html" for part in parts if not _is_attached(part))
 
 
-def _words(part: Message) -> set[str]:
+def _said(part: Message) -> tuple[set[str], bool]:
+    """The words of a part, and whether it has a table, which a plain text cannot show."""
     kind = part.get_content_type()
     if _is_attached(part) or kind not in ("text/plain", "text/html"):
-        return set()
+        return set(), False
     text = _text(part)
+    has_rows = False
     if kind == "text/html":
-        builder = TextBuilder()
-        html_blocks(builder, text)
-        text = "" if builder.is_empty else builder.build(Path(), "").text
-    return set(_WORD.findall(_URL.sub("", text.casefold())))
+        text, has_rows = read_page(text)
+    return set(_WORD.findall(_URL.sub("", text.casefold()))), has_rows
 
 
 def _is_attached(part: Message) -> bool:

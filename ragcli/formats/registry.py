@@ -77,9 +77,9 @@ _LOADERS = {
         ),
     ),
     "pdf": _Loader("pdf.loader", 6, _dotted("pdf"), is_text=False),
-    "docx": _Loader("ooxml.docx", 3, _dotted("docx docm dotx dotm"), is_text=False),
-    "pptx": _Loader("ooxml.pptx", 3, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
-    "xlsx": _Loader("ooxml.xlsx", 3, _dotted("xlsx xlsm xltx xltm"), is_text=False),
+    "docx": _Loader("ooxml.docx", 4, _dotted("docx docm dotx dotm"), is_text=False),
+    "pptx": _Loader("ooxml.pptx", 4, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
+    "xlsx": _Loader("ooxml.xlsx", 4, _dotted("xlsx xlsm xltx xltm"), is_text=False),
     "office_xml": _Loader("ooxml.one_file", 1, (), is_text=False),
     "epub": _Loader("epub", 4, _dotted("epub"), is_text=False),
     "fictionbook": _Loader("fictionbook", 1, _dotted("fb2"), is_text=False),
@@ -87,11 +87,11 @@ _LOADERS = {
     "picture": _Loader("picture", 1, _dotted("png jpg jpeg jpe tif tiff webp bmp"), is_text=False),
     "archive": _Loader("archives", 1, _dotted("zip tar gz tgz bz2 tbz tbz2 xz txz"), is_text=False),
     "mail": _Loader("mail", 5, _dotted("eml emlx mbox mmdf mht mhtml")),
-    "doc": _Loader("ole.doc", 2, _dotted("doc dot"), is_text=False),
+    "doc": _Loader("ole.doc", 3, _dotted("doc dot"), is_text=False),
     "ppt": _Loader("ole.ppt", 2, _dotted("ppt pps pot"), is_text=False),
-    "xls": _Loader("ole.xls", 2, _dotted("xls xlt"), is_text=False),
-    "msg": _Loader("ole.msg", 2, _dotted("msg oft"), is_text=False),
-    "rtf": _Loader("rtf", 2, _dotted("rtf"), is_text=False),
+    "xls": _Loader("ole.xls", 3, _dotted("xls xlt"), is_text=False),
+    "msg": _Loader("ole.msg", 3, _dotted("msg oft"), is_text=False),
+    "rtf": _Loader("rtf", 3, _dotted("rtf"), is_text=False),
     "office": _Loader(  # read by LibreOffice where the user asks for it
         "office",
         1,
@@ -101,7 +101,7 @@ _LOADERS = {
         """),
         is_text=False,
     ),
-    "odf": _Loader("odf.loader", 2, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
+    "odf": _Loader("odf.loader", 3, _dotted("odt ods odp odg odm ott ots otp otg fodt fods fodp fodg"), is_text=False),
 }
 _BY_SUFFIX = {suffix: name for name, loader in _LOADERS.items() for suffix in loader.suffixes}
 _NAMED_SUFFIXES = {suffix: name for name, suffixes in _NAMES.items() for suffix in _dotted(suffixes)}

@@ -436,6 +436,8 @@ class _Reader:
             return
         self._end_table()
         level = written.outline + 1 if 0 <= written.outline < 9 else self._levels.get(written.style)
+        if level is None:  # AbiWord states the style of the paragraph where it ends
+            level = self._levels.get(self._group.style)
         if text and level is not None and len(text) <= _LONGEST_HEADING:
             number = f"{marker} " if _is_number(marker) else ""
             self._builder.heading(f"{number}{text}", max(1, level))

@@ -443,6 +443,11 @@ def test_raised_numbers_behind_a_clause_are_those_of_notes():
     ]
 
 
+def test_text_is_raised_by_its_style_too():
+    page = "<p>10<span style='vertical-align: super; color: red'>6</span> of x<span style='vertical-align:sub'>1</span>"
+    assert texts(f"{page} <span style='color: red'>N</span></p>") == ["10^6 of x_1 N"]
+
+
 def test_cdata_is_text_in_xhtml():
     page = "<?xml version='1.0'?><html><body><pre><![CDATA[if a < b && c: <go>]]></pre></body></html>"
     assert texts(page) == ["if a < b && c: <go>"]

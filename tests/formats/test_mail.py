@@ -343,3 +343,12 @@ def test_an_encoded_message_under_a_name_for_text_is_mail():
 def test_a_body_in_utf8_is_read_as_such_whatever_its_label():
     raw = raw_message(b"Content-Type: text/plain; charset=iso-8859-1", "Schlüssel – hier".encode())
     assert blocks(read(raw))[-1] == "Schlüssel – hier"
+
+
+def test_a_page_with_a_table_is_read_in_place_of_its_plain_text():
+    message = EmailMessage()
+    message["Subject"] = "Loads"
+    message.set_content("Hook\n\nLoad\n\nNorth\n\n12 t\n\nSouth\n\n9 t\n")
+    rows = "<tr><td>North</td><td>12 t</td></tr><tr><td>South</td><td>9 t</td></tr>"
+    message.add_alternative(f"<table><tr><th>Hook</th><th>Load</th></tr>{rows}</table>", subtype="html")
+    assert read(message.as_bytes()).text.endswith("Hook | Load\nHook: North | Load: 12 t\nHook: South | Load: 9 t")

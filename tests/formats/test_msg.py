@@ -98,7 +98,24 @@ def test_the_body_is_plain_or_html_or_rtf():
     bodies = {**binary(p1013=html, p1009=packed)}
     assert text(subject | bodies) == ["Tides", "Rock", "härd ü"]
     assert text(subject | binary(p1009=packed)) == ["Tides", "hard rock", "soft sand"]
-    assert text(PLAIN | bodies) == ["Tides", "At nine."]
+    assert text(subject | wide(p0037="Tides", p1000="Rock,\r\nhärd ü") | bodies) == ["Tides", "Rock,\nhärd ü"]
+
+
+def test_a_page_that_says_more_or_has_a_table_is_read_in_place_of_the_plain_text():
+    stub = binary(p1013=b"<p>The brake of the north crane slips.</p>")
+    assert text(PLAIN | stub) == ["Tides", "The brake of the north crane slips."]
+    rows = "<tr><td>North</td><td>12 t</td></tr><tr><td>South</td><td>9 t</td></tr>"
+    page = f"<table><tr><th>Hook</th><th>Load</th></tr>{rows}</table>"
+    plain = wide(p0037="Loads", p1000="Hook\r\n\r\nLoad\r\n\r\nNorth\r\n\r\n12 t\r\n\r\nSouth\r\n\r\n9 t")
+    found = ["Loads", "Hook | Load", "Hook: North | Load: 12 t", "Hook: South | Load: 9 t"]
+    assert text(fixed(32) | plain | binary(p1013=page.encode())) == found
+    rtf = (
+        rb"{\rtf1\ansi\fromhtml1 {\*\htmltag64 "
+        + page.encode().replace(b">", rb">}").replace(b"<", rb"{\*\htmltag64 <")
+        + b"}"
+    )
+    packed = struct.pack("<4I", len(rtf) + 12, len(rtf), 0x414C454D, 0) + rtf.replace(rb"{\*\htmltag64 {", b"{")
+    assert text(fixed(32) | plain | binary(p1009=packed)) == found
 
 
 def test_rtf_that_was_html_is_read_as_html():

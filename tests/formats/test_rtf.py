@@ -50,6 +50,14 @@ def test_headings_by_style_name_and_by_outline_level():
     ]
 
 
+def test_the_style_may_be_stated_where_the_paragraph_ends():
+    found = load(r"\pard\s1{\s0\b Rock}{\s1\b\par}\pard\s0{\s0 Hard.}{\s0\par}")  # as AbiWord writes it
+    assert [(block.kind, block.headings) for block in found.blocks] == [
+        ("heading", ("Rock",)),
+        ("paragraph", ("Rock",)),
+    ]
+
+
 def test_the_code_page_is_that_of_the_font():
     assert text(r"\'e9t\'e9 {\f1 \'ef\'f0\'e8} {\f2 \'8a\'bf\'8e\'9a} {\f3 \'b7}\par") == ["été при 漢字 •"]
     assert text(r"\'ef\'f0\'e8\par", head=r"{\rtf1\ansi\ansicpg1251") == ["при"]

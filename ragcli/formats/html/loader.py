@@ -42,7 +42,8 @@ _PRE = frozenset(("pre", "xmp", "listing"))
 _LONG_PRE = 10_000  # characters; a longer <pre> is a plain text document in an HTML wrapper
 _LISTS = frozenset(("ul", "ol", "menu"))
 _SCRIPTS = frozenset(("sup", "sub", "ruby", "rt"))
-_INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a", "label"}
+_INLINE = _SCRIPTS | FIELDS | {"br", "math", "svg", "img", "a", "label", "span"}
+_RAISED = re.compile(r"vertical-align\s*:\s*(super|sub)\b")
 _BOXES = re.compile(r"(?:[☒☐]\s*){2,}")
 _DESCRIPTIONS = ('meta[name="description" i]', 'meta[property="og:description"]', 'meta[name="twitter:description"]')
 _SAID = frozenset(("headline", "name", "description", "articleBody", "text", "abstract", "reviewBody"))  # in JSON-LD
@@ -63,6 +64,7 @@ _NOTE_MARK = re.compile(r"\d{1,3}|[a-zivx]{1,4}|[*†‡§]{1,3}")
 
 _BEFORE_NOTE = re.compile(r"[\w.,;:!?…)”\"»%]\Z")
 
+_LEAST_ROWS = 3  # of a table; pictures beside text are two rows at most
 _PRESCAN = 4096  # bytes searched for a declared charset; browsers look at 1,024
 _DECLARED = re.compile(rb"""(?i)<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""")
 # A declaration that can be read in ASCII is not in UTF-16.
@@ -100,6 +102,17 @@ def html_blocks(builder: TextBuilder, markup: str, page: int | None = None, *, w
         writer.write(chrome=True)
     title = tree.css_first("head > title")
     return (" ".join(title.text().split()) if title else "") or writer.title
+
+
+def read_page(markup: str) -> tuple[str, bool]:
+    """The text of a page, and whether it has a table: at least three rows of two cells and more."""
+    builder = TextBuilder()
+    html_blocks(builder, markup)
+    if builder.is_empty:
+        return "", False
+    document = builder.build(Path(), "")
+    rows = sum(" | " in document.text[block.start : block.end] for block in document.blocks if block.kind == "row")
+    return document.text, rows >= _LEAST_ROWS
 
 
 def _describe(builder: TextBuilder, markup: str, *, is_shell: bool) -> str:
@@ -281,6 +294,10 @@ class _Writer:
     def _add_inline(self, node: LexborNode, tag: str, entering: bool) -> None:
         if tag in _SCRIPTS:
             self._add_script(tag, entering)
+        elif tag == "span":
+            raised_by = _RAISED.search(node.attributes.get("style") or "")
+            if raised_by:
+                self._add_script("sup" if raised_by[1] == "super" else "sub", entering)
         elif tag == "a":
             self._add_link(node, entering)
         elif not entering:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import decode, normalise
-from ragcli.formats.html.loader import html_blocks
+from ragcli.formats.html.loader import html_blocks, read_page
 from ragcli.formats.ole.container import Container
 from ragcli.formats.rtf import html_in_rtf, rtf_blocks
 from ragcli.types import Document, Member, Reason
@@ -23,6 +23,8 @@ _MAX_DEPTH = 10  # of messages in messages
 _MAX_ATTACHMENTS = 1000
 _MAX_RECIPIENTS = 500
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+_SAME = 0.8  # share of the words of the page that the plain text has too
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED_TYPES = ("multipart/encrypted", "application/pgp-encrypted", "application/x-microsoft-rpmsg-message")
 _ENCRYPTED_CLASSES = ("ipm.note.smime", "ipm.note.secure")  # .multipartsigned behind it: only signed
@@ -201,19 +203,31 @@ def _person(item: _Item, name: int, *addresses: int) -> str:
 
 
 def _add_body(builder: TextBuilder, message: _Item) -> None:
-    plain = message.raw_text(_BODY)
-    if plain.strip():
+    """The plain text, unless the page says more; else the page, else the RTF."""
+    plain, markup, rtf = message.raw_text(_BODY), message.html(), b""
+    if not markup.strip() and (packed := message.binary(_RTF)):
+        try:
+            rtf = unpack_rtf(packed)
+            markup = html_in_rtf(rtf) or ""
+        except LoadError:
+            if not plain.strip():
+                raise
+    if plain.strip() and not _is_richer(markup, plain):
         for paragraph in _PARAGRAPH_BREAK.split(plain):
             builder.add(paragraph)
-    elif (markup := message.html()).strip():
+    elif markup.strip():
         html_blocks(builder, markup)
-    elif packed := message.binary(_RTF):
-        rtf = unpack_rtf(packed)
-        page = html_in_rtf(rtf)
-        if page is None:
-            rtf_blocks(builder, rtf)
-        else:
-            html_blocks(builder, page)
+    elif rtf:
+        rtf_blocks(builder, rtf)
+
+
+def _is_richer(markup: str, plain: str) -> bool:
+    """True for a page with a table, or with many words that the plain text does not have."""
+    if not markup.strip():
+        return False
+    text, has_table = read_page(markup)
+    said, other = (set(_WORD.findall(one.casefold())) for one in (text, plain))
+    return has_table or len(said & other) < _SAME * len(said)
 
 
 def unpack_rtf(data: bytes) -> bytes:
