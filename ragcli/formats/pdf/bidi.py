@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Callable, Hashable
+from functools import cache
+from itertools import groupby
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+_RUN = re.compile(rf"(?:{_RIGHT_TO_LEFT.pattern}){{2,}}")
+_PRESENTATION_FORMS = (*range(0xFB1D, 0xFE00), *range(0xFE70, 0xFEFD))
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u052f]")
 _PUNCTUATED = re.compile(r"\A([.,:;!?]+)(\w[^.,:;!?]*|\w.*\w)\Z")
 _SWAPPED = str.maketrans("()[]{}", ")(][}{")
@@ -22,6 +28,27 @@ def is_right_to_left(text: str) -> bool:
         return False
     found = len(_RIGHT_TO_LEFT.findall(text))
     return found > 0 and found > len(_LATIN.findall(text))
+
+
+def order_ligatures(text: str, glyph_at: Callable[[int], Hashable]) -> str:
+    """The text of a page with the letters of each ligature in reading order, such as lam and alef.
+
+    pdfium turns a line from right to left round letter by letter, also the letters that stand in one glyph. Only where
+    it splits a presentation form itself they are in order. ``glyph_at`` tells the glyph of the character at an offset.
+    """
+
+    def ordered(run: re.Match[str]) -> str:
+        glyphs = groupby(range(run.start(), run.end()), glyph_at)
+        parts = ("".join(text[at] for at in places) for _, places in glyphs)
+        return "".join(part if len(part) == 1 or part in _presentation_forms() else part[::-1] for part in parts)
+
+    return _RUN.sub(ordered, text)
+
+
+@cache
+def _presentation_forms() -> frozenset[str]:
+    """What pdfium splits Hebrew and Arabic ligatures of Unicode into."""
+    return frozenset(unicodedata.normalize("NFKC", chr(code)) for code in _PRESENTATION_FORMS)
 
 
 def logical(text: str) -> str:

@@ -16,7 +16,7 @@ import pypdfium2.raw as pdfium
 from PIL import Image, ImageChops, ImageDraw
 
 from ragcli.errors import LoadError
-from ragcli.formats.pdf.pdfium import open_pdf
+from ragcli.formats.pdf.pdfium import open_pdf, text_of
 from ragcli.types import Reason
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom, in pixels from the top left corner
@@ -114,9 +114,7 @@ def _words_of(text_page: pypdfium2.PdfTextPage) -> _Words:
     count = min(text_page.count_chars(), _MOST_CHARACTERS)
     if count <= 0:
         return _Words([], [])
-    buffer = (ctypes.c_ushort * (count + 1))()
-    length = pdfium.FPDFText_GetText(text_page.raw, 0, count, buffer)
-    text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
+    text = text_of(text_page.raw, count)
     units = [0]  # offset of each character in UTF-16, which is what pdfium counts in
     for character in text:
         units.append(units[-1] + 1 + (character > "\uffff"))

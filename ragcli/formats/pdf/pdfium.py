@@ -10,14 +10,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ragcli.errors import LoadError
 from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
-from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
+from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical, order_ligatures
 from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
@@ -161,16 +161,13 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     if count <= 0:
         return []
     handle = text_page.raw  # unwrapping it in each of hundreds of calls takes a tenth of the time
-    # The text has one UTF-16 unit for each character that pdfium counts, which is what its positions refer to.
-    buffer = (ctypes.c_ushort * (count + 1))()
-    length = pdfium.FPDFText_GetText(handle, 0, count, buffer)
-    text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
+    text = text_of(handle, count)
     segments: list[Line] = []
     parts: list[tuple[str, int]] = []
-    measures = _Measures(handle, length - 1)
+    is_ascii = text.isascii()
+    measures = _Measures(handle, len(text) if is_ascii else len(text.encode("utf-16-le", "surrogatepass")) // 2)
     position = 0
     has_turned = False
-    is_ascii = text.isascii()
     is_mirrored = not is_ascii and has_right_to_left(text)
     if not is_ascii:
         text = text.replace(_LINE_END_HYPHEN, f"{_LINE_END_HYPHEN}\n")
@@ -191,6 +188,26 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
     if has_turned:
         segments, parts = _cut_at_turns(handle, segments, parts, measures)
     return _cut_at_gaps(handle, segments, parts, measures)
+
+
+def text_of(handle: pdfium.FPDF_TEXTPAGE, count: int) -> str:
+    """The first ``count`` characters of a page, where pdfium counts each UTF-16 unit."""
+    buffer = (ctypes.c_ushort * (count + 1))()
+    length = pdfium.FPDFText_GetText(handle, 0, count, buffer)
+    text = bytes(buffer)[: 2 * max(0, length - 1)].decode("utf-16-le", "surrogatepass")
+    if text.isascii() or not has_right_to_left(text):
+        return text
+    units = list(accumulate((1 + (character > "\uffff") for character in text), initial=0))
+    place = [ctypes.c_double() for _ in range(6)]
+    into = [ctypes.byref(part) for part in place]
+
+    def glyph_at(offset: int) -> tuple[float, ...]:
+        index = int(pdfium.FPDFText_GetCharIndexFromTextIndex(handle, units[offset]))
+        is_read = pdfium.FPDFText_GetCharOrigin(handle, index, *into[:2])
+        is_read = pdfium.FPDFText_GetCharBox(handle, index, *into[2:]) and is_read
+        return tuple(part.value for part in place) if is_read and place[2].value < place[3].value else (offset,)
+
+    return order_ligatures(text, glyph_at)
 
 
 def _cut_at_turns(
