@@ -114,6 +114,19 @@ def test_deleted_text_is_gone_and_inserted_text_is_there():
     assert read(source).text == "kept inserted"
 
 
+def test_a_word_with_its_reading_above_it_is_text():
+    def run(text):
+        return f"<w:r><w:t>{text}</w:t></w:r>"
+
+    source = python_docx.Document()
+    paragraph = source.add_paragraph("私は")
+    for word, reading in (("漢", "かん"), ("字", "じ")):
+        guide = f"<w:ruby><w:rubyPr/><w:rt>{run(reading)}</w:rt><w:rubyBase>{run(word)}</w:rubyBase></w:ruby>"
+        paragraph._p.append(parse_xml(f"<w:r {NS}>{guide}</w:r>"))
+    paragraph.add_run("を書く")
+    assert read(source).text == "私は漢字を書く"
+
+
 def test_text_boxes_and_content_controls_are_read_once():
     source = python_docx.Document()
     paragraph = source.add_paragraph("outside")
