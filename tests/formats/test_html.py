@@ -270,6 +270,12 @@ def test_formulas_and_readings_keep_their_structure(markup, text):
     assert texts(f"<p>{markup}</p>") == [text]
 
 
+@pytest.mark.parametrize("name", ["time", "data", "dfn", "abbr", "cite", "mark", "ins", "var", "samp", "x-term"])
+def test_inline_elements_are_part_of_their_sentence(name):
+    assert texts(f"<p>The deadline is <{name}>1 May</{name}>, at noon.</p>") == ["The deadline is 1 May, at noon."]
+    assert texts(f"<table><tr><th>Event<th>Day<tr><td>Launch<td><{name}>1 May</{name}></table>")[-1].count("1 May") == 1
+
+
 def test_a_picture_whose_caption_says_the_same_is_said_once():
     assert texts("<figure><img alt='The weir'><figcaption>The weir</figcaption></figure>") == ["The weir"]
     aria = "<figure><img alt='The weir'><figcaption aria-hidden=true>The weir</figcaption></figure>"
