@@ -194,6 +194,20 @@ def test_html_beside_a_plain_footer_is_read():
     assert blocks(read(made))[-2:] == ["The weir opens at six.", "List footer"]
 
 
+def test_text_after_a_picture_in_the_text_is_read():
+    made = EmailMessage()
+    made["Subject"] = "Survey"
+    made.make_mixed()
+    texts = ["Here is the pier from the north:", "The crack is 12 mm wide.", "Regards"]
+    for text, picture in zip(texts, ("north.png", "south.png", None), strict=True):
+        part = EmailMessage()
+        part.set_content(text)
+        made.attach(part)
+        if picture is not None:
+            made.add_attachment(b"\x89PNG", maintype="image", subtype="png", disposition="inline", filename=picture)
+    assert blocks(read(made))[-4:] == [*texts, "Attachments: north.png, south.png"]
+
+
 def test_a_plain_text_that_only_points_to_the_html_loses():
     made = message(body="Please view this message in a reader of HTML.")
     made.add_alternative("<p>Account 77 is closed on 3 May.</p>", subtype="html", cte="base64")
