@@ -40,6 +40,12 @@ def test_questions_that_found_nothing_count_as_nothing_and_keep_their_place():
     assert all(list(values) == [0, 0, 1] for values in found.values())
 
 
+def test_a_document_may_have_the_name_of_its_question():
+    names = [str(number) for number in range(1, 11)]
+    found = per_question({name: {name: 1} for name in names}, {name: [name, "51"] for name in names})
+    assert all(list(values) == [1.0] * 10 for values in found.values())
+
+
 def test_nothing_found_at_all():
     assert per_question({"q": {"a": 1}}, {})[HEADLINE].tolist() == [0]
 
