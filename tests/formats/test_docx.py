@@ -252,6 +252,9 @@ def test_clauses_have_their_numbers():
         ("<w:r><w:t>H</w:t></w:r><w:r><w:rPr><w:vertAlign w:val='subscript'/></w:rPr><w:t>2</w:t></w:r>", "H2"),
         ("<m:oMath><m:rad><m:deg/><m:e><m:r><m:t>p</m:t></m:r></m:e></m:rad></m:oMath>", "sqrt(p)"),
         ("<w:r><w:t>5</w:t><w:sym w:font='Symbol' w:char='F0B1'/><w:t>1</w:t></w:r>", "5±1"),
+        ("<w:r><w:t>5 </w:t><w:sym w:font='Symbol' w:char='F06D'/><w:t>g</w:t></w:r>", "5 μg"),
+        ("<w:r><w:t>555</w:t><w:noBreakHyphen/><w:t>0134</w:t></w:r>", "555-0134"),
+        ("<w:r><w:t>one</w:t><w:cr/><w:t>two</w:t></w:r>", "one\ntwo"),
         ("<w:r><w:t>seen</w:t></w:r><w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r>", "seen"),
         ("<w:r><w:t>left</w:t><w:ptab w:alignment='right'/><w:t>right</w:t></w:r>", "left right"),
         (
