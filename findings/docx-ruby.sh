@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # python-docx==1.2.0, mammoth==1.13.0, markitdown[docx]==0.1.9, pypandoc_binary==1.17 (pandoc 3.9), docx2txt==0.9,
-# docx2python==3.7.1, kreuzberg==4.10.4, 2026-11
+# docx2python==3.7.1, xberg==1.3.9, 2026-11
 #
 # Expected: the phonetic guide of Word sets small signs, the reading, above a word. A reader of text gives the word, with
 #   or without its reading, as it gives a word that has a footnote.
 # Happens: none of seven readers gives the sentence. Word puts the word itself, an ordinary run, into the guide.
 #   - python-docx, mammoth, markitdown and pandoc leave out guide and word: "the lighthouse of Tokyo is high" becomes
 #     "of is high". No warning.
-#   - docx2txt, docx2python and kreuzberg put the reading before each piece of the word. The guide is often set sign by
+#   - docx2txt, docx2python and xberg put the reading before each piece of the word. The guide is often set sign by
 #     sign, so that the two signs of Tokyo stand apart, with three others between them.
 # Why it matters: readings are given for names, places and rare words, which are what people look up. Text for learners
 #   and children has them on every word, and is empty but for the endings. A count of characters shows nothing.
@@ -17,17 +17,18 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/pip" install -qq --no-compile python-docx==1.2.0 mammoth==1.13.0 'markitdown[docx]==0.1.9' \
-  pypandoc_binary==1.17 docx2txt==0.9 docx2python==3.7.1 kreuzberg==4.10.4 ||
+  pypandoc_binary==1.17 docx2txt==0.9 docx2python==3.7.1 xberg==1.3.9 ||
   { echo "the packages cannot be installed" >&2; exit 2; }
 cd "$work"
 "$work/venv/bin/python" -I - <<'PY'
+import asyncio
 import sys
 from importlib.metadata import version
 
 import docx2txt
-import kreuzberg
 import mammoth
 import pypandoc
+import xberg
 from docx import Document
 from docx.oxml import parse_xml
 from docx.oxml.ns import nsdecls
@@ -68,6 +69,13 @@ def by_docx2python():
         return found.text
 
 
+def by_xberg():
+    async def read():
+        return await xberg.extract(xberg.ExtractInput(kind="uri", uri="tower.docx"))
+
+    return asyncio.run(read()).results[0].content
+
+
 LOST, MIXED = "のは高い。", "とう東きょう京のとうだい灯台は高い。"
 READERS = {
     "python-docx": (lambda: Document("tower.docx").paragraphs[0].text, LOST),
@@ -76,7 +84,7 @@ READERS = {
     "pypandoc_binary": (lambda: pypandoc.convert_file("tower.docx", "plain"), LOST),
     "docx2txt": (lambda: docx2txt.process("tower.docx"), MIXED),
     "docx2python": (by_docx2python, MIXED),
-    "kreuzberg": (lambda: kreuzberg.extract_file_sync("tower.docx").content, MIXED),
+    "xberg": (by_xberg, MIXED),
 }
 changed = []
 for name, (read, stated) in READERS.items():

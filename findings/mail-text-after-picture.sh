@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# The email package of the installed Python, kreuzberg==4.10.4; beside them mail-parser==4.8.0, imap-tools==1.16.0, 2026-11
+# The email package of the installed Python, xberg==1.3.9; beside them mail-parser==4.8.0, imap-tools==1.16.0, 2026-11
 #
 # Expected: get_body gives the body of a message, which is the text that its reader sees, without the attachments.
 # Happens: a message with pictures or files in its text is a sequence of text, picture, text, which is how Apple Mail
 #   writes it. get_body gives the first text part alone: the greeting, and what stands above the first picture. So does
-#   kreuzberg. The rest is not among the attachments either: iter_attachments gives it as a part without a name, which
+#   xberg. The rest is not among the attachments either: iter_attachments gives it as a part without a name, which
 #   code that saves attachments skips.
 #   In a message with HTML, the plain text is whole and the HTML is in pieces. get_body prefers HTML, and so the piece
 #   to the whole.
@@ -15,10 +15,11 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
-"$work/venv/bin/pip" install -qq --no-compile kreuzberg==4.10.4 mail-parser==4.8.0 imap-tools==1.16.0 ||
+"$work/venv/bin/pip" install -qq --no-compile xberg==1.3.9 mail-parser==4.8.0 imap-tools==1.16.0 ||
   { echo "the packages cannot be installed" >&2; exit 2; }
 cd "$work"
 "$work/venv/bin/python" -I - <<'PY'
+import asyncio
 import platform
 import sys
 from email import message_from_bytes, policy
@@ -26,8 +27,8 @@ from email.message import EmailMessage
 from importlib.metadata import version
 from pathlib import Path
 
-import kreuzberg
 import mailparser
+import xberg
 from imap_tools import MailMessage
 
 ABOVE, BELOW = "The pier from the north:", "The crack is 12 mm wide."
@@ -65,6 +66,13 @@ both = with_head(both)
 Path("plain.eml").write_bytes(plain)
 
 
+def by_xberg():
+    async def read():
+        return await xberg.extract(xberg.ExtractInput(kind="uri", uri="plain.eml"))
+
+    return asyncio.run(read()).results[0].content
+
+
 def check(what, seen, stated, expected=(True, True)):
     seen = ABOVE in seen, BELOW in seen
     print(f"{what}: text above and below the picture\n  expected {expected}\n  seen     {seen}")
@@ -73,7 +81,7 @@ def check(what, seen, stated, expected=(True, True)):
 
 
 print("Python", platform.python_version())
-print(*(f"{name} {version(name)}" for name in ("kreuzberg", "mail-parser", "imap-tools")))
+print(*(f"{name} {version(name)}" for name in ("xberg", "mail-parser", "imap-tools")))
 read = message_from_bytes(plain, policy=policy.default)
 check("get_body, a message of plain text", read.get_body().get_content(), (True, False))
 check("get_body(('plain',))", read.get_body(("plain",)).get_content(), (True, False))
@@ -83,7 +91,7 @@ if names != ["north.png", None]:
     changed.append(f"iter_attachments: {names}")
 read = message_from_bytes(both, policy=policy.default)
 check("get_body, a message with HTML too", read.get_body().get_content(), (True, False))
-check("kreuzberg, a message of plain text", kreuzberg.extract_file_sync("plain.eml").content, (True, False))
+check("xberg, a message of plain text", by_xberg(), (True, False))
 check("mail-parser, a message of plain text", mailparser.parse_from_bytes(plain).body, (True, True))
 check("imap-tools, a message of plain text", MailMessage.from_bytes(plain).text, (True, True))
 if changed:
