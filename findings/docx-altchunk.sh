@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# python-docx==1.2.0, mammoth==1.13.0, docx2python==3.7.1, kreuzberg==4.10.4, pypandoc-binary==1.17, 2026-11
+# python-docx==1.2.0, mammoth==1.13.0, docx2python==3.7.1, xberg==1.3.9, pypandoc-binary==1.17, 2026-11
 #
 # Expected: readers of .docx differ in notes, text boxes and fields. The paragraphs of the body, which Word shows and
 #   prints from the first page on, they all have.
@@ -14,15 +14,16 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
 "$work/venv/bin/pip" install -qq --no-compile python-docx==1.2.0 mammoth==1.13.0 docx2python==3.7.1 \
-  kreuzberg==4.10.4 pypandoc-binary==1.17 lxml==6.1.3 || { echo "the packages cannot be installed" >&2; exit 2; }
+  xberg==1.3.9 pypandoc-binary==1.17 lxml==6.1.3 || { echo "the packages cannot be installed" >&2; exit 2; }
 cd "$work"
 "$work/venv/bin/python" -I - <<'PY'
+import asyncio
 import sys
 from importlib.metadata import version
 
-import kreuzberg
 import mammoth
 import pypandoc
+import xberg
 from docx import Document
 from docx.opc.packuri import PackURI
 from docx.opc.part import Part
@@ -51,15 +52,22 @@ def by_docx2python():
         return found.text
 
 
+def by_xberg():
+    async def read():
+        return await xberg.extract(xberg.ExtractInput(kind="uri", uri="hours.docx"))
+
+    return asyncio.run(read()).results[0].content
+
+
 READERS = {
     "python-docx": lambda: "\n".join(paragraph.text for paragraph in Document("hours.docx").paragraphs),
     "mammoth": by_mammoth,
     "docx2python": by_docx2python,
-    "kreuzberg": lambda: kreuzberg.extract_file_sync("hours.docx").content,
+    "xberg": by_xberg,
     "pandoc": lambda: pypandoc.convert_file("hours.docx", "plain"),
 }
 changed = []
-print(*(f"{name} {version(name)}" for name in ("python-docx", "mammoth", "docx2python", "kreuzberg")),
+print(*(f"{name} {version(name)}" for name in ("python-docx", "mammoth", "docx2python", "xberg")),
       "pandoc", pypandoc.get_pandoc_version())
 for name, read in READERS.items():
     seen = " ".join(read().split())
