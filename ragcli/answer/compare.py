@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from decimal import Decimal
+from difflib import SequenceMatcher
+from itertools import combinations
 from typing import NamedTuple
 
 from ragcli.answer.reading import (
@@ -34,8 +36,10 @@ def _set_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
+_ROUGH = Decimal("0.05")  # how far a rough amount may be from the exact one, as a share of it
+_FEWEST_DIGITS, _MOST_DIGITS = 2, 15  # of a rounded value, of an exact one
 _NEAR = 0.75  # of the best sentence's score: sentences that match a claim as well
-_COVERED = 0.5  # the share of a clause's words that the passage must hold before a negation in it is compared
+_COVERED = 0.6  # the share of a clause's words that the passage must hold before a negation in it is compared
 _CONCEPTS = frozenset(("allow", "require", "accept", "open", "include", "valid", "active"))
 _BOTH_WAYS = frozenset(
     map(stem, _set_of("meet marry border equal resemble match agree share differ merge connect join link debate"))
@@ -71,7 +75,47 @@ _FLIPPED: dict[Bound, frozenset[str]] = {
 }  # fmt: skip
 _ONLY = _set_of("only solely exclusively alone just merely restricted limited reserved unless except nobody none")
 _ONLY_IF = _set_of("before until must required require requires need needs needed if not without till")
+_COPIED = 0.6  # the share of a claim's words that a sentence has in the same order, to be taken as its source
+_LINKS = _set_of("from to for by with without before after more less than")
+_CONDITION = _set_of("if when unless where who whom that which whose")
+_SUMS = _set_of(
+    "total altogether together overall combined sum difference less fewer more longer shorter later earlier"
+)
+_TURNERS = ("without", "except")
+_CELL_SIGNS = [re.compile(sign) for sign in (r"\s*\|\s*", r"\s*\t\s*", r";(?=\S)", r",(?=\S)(?!\d{3}(?!\d))")]
+_LABEL = re.compile(r"[^\W\d_][^:.\n]{0,40}:\s")
+_FIRST_YEAR, _LAST_YEAR = 1000, 2100  # a number between them is taken for a year
+_TURNING = _set_of("by before after more less")
+_PRONOUNS = _set_of("it they he she this these that those")
+_CONTRARIES = """
+    rise increase grow climb gain/fall decrease drop decline shrink lose|add introduce/remove drop delete|first/last
+    |first/second/third/fourth/fifth|newest latest/oldest earliest|start begin/end stop finish|pause/resume
+    |enable/disable|lock/unlock|encrypt/decrypt|upload/download|import/export|input/output|internal/external
+    |public/private|minimum/maximum|highest most largest/lowest least smallest|left/right|upper/lower|inside/outside
+    |north northern/south southern/east eastern/west western|spring/summer/autumn/winter
+    |morning/afternoon/evening/night|day/night|weekday/weekend
+    |monday/tuesday/wednesday/thursday/friday/saturday/sunday
+    |january/february/march/april/june/july/august/september/october/november/december
+    |buyer customer/seller provider supplier|landlord lessor/tenant lessee|employer/employee|sender/recipient
+    |lender/borrower|teacher/pupil|parent/child|adult/child|man/woman|mother/father|son/daughter|brother/sister
+    |uncle/aunt nephew|husband/wife|winner/loser|client/server|source/target|read/write|true/false|online/offline
+    |hot/cold|dry/wet
+    """
 _ALL = _set_of("anyone everyone everybody anybody all any every notonly always")
+
+
+def _contraries() -> dict[str, frozenset[str]]:
+    """Return the words that exclude each word, all by their base forms."""
+    found: dict[str, frozenset[str]] = {}
+    for group in _CONTRARIES.split("|"):
+        sides = [frozenset(stem(word) for word in side.split()) for side in group.split("/")]
+        for side in sides:
+            others = frozenset[str]().union(*(other for other in sides if other is not side))
+            found |= {name: found.get(name, frozenset()) | others for name in side}
+    return found
+
+
+_CONTRARY = _contraries()
 
 
 class _Pair(NamedTuple):
@@ -84,20 +128,48 @@ class _Pair(NamedTuple):
 
 
 def readings(passage: str) -> list[Reading]:
-    """Read the sentences of a passage."""
-    return [read(passage[start:end]) for start, end in sentences(passage)]
+    """Read the sentences of a passage; each row of a table, and each line with a label, is one."""
+    return [read(part) for start, end in sentences(passage) for part in _parts(passage[start:end])]
+
+
+def _parts(sentence: str) -> list[str]:
+    """Cut a sentence into the rows and labelled lines in it, the cells of rows parted by bars."""
+    found: list[str] = []
+    for line in sentence.split("\n"):
+        sign = next((sign for sign in _CELL_SIGNS if len(sign.findall(line)) > 1), None)
+        row = line if sign is None else sign.sub(" | ", line)
+        if found and sign is None and not _LABEL.match(line) and not _is_row(found[-1]):
+            found[-1] += f"\n{line}"
+        else:
+            found.append(row.strip("| "))
+    return found
+
+
+def _is_row(text: str) -> bool:
+    return text.count(" | ") > 1
 
 
 def amounts_held(claim: str, passage: Sequence[Reading]) -> frozenset[str]:
     """Return the numbers of ``claim``, as written, that the passage holds in another unit: two years are 24 months."""
-    known = [amount for sentence in passage for amount in sentence.amounts]
-    held = {amount.shown for amount in read(claim).amounts if any(_equal(amount, other) for other in known)}
-    held |= {
-        amount.shown
-        for amount in read(claim).amounts
-        if any(_is_one(amount, period) for sentence in passage for period in sentence.periods)
-    }
-    return frozenset(held)
+    return frozenset(
+        amount.shown.split()[0] for amount in read(claim).amounts if _is_held(amount, read(claim), passage)
+    )
+
+
+def _is_held(amount: Amount, claim: Reading, passage: Sequence[Reading]) -> bool:
+    """Whether a passage has an amount, in any unit, or two that make it up where the claim says that it adds up."""
+    known = [other for sentence in passage for other in sentence.amounts]
+    if any(_equal(amount, other) for other in known):
+        return True
+    if any(_is_one(amount, length) for sentence in passage for length in sentence.lengths):
+        return True
+    return claim.has(*_SUMS) and any(
+        kind == other_kind and result in {(kind, value + other_value), (kind, abs(value - other_value))}
+        for one, other in combinations(known, 2)
+        for kind, value in _in_base(one)
+        for other_kind, other_value in _in_base(other)
+        for result in _in_base(amount)
+    )
 
 
 def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
@@ -111,8 +183,8 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
             number = [other for other, _ in known if amount.values & other.values and other.units]
             numbers_of_the_kind = [other for other, _ in known if _comparable(amount, other)]
             known_kind = bool(numbers_of_the_kind) and amount.shown != "one"
-            periodic = any(_is_one(amount, period) for sentence in passage for period in sentence.periods)
-            if (number or known_kind) and amount.units and not periodic:
+            held = _is_held(amount, reading, passage)
+            if (number or known_kind) and amount.units and not held:
                 found.append(_phrase(reading, amount))
         elif amount.noun and all(other.noun != amount.noun for other, _ in alike):
             elsewhere = any(other.noun == amount.noun and not _equal(amount, other) for other, _ in known)
@@ -121,7 +193,7 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
         elif amount.periods:
             said = frozenset[str]().union(*(sentence.periods for _, sentence in alike))
             anywhere = frozenset[str]().union(*(sentence.periods for sentence in passage))
-            lasting = {unit for other, _ in known for unit in other.units}
+            lasting = {unit for _, sentence in alike for other in sentence.amounts for unit in other.units}
             if not amount.periods & (said or anywhere | lasting):
                 found.append(_phrase(reading, amount))
     if not reading.amounts and reading.periods:
@@ -136,7 +208,7 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
 def contradicted(claim: str, passage: Sequence[Reading]) -> str:
     """Return the sentence of the passage that says something else than ``claim``; "" when none is known to."""
     reading = read(claim)
-    if any(sentence.plain.strip(" .") == reading.plain.strip(" .") for sentence in passage):
+    if any(_is_part(reading, sentence) for sentence in passage):
         return ""
     held = frozenset[str]().union(*(sentence.stems for sentence in passage))
     pair = _Pair(reading, _best(reading, passage), passage, held)
@@ -145,6 +217,22 @@ def contradicted(claim: str, passage: Sequence[Reading]) -> str:
         if sentence is not None:
             return sentence.text
     return ""
+
+
+def _is_part(claim: Reading, sentence: Reading) -> bool:
+    """Whether a sentence has the words of a claim side by side, with the same negations and amounts."""
+    ours, theirs = (
+        " ".join(f"{word.stem or word.text}{word.sign:+}" for word in one.words if word.stem or word.text in _LINKS)
+        for one in (claim, sentence)
+    )
+    only = claim.has(*_ONLY_WORDS) == sentence.has(*_ONLY_WORDS)
+    same = all(any(_is_same(one, other) for other in sentence.amounts) for one in claim.amounts)
+    return f" {ours} " in f" {theirs} " and only and same
+
+
+def _is_same(one: Amount, other: Amount) -> bool:
+    kept = (one.units, one.bound, one.side, one.periods) == (other.units, other.bound, other.side, other.periods)
+    return kept and bool(one.values & other.values)
 
 
 def in_common(claim: str, passage: Sequence[Reading]) -> float:
@@ -178,19 +266,42 @@ def _phrase(claim: Reading, amount: Amount) -> str:
 
 
 def _equal(one: Amount, other: Amount) -> bool:
-    """Whether two amounts are the same, converted where the units differ; an unknown unit is any."""
-    if not one.units or not other.units:
-        return bool(one.values & other.values)
-    if one.units & other.units:
-        return bool(one.values & other.values)
-    return bool(_in_base(one) & _in_base(other))
+    """Whether an amount is another one, converted or rounded; an unknown unit is any."""
+    if not one.units or not other.units or one.units & other.units:
+        return bool(one.values & other.values) or _is_rounded(one.values, other.values, one)
+    ours, theirs = _in_base(one), _in_base(other)
+    return bool(ours & theirs) or any(
+        kind == their_kind and _is_rounded({value}, {their_value}, one)
+        for kind, value in ours
+        for their_kind, their_value in theirs
+    )
+
+
+def _is_rounded(values: Set[Decimal], exact: Set[Decimal], amount: Amount) -> bool:
+    """Whether a value is an exact one with fewer digits; of a rough amount, at most 5 % away."""
+    if amount.units == {"clock"} or _is_year(amount):
+        return False
+    return any(
+        (amount.is_rough and abs(value - one) <= abs(one) * _ROUGH)
+        or (_FEWEST_DIGITS <= _digits(value) < _digits(one) <= _MOST_DIGITS and one.quantize(value) == value)
+        for value in values
+        for one in exact
+    )
+
+
+def _is_year(amount: Amount) -> bool:
+    return not amount.units and any(_FIRST_YEAR <= value < _LAST_YEAR for value in amount.values)
+
+
+def _digits(value: Decimal) -> int:
+    return len(value.normalize().as_tuple().digits)
 
 
 def _in_base(amount: Amount) -> set[tuple[str, Decimal]]:
+    """Return the values of an amount in the first unit of its kind, or in its own where that is not converted."""
     return {
-        (kind, (value * factor).normalize())
-        for kind, factor in (UNITS[unit] for unit in amount.units & UNITS.keys())
-        if factor is not None
+        (kind if factor is not None else unit, (value * (factor or 1)).normalize())
+        for unit, (kind, factor) in ((unit, UNITS[unit]) for unit in amount.units & UNITS.keys())
         for value in amount.values
     }
 
@@ -233,7 +344,8 @@ def _limit_follows(claim: Reading, amount: Amount, sentence: Reading, other: Amo
         return True
     if not other.bound:
         implied = _IMPLIED.get(amount.bound, frozenset())
-        return bool(implied & sentence.stems) or amount.bound == "<="
+        early = amount.bound == ">=" and any(one.order == "before" for one in sentence.orders)
+        return bool(implied & sentence.stems) or amount.bound == "<=" or early
     if other.bound in _FLIPPED[amount.bound]:  # more than and at most: both can be true, of different things
         here = {w.stem for w in claim.words if w.clause == claim.words[amount.at].clause and w.stem}
         there = {word.stem for word in sentence.words if word.piece == sentence.words[other.at].piece and word.stem}
@@ -242,13 +354,8 @@ def _limit_follows(claim: Reading, amount: Amount, sentence: Reading, other: Amo
             there |= sentence.stems  # "..., for no more than three nights" is about the whole
         if len(here & there) < _SAID_OF * len(here):
             return True
-    ours, theirs = (_sign_at(reading, one.at) for reading, one in ((claim, amount), (sentence, other)))
-    return ours != theirs and other.bound in _FLIPPED[amount.bound]
-
-
-def _sign_at(reading: Reading, at: int) -> int:
-    clause = reading.words[at].clause
-    return min((word.sign for word in reading.words if word.clause == clause and word.stem), default=1)
+    is_turned = claim.words[amount.at].sign != sentence.words[other.at].sign
+    return is_turned and other.bound in _FLIPPED[amount.bound]
 
 
 # -- order in time ----------------------------------------------------------------------------------------------------
@@ -266,8 +373,12 @@ def _times(pair: _Pair) -> Reading | None:
         ]
         alike = [(other, sentence) for other, sentence in alike if not _of_another(claim, other, sentence)]
         agreeing = [(one.order == other.order) == (one.negated == other.negated) for other, _ in alike]
-        known = _predicate(claim, one) <= (alike[0][1].stems if alike else frozenset())
-        if alike and known and not any(agreeing) and not any(_says_both(claim, one, *pair) for pair in alike):
+        if (
+            alike
+            and _happens(claim, one, alike[0][1], pair.held)
+            and not any(agreeing)
+            and not any(_says_both(claim, one, *pair) for pair in alike)
+        ):
             return alike[0][1]
         if not alike and one.is_date and not one.negated and one.word in {"before", "after"}:
             numbers = {name for name in one.object if name[0].isdigit()}
@@ -278,11 +389,11 @@ def _times(pair: _Pair) -> Reading | None:
     return None
 
 
-def _predicate(claim: Reading, one: Ordered) -> frozenset[str]:
-    """Return the word that is said to happen before or after: the last one with a meaning in front of that."""
+def _happens(claim: Reading, one: Ordered, sentence: Reading, held: frozenset[str]) -> bool:
+    """Whether the sentence has what is said to happen before or after, and the passage all the words of that."""
     before = [word for word in claim.words[: one.at] if word.stem and word.text not in UNIT_NAMES]
-    happening = [word.stem for word in before if word.stem[0].isalpha() and word.stem not in one.object | _CONCEPTS]
-    return frozenset(happening[-1:])
+    happening = {word.stem for word in before if word.stem[0].isalpha()} - one.object - _CONCEPTS
+    return not happening or (bool(happening & sentence.stems) and happening <= held)
 
 
 def _of_another(claim: Reading, other: Ordered, sentence: Reading) -> bool:
@@ -316,30 +427,43 @@ def _same_object(one: Ordered, other: Ordered) -> bool:
 def _negations(pair: _Pair) -> Reading | None:
     """What one side denies, the other must not affirm."""
     claim, best = pair.claim, pair.best
-    held = pair.held
-    for name, clause in claim.denied:
-        holding = [sentence for sentence in best if name in sentence.stems]
-        if not holding or not _is_covered(claim, clause, held):
-            continue
-        if all(_affirms(sentence, name, claim, clause) for sentence in holding) and not _excused(claim, holding[0]):
-            return holding[0]
     for sentence in best:
-        for name, clause in sentence.denied:
-            if any(word.stem == name and word.sign > 0 for word in sentence.words):
-                continue  # it denies of one thing what it affirms of another
+        both_turn = claim.has(*_TURNERS) and sentence.has(*_TURNERS)
+        near = sentence.stems | (pair.held if sentence.has(*_PRONOUNS) else frozenset())
+        for name, clause in claim.denied + (claim.turned if both_turn else ()):
+            if name not in sentence.stems or not _is_covered(claim, clause, near):
+                continue
+            holding = [one for one in best if name in one.stems]
+            if all(_affirms(one, name, claim, clause) for one in holding) and not _excused(claim, sentence):
+                return sentence
+        for name, clause in sentence.denied + (sentence.turned if both_turn else ()):
             if name not in claim.stems or not _affirms(claim, name, sentence, clause) or _excused(claim, sentence):
                 continue
+            if _is_affirmed_closer(sentence, name, clause, claim):
+                continue  # it denies of one thing what it affirms of another
             clauses = {word.clause for word in claim.words if word.stem == name}
-            if any(_is_covered(claim, one, held) for one in clauses):
+            if any(_is_covered(claim, one, near) for one in clauses):
                 return sentence
     return None
+
+
+def _is_affirmed_closer(sentence: Reading, name: str, clause: int, claim: Reading) -> bool:
+    """Whether a clause that affirms what another one denies has as many words of the claim as that one."""
+
+    def common(number: int) -> int:
+        return len({word.stem for word in sentence.words if word.clause == number and word.stem in claim.stems})
+
+    affirming = {word.clause for word in sentence.words if word.stem == name and word.sign > 0}
+    return any(common(one) >= common(clause) for one in affirming)
 
 
 def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bool:
     """Whether a reading holds a word and never negated; of a concept, whether it is about the same things."""
     places = [word for word in affirming.words if word.stem == name]
-    if any(word.sign < 0 for word in places):
+    if any(word.sign < 0 for word in places) or any(name == other for other, _ in affirming.denied):
         return False
+    if next((word.text for word in denying.words if word.clause == clause), "") in _CONDITION:
+        return False  # who has no ticket
     others = {word.stem for word in denying.words if word.clause == clause and word.stem} - {name} - _CONCEPTS
     if any(word.sign < 0 and word.stem in others for word in affirming.words):
         return False  # what it is denied of is denied on the other side too
@@ -397,7 +521,11 @@ def _only(pair: _Pair) -> Reading | None:
     claim, best = pair.claim, pair.best
     if not best:
         return None
-    if claim.has(*_ONLY_WORDS):
+    counts = any(
+        word.text in _ONLY_WORDS and (behind.text[0].isdigit() or behind.text in NUMBER_WORDS or before.text == "the")
+        for before, word, behind in zip((claim.words[0], *claim.words), claim.words, claim.words[1:], strict=False)
+    )
+    if claim.has(*_ONLY_WORDS) and not counts:
         sentence = best[0]
         conditional = claim.has("after", "once", "if", "when", "with", "from", "before")
         if not any(one.has(*_ONLY) or (conditional and one.has(*_ONLY_IF)) for one in best):
@@ -430,7 +558,7 @@ def _excepted(pair: _Pair) -> Reading | None:
         named = subject is not None and subject.stem in excepted and len(rule & claim.stems) >= _ENOUGH_OF_A_RULE
         if subject is None or not (named or (excepted.keys() <= claim.stems and rest and rest <= rule)):
             continue
-        general = min((one.sign for one in sentence.words[:at] if one.stem in claim.stems), default=1)
+        general = next((one.sign for one in reversed(sentence.words[:at]) if one.stem in claim.stems), 1)
         narrow = any(word.text in _ONLY_WORDS for word in sentence.words[:at])
         sign = next(word.sign for word in claim.words if word.stem in excepted)
         if claim.has(*_ONLY_WORDS) if narrow else not claim.has(*_ONLY_WORDS) and sign == general:
@@ -447,7 +575,8 @@ def _sides(reading: Reading, verb: int) -> tuple[frozenset[str], frozenset[str]]
     clause = words[verb].clause
     first = next((i for i, word in enumerate(words) if word.clause == clause), verb)
     left = [word for word in words[first:verb] if word.stem]
-    if not set(_things(left)):  # an apposition lies between: the chair, Ada, was elected
+    if not set(_things(left)) and not any(word.text in _PRONOUNS | _RELATIVE for word in words[first:verb]):
+        # an apposition lies between: the chair, Ada, was elected
         left = [word for word in words[:verb] if word.stem]
     right = [word for word in words[verb + 1 :] if word.clause == clause and word.stem]
     before, behind = frozenset(_things(left)), frozenset(_things(right))
@@ -537,85 +666,48 @@ def _swapped(pair: _Pair) -> Reading | None:
             crossed = actor & their_target and target & their_actor and not actor & their_actor
             if crossed and not any(one.order != other.order for one in claim.orders for other in sentence.orders):
                 return sentence
-        ours, theirs = _objects(claim.words), _objects(sentence.words)
-        for one, names in ours.items():
-            for other, others in ours.items():
-                if one >= other or one not in theirs or other not in theirs:
-                    continue
-                if (
-                    names & theirs[other] - theirs[one]
-                    and others & theirs[one] - theirs[other]
-                    and not names & theirs[one]
-                    and not others & theirs[other]
-                ):
-                    return sentence
     return None
 
 
-def _objects(words: Iterable[Word]) -> dict[str, frozenset[str]]:
-    """Return what stands behind each preposition, up to the next one or the end of the clause: from A, to B."""
-    found: dict[str, set[str]] = {}
-    current, clause = "", -1
-    for word in words:
-        if word.text in _SMALL_WORDS:
-            current, clause = word.text, word.clause
-        elif word.clause != clause or word.text in _PLACES:
-            current = ""
-        elif current and word.stem:
-            found.setdefault(current, set()).add(word.stem)
-    return {name: frozenset(stems) for name, stems in found.items()}
-
-
-def _amounts_exchanged(pair: _Pair) -> Reading | None:
-    """What is listed in parallel must keep its amount: adults 12 euro, children 5."""
+def _amount_of_another(pair: _Pair) -> Reading | None:
+    """An amount must not be given to what has another in the passage: adults 12 euro, children 5."""
     claim = pair.claim
-    said = frozenset[str]().union(*(_content(claim, word.piece) for word in claim.words))
-    for sentence in pair.best:
-        content = {piece: _content(sentence, piece) for piece in {word.piece for word in sentence.words}}
-        for amount in claim.amounts:
-            places = [other for other in sentence.amounts if _equal(amount, other)]
-            if len(places) != 1:
+    units = {word.stem for one in claim.amounts for word in claim.words[one.at : one.at + 3] if word.text in UNIT_NAMES}
+    said = frozenset(name for name in claim.stems - _CONCEPTS - units if not _is_number(name))
+    for amount in claim.amounts:
+        own = [(other, one) for one in pair.passage for other in one.amounts if _equal(amount, other)]
+        for sentence in pair.passage if own and amount.shown != "one" else ():
+            is_row = _is_row(sentence.text)
+            same = [other for other, one in own if one is sentence]
+            if (same and is_row) or (not is_row and (_is_year(amount) or not (amount.units or same))):
                 continue
-            home = sentence.words[places[0].at].piece
-            others = frozenset[str]().union(*(stems for piece, stems in content.items() if piece != home))
-            own = {name for name in content[home] - others if not name[0].isdigit()}
-            if not own or own & said:
-                continue
-            ours = {name for name in _content(claim, claim.words[amount.at].piece) if not name[0].isdigit()}
             for rival in sentence.amounts:
-                piece = sentence.words[rival.at].piece
-                is_rival = piece != home and _comparable(amount, rival) and not _equal(amount, rival)
-                is_said = any(_equal(rival, one) for one in claim.amounts)
-                if is_rival and not is_said and (content[piece] - content[home]) & ours:
+                if not _comparable(amount, rival) or any(_equal(rival, one) for one in claim.amounts):
+                    continue
+                if any(_in_one_range(sentence, rival, other) for other in same):
+                    continue
+                theirs = said & (sentence.stems if is_row else _content(sentence, sentence.words[rival.at].piece))
+                if all(_near(pair.passage, one, other, sentence) & said < theirs for other, one in own):
                     return sentence
     return None
 
 
-def _objects_exchanged(pair: _Pair) -> Reading | None:
-    """What is listed in parallel must keep its object: signed for the landlord, and Otto for the tenant."""
-    claim = pair.claim
-    nouns = claim.stems - {word.stem for i, word in enumerate(claim.words) if _is_verb(claim.words, i)}
-    for sentence in pair.best:
-        pieces = {word.piece for word in sentence.words}
-        content = {piece: _content(sentence, piece) for piece in pieces}
-        objects = {piece: _objects(word for word in sentence.words if word.piece == piece) for piece in pieces}
-        for preposition, names in _objects(claim.words).items():
-            for piece in pieces:
-                theirs = objects[piece].get(preposition, frozenset())
-                others = frozenset[str]().union(*(content[other] for other in pieces if other != piece))
-                if not theirs or theirs & claim.stems or not (content[piece] - theirs) & nouns - others:
-                    continue
-                for other in pieces - {piece}:
-                    common = names & objects[other].get(preposition, frozenset())
-                    if common and _numbers(content[other] - content[piece]) & _numbers(claim.stems):
-                        continue  # six months for the battery, said without the "warranty" of the first part
-                    if common and not (_denies(claim, common) and _denies(sentence, common)):
-                        return sentence
-    return None
+def _near(passage: Sequence[Reading], sentence: Reading, amount: Amount, rival: Reading) -> frozenset[str]:
+    """Return the words around an amount: of its part of the sentence, or of all where the rival is in another one."""
+    if sentence is rival:
+        return _content(sentence, sentence.words[amount.at].piece)
+    i = passage.index(sentence)
+    return sentence.stems | (passage[i - 1].stems if i and sentence.has(*_PRONOUNS) else frozenset())
 
 
-def _numbers(stems: frozenset[str]) -> frozenset[str]:
-    return frozenset(name for name in stems if name[0].isdigit() or name in NUMBER_WORDS)
+def _in_one_range(sentence: Reading, one: Amount, other: Amount) -> bool:
+    first, last = sorted((one.at, other.at))
+    between = {word.text for word in sentence.words[first + 1 : last]}
+    return between <= {"and", "to", "-"} | UNIT_NAMES.keys()
+
+
+def _is_number(name: str) -> bool:
+    return name[0].isdigit() or name in NUMBER_WORDS
 
 
 def _clauses_exchanged(pair: _Pair) -> Reading | None:
@@ -668,6 +760,73 @@ def _objects_of_others(pair: _Pair) -> Reading | None:
     return None
 
 
+def _of_another_row(pair: _Pair) -> Reading | None:
+    """What stands in two columns of a table must stand in one row."""
+    claim = f" {' '.join(_marks(pair.claim))} "
+    rows = [one for one in pair.passage if _is_row(one.text)]
+    rows = rows[1:] if rows and not rows[0].amounts else rows  # without the names of the columns
+    found: dict[int, dict[str, list[int]]] = {}  # the places of the claim's values in each column
+    for i, row in enumerate(rows):
+        for column, cell in enumerate(_cells(row.text)):
+            if cell and f" {cell} " in claim:
+                found.setdefault(column, {}).setdefault(cell, []).append(i)
+    single = [places for values in found.values() if len(values) == 1 for places in values.values()]
+    apart = (one[0] for one, other in combinations(single, 2) if not set(one) & set(other))
+    return next((rows[i] for i in apart), None)
+
+
+def _cells(row: str) -> list[str]:
+    """Return the cells of a row, without the name of the column where it precedes, in the form of :func:`_marks`."""
+    return [" ".join(_marks(read(cell.rpartition(": ")[2]))) for cell in row.strip("| ").split(" | ")]
+
+
+# -- copies -----------------------------------------------------------------------------------------------------------
+
+
+def _altered(pair: _Pair) -> Reading | None:
+    """A copy of a passage's sentence in which two words have changed places, or one is replaced by its contrary."""
+    claim = _marks(pair.claim)
+    for sentence in pair.best:
+        marks = _marks(sentence)
+        matcher = SequenceMatcher(None, claim, marks, autojunk=False)
+        blocks = [block for block in matcher.get_matching_blocks() if block.size]
+        if not blocks or sum(block.size for block in blocks) < _COPIED * len(claim):
+            continue
+        first, last = blocks[0], blocks[-1]
+        span = marks[max(0, first.b - first.a) : last.b + len(claim) - last.a]
+        if _TURNING & (set(claim) ^ set(span)):
+            continue  # the other way round in both: before it, and after that
+        if _has_passive(pair.claim) != _has_passive(sentence):
+            continue
+        changes = [
+            (set(claim[i:j]) - set(marks[k:n]) - _LINKS, set(marks[k:n]) - set(claim[i:j]) - _LINKS)
+            for kind, i, j, k, n in matcher.get_opcodes()
+            if kind == "replace"
+        ]
+        if any(
+            new & other_gone and gone & other_new for (new, gone), (other_new, other_gone) in combinations(changes, 2)
+        ):
+            return sentence
+        for new, gone in changes:
+            if any(_CONTRARY.get(name, frozenset()) & gone - pair.claim.stems for name in new - sentence.stems):
+                return sentence
+    return None
+
+
+def _marks(reading: Reading) -> list[str]:
+    """Return the words of a reading that say something, numbers as their values."""
+    values = {amount.at: f"{min(amount.values)}" for amount in reading.amounts}
+    return [
+        values.get(i) or word.stem or word.text
+        for i, word in enumerate(reading.words)
+        if word.stem or word.text in _LINKS
+    ]
+
+
+def _has_passive(reading: Reading) -> bool:
+    return any(_is_passive(reading.words, i) for i, word in enumerate(reading.words) if word.stem)
+
+
 def _denies(reading: Reading, stems: frozenset[str]) -> bool:
     return any(word.stem in stems and word.sign < 0 for word in reading.words)
 
@@ -682,60 +841,31 @@ def _content(reading: Reading, piece: int) -> frozenset[str]:
 
 
 def _substituted(pair: _Pair) -> Reading | None:
-    """Who did what: another one, or another thing, of the passage must not have taken the place."""
-    claim, best = pair.claim, pair.best
-    for sentence in best[:1]:
+    """Another one who is named in the passage must not have taken the place of the one who did it."""
+    claim, names = pair.claim, _names(pair.passage)
+    for sentence in pair.best[:1]:
         for at, place in _shared_verbs(claim, sentence):
             actor, target = _sides(claim, at)
             their_actor, their_target = _sides(sentence, place)
-            if not (actor and target) or _is_relative(claim, at):
-                continue
-            if _is_relative(sentence, place):
-                if _is_another(claim, actor, target, sentence, place, pair.held):
-                    return sentence
-                continue
-            if not (their_actor and their_target):
-                continue
-            same_actor, same_target = actor & their_actor, target & their_target
-            if not claim.has(*_ONLY_WORDS) and _goes_without_verb(sentence, actor):
-                continue
-            if not same_actor and same_target and actor <= pair.held and len(their_actor) <= _SHORT_NAME:
-                return sentence
-            is_same = actor <= their_actor or their_actor <= actor
-            if is_same and same_actor and not same_target and target <= sentence.stems:
+            named = actor and their_actor and actor | their_actor <= names and not actor & their_actor
+            turned = any(one.order != other.order for one in claim.orders for other in sentence.orders)
+            relative = _is_relative(claim, at) or _is_relative(sentence, place)
+            if named and target & their_target and not turned and not relative:
                 return sentence
     return None
 
 
-def _goes_without_verb(sentence: Reading, actor: frozenset[str]) -> bool:
-    """Whether those who act stand in a part with "only" and no verb: admins delete any file, members only their own."""
-    return any(
-        actor <= {word.stem for word in part}
-        and any(word.text in _ONLY_WORDS for word in part)
-        and not any(word.text in _BE or word.stem in _CONCEPTS for word in part)
-        for piece in _pieces(sentence)
-        for part in [[word for word in sentence.words if word.piece == piece]]
+def _names(passage: Sequence[Reading]) -> frozenset[str]:
+    """Return the words with a capital within a sentence, and those that begin one before such a word."""
+    return frozenset(
+        word.stem
+        for one in passage
+        for word, follower in zip(one.words, one.words[1:], strict=False)
+        if word.stem and (word.is_name or (follower.is_name and word is one.words[0]))
     )
 
 
-def _is_another(
-    claim: Reading,
-    actor: frozenset[str],
-    target: frozenset[str],
-    sentence: Reading,
-    verb: int,
-    held: frozenset[str],
-) -> bool:
-    """Whether a relative clause names another one who acts than the claim: the play, which Ann wrote."""
-    words = sentence.words
-    start = next((i for i in range(verb, -1, -1) if words[i].text in _RELATIVE), 0)
-    named = {word.stem for word in words[start + 1 : verb] if word.stem and word.is_name}
-    before = next((word.stem for word in reversed(words[:start]) if word.stem), "")
-    names = {word.stem for word in claim.words if word.stem and word.is_name}
-    return bool(named and before in target and names & actor and actor <= held and not named & actor)
-
-
 _RULES = (
-    _limits, _times, _negations, _only, _excepted, _swapped, _amounts_exchanged, _objects_exchanged,
-    _clauses_exchanged, _objects_of_others, _substituted,
+    _limits, _times, _negations, _only, _excepted, _swapped, _amount_of_another,
+    _clauses_exchanged, _objects_of_others, _substituted, _altered, _of_another_row,
 )  # fmt: skip

@@ -51,10 +51,17 @@ _IN_WORDS = re.compile(
     rf"\b(?:({'|'.join(_TENS)})(?:[-\s]({'|'.join(_SMALL[1:10])}))?|({'|'.join(_SMALL)}))\b", re.IGNORECASE
 )
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})\b(\s+quarter\b)?", re.IGNORECASE)
+_ISO_DATE = re.compile(r"\b\d{4}-(0[1-9]|1[0-2])-\d{2}")
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 _WORD = re.compile(r"(?<!\w)[^\W\d_]\w*(?:[-'.&]\w+)*")
 # Every word has a capital at the start of a sentence and after a colon. Within one sentence a full stop belongs to an
 # abbreviation, and a name follows.
-_START = re.compile(r"(?:^|:)[\W_]*$")
+_START = re.compile(r"(?:^|[:\n])[\W_]*$")
 _START_IN_TEXT = re.compile(r"(?:^|[.!?:\n])[\W_]*$")
 _PRONOUNS = {"I", "I'm", "I've", "I'd", "I'll"}
 
@@ -86,6 +93,12 @@ def evidence(passages: Sequence[str]) -> Evidence:
     words = {term for passage in passages for term in terms(passage)}
     # The two patterns cut words differently where a character is newer than one of their tables.
     words.update(part.casefold() for text in texts for word in _WORD.findall(text) for part in word.split("-"))
+    for text in texts:
+        words.update(_MONTHS[int(match[1]) - 1] for match in _ISO_DATE.finditer(text))
+        for match in _ORDINAL.finditer(text):
+            number = _ORDINALS.index(match[1].lower()) + 1
+            numbers.add(str(number))
+            words.update({f"q{number}"} if match[2] else ())
     return Evidence(frozenset(numbers), frozenset(words), tuple(_for_quotes(text) for text in texts))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ragcli.text.terms import terms
@@ -45,6 +46,9 @@ _REWRITES = [
         (r"\bno longer\b(?! than)|\bnot any ?more\b", "not"),
         (r"\bnon-(?=\w)", "not "),
         (r"\bnot (?:only|just)\b", "notonly"),
+        (r"\bnot (?:always|necessarily)\b", "sometimes"),
+        (r"\b(?:avoid|prevent)(?:s|ed|ing)?\b", "without"),
+        (r"\b(?:fail(?:s|ed)? to|refrain(?:s|ed)? from)\b", "not"),
         (r"\bnothing but\b|\bnobody but\b|\bno one but\b", "only"),
         (r"\bno one\b", "nobody"),
         (r"\b(?:with the exception of|apart from|aside from|other than|except for|excluding|save for)\b", "except"),
@@ -60,6 +64,13 @@ _REWRITES = [
         (r"\b(?:an?|one) (day|week|month) and a half\b", r"1.5 \1s"),
         (r"\b(?:an? )?half (?:an? )?hour\b", "30 minutes"),
         (r"\b(?:an? )?quarter of an hour\b", "15 minutes"),
+        (r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|\w+ty)(?:-\w+)? \((\d+)\)", r"\1"),
+        (r"\b(?:a|one)[- ]third(?= of\b)|(?<=\bby )a third\b", "33 percent"),
+        (r"\b(?:a|one)[- ]quarter(?= of\b)|(?<=\bby )a quarter\b", "25 percent"),
+        (r"\b(?:a|one)[- ]fifth(?= of\b)|(?<=\bby )a fifth\b", "20 percent"),
+        (r"\b(?:a|one)[- ]tenth(?= of\b)|(?<=\bby )a tenth\b", "10 percent"),
+        (r"\btwo[- ]thirds\b", "67 percent"),
+        (r"\bthree[- ]quarters\b", "75 percent"),
         (r"\btwice\b", "two times"),
         (r"\bdouble\b", "two times"),
         (r"\ba dozen\b", "12"),
@@ -139,6 +150,12 @@ _ADVERBS = {
     "hourly": "hour", "daily": "day", "nightly": "night", "weekly": "week", "monthly": "month", "quarterly": "quarter",
     "yearly": "year", "annual": "year", "annually": "year",
 }  # fmt: skip
+_MEASURES = _set_of("long wide high deep tall old apart away ahead later earlier short thick")
+_ROUGHLY = re.compile(
+    r"\b(?:about|around|roughly|approximately|some|nearly|almost|circa|close to|just over|just under)\W+"
+    r"(?:an? |the )?[$€£¥]?$",
+    re.IGNORECASE,
+)
 _NOT_A_PERIOD = _set_of("within for after before in of half than during last take takes lasts quarter about")
 
 # Before a number. A negation in front turns more than into at most: "do not take more than".
@@ -150,9 +167,9 @@ _LESS = (
     "less|fewer|smaller|shorter|younger|lower|lighter|cheaper|earlier|sooner|slower|closer|nearer|colder|cooler|below"
 )
 _LIMITS: list[tuple[str, Bound]] = [
-    (r"\bat least|\bminimum(?: age| of)?(?: for \w+)?(?: is)?|\bmin\.?", ">="),
+    (r"\bat least|\bminimum(?: \w+){0,3}?|\bmin\.?", ">="),
     (r"\bas (?:many|much|long) as|\bfrom (?:the )?age", ">="),
-    (r"\bat most|\bup to|\bmaximum(?: of)?(?: is)?|\bmax\.?|\b(?:limited|capped|restricted) (?:to|at)", "<="),
+    (r"\bat most|\bup to|\bmaximum(?: \w+){0,3}?|\bmax\.?|\b(?:limited|capped|restricted) (?:to|at)", "<="),
     (r"\bwithin|\blimit of|\bby", "<="),
     (rf"\b(?:no|not|never) (?:any )?(?:{_MORE})(?: \w+){{0,2}}? than|\bnot (?:exceed|exceeding|above|over)", "<="),
     (rf"\b(?:no|not|never) (?:{_LESS})(?: \w+){{0,2}}? than|\bnot (?:below|under)", ">="),
@@ -167,18 +184,22 @@ _BEHIND: list[tuple[re.Pattern[str], Bound]] = [
     (re.compile(rf"\W*(?:or|and) (?:above|over|up|upwards|{_MORE})\b|\W*(?:at least|minimum)\b"), ">="),
     (re.compile(rf"\W*(?:or|and) (?:under|{_LESS})\b|\W*(?:at most|maximum)\b"), "<="),
 ]
+_CURRENCY_END = re.compile(r"(?:[$€£¥]|\b(?:usd|eur|gbp|chf|jpy)\b|\s)+$")
 _DENIED_BEFORE = re.compile(r"\b(?:not|never|no|nobody|nothing)(?:\W+\w+){0,3}\W*$")
 _ABOVE = re.compile(r"\W*(above|over|more|higher|longer|older|extra)\b|\W*(below|under|less|lower|shorter|younger)\b")
 _LIMIT_AHEAD = re.compile(
     rf"(?:\W+\w+){{0,3}}?\W+(?:(?:{_MORE}|{_LESS})(?:\W+\w+){{0,4}}?\W+than|over|under|above|below|exceed)\W+[\w$€£]"
 )
+_IN_TIME = re.compile(r"\b(?:later|earlier|sooner)\b")
+_AHEAD = re.compile(r"\W*(?:before|prior|ahead|in advance)\b")
+_MIRRORED: dict[Bound, Bound] = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "": ""}
 _TURNED: dict[Bound, Bound] = {">": "<=", "<": ">=", ">=": "<", "<=": ">", "": ""}
 
 _ORDER_WORDS: list[tuple[str, Order]] = [
-    (r"before|prior to|ahead of|in advance of|(?<!wait )until|till|within|(?:no|not) later than", "before"),
-    (r"(?:no|never)(?: \w+){1,3} later than|(?<!no )(?<!not )earlier than", "before"),
-    (r"after|since|(?<!the )following|as soon as|once|upon|wait until|(?:no|not) earlier than", "after"),
-    (r"(?:no|never)(?: \w+){1,3} earlier than|(?<!no )(?<!not )later than", "after"),
+    (r"(?:no|not|never)(?: \w+){0,3} later than", "before"),
+    (r"(?:no|not|never)(?: \w+){0,3} earlier than", "after"),
+    (r"before|prior to|ahead of|in advance of|(?<!wait )until|till|within|earlier than", "before"),
+    (r"after|since|(?<!the )following|as soon as|once|upon|wait until|later than", "after"),
 ]
 _ORDERS = [(re.compile(rf"(?<![-\w])(?:{pattern})(?![-\w])", re.IGNORECASE), order) for pattern, order in _ORDER_WORDS]
 # From 10 to 6 is a range, not an order.
@@ -200,6 +221,7 @@ _FINITE = _set_of("is are was were has have had will may can must should shall w
 _RELATIVE = frozenset(("that", "which", "who"))
 _ITS_VERB = 2
 _SUBORDINATE = _set_of("that which who if when unless where")
+_ARTICLES = _set_of("the a an any")
 _NEGATORS = _set_of("not no never none nobody nothing neither nor nowhere hardly")
 _NOUN_NEGATORS = frozenset(("without", "except"))
 _CONDITIONS = _set_of("unless until without except before only if must after with once when notonly till")
@@ -215,7 +237,8 @@ _CONCEPTS: dict[str, tuple[str, int]] = {
         ("accept", "accept accepts accepted", "refuse refuses refused reject rejects rejected deny denies denied "
          "decline declines declined"),
         ("open", "open", "closed shut"),
-        ("include", "include includes included including", "exclude excludes excluded lack lacks lacked omit omitted"),
+        ("include", "include includes included including cover covers covered covering",
+         "exclude excludes excluded lack lacks lacked omit omitted"),
         ("valid", "valid", "invalid"),
         ("same", "same identical", "different separate"),
         ("active", "active activity", "inactive inactivity"),
@@ -252,7 +275,6 @@ _EMPTY = _set_of(
     that but because than per within between among off down else however still even already one ones above below beyond
     """
 )
-_NOT_UN = re.compile(r"un(?:der|til|less|i(?:t|on|que|ver|form)|cle|load|do$|dergo|fold|cover)")
 _MONTHS = frozenset(_MONTH.split("|"))
 
 
@@ -279,6 +301,7 @@ class Amount(NamedTuple):
     side: int  # 1: so much above something, -1: below
     periods: frozenset[str]  # per month, a week
     at: int  # of the word
+    is_rough: bool  # about, almost
 
 
 class Ordered(NamedTuple):
@@ -302,7 +325,9 @@ class Reading:
     amounts: tuple[Amount, ...]
     orders: tuple[Ordered, ...]
     denied: tuple[tuple[str, int], ...]  # what negations are about: stems with the number of their clause
+    turned: tuple[tuple[str, int], ...]  # where another negation turns that round: no entry without a badge
     periods: frozenset[str]
+    lengths: frozenset[str]  # units that an article counts: an hour, per month
 
     @property
     def stems(self) -> frozenset[str]:
@@ -330,11 +355,13 @@ def read(sentence: str) -> Reading:
     texts = [token.group().lower() for token in tokens]
     clauses, pieces = _cut(texts)
     consumed = _consumed(plain, tokens)
-    words, denied = _signed(plain, tokens, texts, clauses, pieces, consumed)
+    words, denied, turned = _signed(plain, tokens, texts, clauses, pieces, consumed)
     periods = _periods(texts)
     amounts = tuple(_amounts(plain, words, clauses, periods))
     orders = tuple(_orders(plain, words, amounts))
-    return Reading(sentence, plain, words, amounts, orders, denied, frozenset(name for _, name in periods))
+    return Reading(
+        sentence, plain, words, amounts, orders, denied, turned, frozenset(name for _, name in periods), _lengths(texts)
+    )
 
 
 @cache
@@ -364,7 +391,7 @@ def _cut(texts: Sequence[str]) -> tuple[list[int], list[int]]:
             clause, piece, relative = clause + 1, piece + 1, 0
         if text in {";", ":", "(", ")"} or text in _BREAKS or (text == "," and not _goes_on(texts, i)):
             clause += 1
-            piece += 1
+            piece += text != ":"  # a label and its value
             relative = 1 if text in _RELATIVE else 0
         elif text in {"and", "or", "nor", ","}:
             piece += 1
@@ -415,7 +442,7 @@ def _signed(
     clauses: Sequence[int],
     pieces: Sequence[int],
     consumed: set[int],
-) -> tuple[tuple[Word, ...], tuple[tuple[str, int], ...]]:
+) -> tuple[tuple[Word, ...], tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]:
     signs = dict.fromkeys(clauses, 1)
     own = [1] * len(texts)
     denied: list[tuple[str, int]] = []
@@ -427,10 +454,6 @@ def _signed(
             stems.append("")
         elif text == "may" and (token.group()[0] == "M" and i) and _near_number(texts, i):
             stems.append("may-month")
-        elif text.startswith("un") and len(text) > 6 and not _NOT_UN.match(text) and text not in _CONCEPTS:
-            stems.append(stem(text[2:]))
-            own[i] = -1
-            denied.append((stems[-1], clauses[i]))
         else:
             stems.append(stem(text))
     for i, text in enumerate(texts):
@@ -467,7 +490,12 @@ def _signed(
         for clause in negated
         if clause in excepted or any(near in negated and {near, clause} & joined for near in (clause - 1, clause + 1))
     }
-    return words, tuple(dict.fromkeys((name, clause) for name, clause in denied if clause not in turned))
+    denied = list(dict.fromkeys(denied))
+    return (
+        words,
+        tuple((name, clause) for name, clause in denied if clause not in turned),
+        tuple((name, clause) for name, clause in denied if clause in turned),
+    )
 
 
 def _is_negative(text: str) -> bool:
@@ -478,7 +506,7 @@ def _object_end(texts: Sequence[str], stems: Sequence[str], start: int, end: int
     """Return where the object of a preposition ends that begins at ``start``."""
     seen = False
     for j in range(start, end):
-        if texts[j] in _AUXILIARIES or (seen and texts[j] in _PREPOSITIONS):
+        if (texts[j] in _AUXILIARIES and texts[j - 1] not in _ARTICLES) or (seen and texts[j] in _PREPOSITIONS):
             return j
         seen = seen or bool(stems[j])
     return end
@@ -496,7 +524,7 @@ def _turns_a_limit(plain: str, tokens: Sequence[re.Match[str]], i: int, end: int
 
 def _focus(following: Sequence[str], negator: str, texts: Sequence[str]) -> list[str]:
     """Return what a negation is about: the next word with a meaning, and the one after it where they are a noun."""
-    places = [i for i, name in enumerate(following) if name]
+    places = [i for i, name in enumerate(following) if name and not name[0].isdigit()]
     if negator in {"none", "neither"} and "of" in texts[:1]:  # what they do, not who they are
         places = [i for i in places if texts[i].endswith("ed") or texts[i] in PAST or texts[i - 1] in _AUXILIARIES]
     if not places:
@@ -525,6 +553,17 @@ def _periods(texts: Sequence[str]) -> list[tuple[int, str]]:
     return found
 
 
+def _lengths(texts: Sequence[str]) -> frozenset[str]:
+    units = {
+        unit
+        for before, text in pairwise(texts)
+        if before in {"a", "an", "per", "each", "every", "whole"}
+        for unit in UNIT_NAMES.get(text, ())
+        if UNITS[unit][0] in {"time", "months"}
+    }
+    return frozenset(units | {_ADVERBS[text] for text in texts if text in _ADVERBS})
+
+
 def _amounts(
     plain: str, words: Sequence[Word], clauses: Sequence[int], periods: Sequence[tuple[int, str]]
 ) -> list[Amount]:
@@ -551,7 +590,9 @@ def _amounts(
         end = words[behind].start + len(words[behind].text)
         beside = _ABOVE.match(plain, end)
         side = 0 if beside is None else 1 if beside[1] else -1
-        found.append(Amount(shown, values, units, noun, bound, side, near, i))
+        found.append(
+            Amount(shown, values, units, noun, bound, side, near, i, bool(_ROUGHLY.search(plain[: word.start])))
+        )
     return _inherited(found, words)
 
 
@@ -603,6 +644,8 @@ def _unit(words: Sequence[Word], i: int, last: int) -> tuple[frozenset[str], str
             return frozenset({text}), "", j
         if text in UNIT_NAMES and not (len(text) == 1 and j > at):
             return UNIT_NAMES[text], "", j
+        if noun and text in _MEASURES:
+            break
         if not text.isalpha() or text in _EMPTY - {"more", "other"} or words[j].clause != words[i].clause:
             break
         if text in _AUXILIARIES or text in _CONCEPTS:
@@ -617,8 +660,11 @@ def _minutes(value: Decimal, half: str, is_clock: bool) -> Decimal:
 
 
 def _bound(plain: str, words: Sequence[Word], i: int, behind: int) -> Bound:
-    start = next((words[j].start for j in range(i, -1, -1) if words[j].clause != words[i].clause), -1) + 1
-    text = plain[start : words[i].start].lower().rstrip("$€£¥ ")
+    home = words[i - 2 if i > 1 and words[i - 1].text == ":" else i].clause  # minimum length: 14
+    start = (
+        next((words[j].start for j in range(i - 1, -1, -1) if words[j].clause not in {home, words[i].clause}), -1) + 1
+    )
+    text = _CURRENCY_END.sub("", plain[start : words[i].start].lower())
     end = words[behind].start + len(words[behind].text)
     after = plain[end : end + 24].lower()
     for pattern, bound in _BEHIND:
@@ -628,6 +674,8 @@ def _bound(plain: str, words: Sequence[Word], i: int, behind: int) -> Bound:
         match = pattern.search(text)
         if match is None:
             continue
+        if _IN_TIME.search(match.group()) and _AHEAD.match(after):
+            bound = _MIRRORED[bound]  # no later than five days before
         is_turned = bound in {">", "<"} and _DENIED_BEFORE.search(text[: match.start()])
         return _TURNED[bound] if is_turned else bound
     return ""
@@ -656,9 +704,9 @@ def _orders(plain: str, words: Sequence[Word], amounts: Sequence[Amount]) -> lis
         for match in pattern.finditer(plain):
             at = next((i for i, word in enumerate(words) if word.start >= match.end()), None)
             in_range = any(start <= match.start() < end for start, end in ranges)
-            if at is None or in_range or match.start() in taken:
+            if at is None or in_range or match.end() in taken:
                 continue
-            taken.add(match.start())
+            taken.add(match.end())
             clause = words[at].clause
             until = _event_end(words, at)
             inside = range(at, until)
@@ -679,7 +727,12 @@ def _orders(plain: str, words: Sequence[Word], amounts: Sequence[Amount]) -> lis
             inner = any(word.text in _AUXILIARIES or word.start < match.start() for word in own)
             home = clause if inner else next((w.clause for w in words[until:] if w.stem), clause)
             negated = any(word.sign < 0 for word in words if word.clause == home and word.stem)
-            if stems:
+            if match.group().lower().startswith(("no ", "not ", "never ")):
+                negated = False
+            lasts = at in by_place and any(
+                UNITS[unit][0] in {"time", "months"} for unit in by_place[at].units & UNITS.keys()
+            )
+            if stems and (match.group().lower() != "within" or lasts):
                 found.append(Ordered(order, stems, negated, is_date, match.group().lower(), at))
     return sorted(found, key=lambda one: one.at)
 
@@ -692,7 +745,5 @@ def _event_end(words: Sequence[Word], at: int) -> int:
         is_verb = text in _AUXILIARIES and seen
         if words[j].clause != words[at].clause or is_verb or any(p.fullmatch(text) for p, _ in _ORDERS):
             return max(j, at + 1)
-        if seen and text in {"the", "a", "an"} and words[j - 1].text not in _PREPOSITIONS | {"of"}:
-            return j
         seen = seen or bool(words[j].stem)
     return min(at + 8, len(words))
