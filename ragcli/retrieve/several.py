@@ -46,6 +46,10 @@ class SeveralSearcher(Searcher):
             searched=bool(searched),
         )
 
+    def index_of(self, chunk: Chunk) -> int:
+        """Return the position, among the indexes, of the one that holds a chunk of the last results."""
+        return self._searchers.index(self._home[id(chunk)])
+
     def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
         """Score how well each span of a chunk answers, with the models of its index."""
         return self._home.get(id(chunk), self._searchers[0]).fits(question, chunk, spans)

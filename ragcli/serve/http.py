@@ -43,7 +43,6 @@ from ragcli.serve.questions import (
     json_schema,
     read_fields,
     rerank,
-    search,
     search_options,
     searcher,
     show,
@@ -57,6 +56,7 @@ _CONNECTIONS = 256
 _HEAD_SECONDS = 10.0  # until the head of a request is here
 _LEAVE_SECONDS = 10.0  # for the answers that are being computed when the server ends
 _DRAWING = 2  # pages at a time; each is drawn in a process of its own
+_MOST_INDEXES = 64  # that a question names: each is searched
 _LONGEST_SOCKET = 100  # bytes: the kernel's limit is 104 or 108
 
 
@@ -149,26 +149,20 @@ class Application:
         return _json({"schema": 1, "default": self._default_index, "indexes": indexes})
 
     async def _query(self, request: Request) -> Response:
-        folder, given = self._asked(request, "query")
+        folders, given = self._asked(request)
         text = _text(given, "query")
         fields = read_fields(given, SEARCH)
-
-        def found(desk: Desk) -> bytes:
-            index = desk.index(folder)
-            options = search_options(fields, base=index_base(index), offline=True)
-            return _document(results_record(search(index, text, options)))
-
-        return _raw(await self._compute(request, found))
+        return _raw(await self._compute(request, lambda desk: _document(_found(desk, folders, text, fields))))
 
     async def _ask(self, request: Request) -> Response:
         from ragcli.render.answer import answer_record
 
-        folder, given = self._asked(request, "question")
+        folders, given = self._asked(request)
         question = _text(given, "question")
         fields = read_fields(given, ASK)
 
         def answered(desk: Desk) -> tuple[dict[str, Any], dict[str, Any]]:
-            answer, results = ask(desk.index(folder), question, fields, offline=True)
+            answer, results = ask(desk.indexes(list(folders.values())), question, fields, offline=True)
             return results_record(results), answer_record(answer)
 
         if "text/event-stream" not in request.headers.get("accept", ""):
@@ -191,7 +185,8 @@ class Application:
         return StreamingResponse(events(), media_type="text/event-stream")
 
     async def _show(self, request: Request) -> Response:
-        folder, given = self._asked(request, "ref")
+        given = _body(request)
+        folder = self._folder(given.pop("index", None))
         reference = _text(given, "ref")
         context = read_fields(given, SHOW)["context"]
 
@@ -329,24 +324,20 @@ class Application:
 
     # -- what routes share --------------------------------------------------------------------------------------------
 
-    def _asked(self, request: Request, text: str) -> tuple[Path, dict[str, Any]]:
-        """Return the folder of the index that the body names, and the other fields."""
+    def _asked(self, request: Request) -> tuple[dict[str, Path], dict[str, Any]]:
+        """Return the folders of the indexes that the body names, by their names, and the other fields."""
         given = _body(request)
-        name = given.pop("index", None)
-        self._check_name(name)
-        if text not in given:
-            raise UsageError(f"the field {text!r} is missing", f'for example: {{"{text}": "how are logs rotated?"}}')
-        return self._folder(name), given
-
-    def _check_name(self, name: object) -> None:
-        """Raise UsageError unless this is the name of an index, or nothing: a path could lead anywhere."""
-        if not name or name == self._default_index:
-            return
-        if not isinstance(name, str) or os.sep in name or name in {".", ".."}:
-            raise UsageError(f"invalid index {name!r}", "give the name of an index: GET /v1/indexes")
+        named = given.pop("index", None)
+        names = named if isinstance(named, list) else [named]
+        if not 1 <= len(names) <= _MOST_INDEXES:
+            raise UsageError(f"invalid index: a list of {len(names)}", f"name 1 to {_MOST_INDEXES} indexes")
+        return {str(name or self._default_index): self._folder(name) for name in names}, given
 
     def _folder(self, name: Any) -> Path:  # noqa: ANN401 (JSON)
-        self._check_name(name)
+        """Return the folder of an index. Raises UsageError for what is not a name: a path could lead anywhere."""
+        is_name = isinstance(name, str) and os.sep not in name and name not in {".", ".."}
+        if name and name != self._default_index and not is_name:
+            raise UsageError(f"invalid index {name!r}", "give the name of an index: GET /v1/indexes")
         return require_index(self._home, name or self._default_index)
 
     async def _compute(self, request: Request, job: Callable[[Desk], Found]) -> Found:
@@ -377,6 +368,21 @@ class Application:
 
     async def _bug(self, _request: Request, error: Exception) -> Response:
         return _json({"error": f"this is a bug in ragcli: {type(error).__name__}: {error}", "hint": ""}, 500)
+
+
+def _found(desk: Desk, folders: Mapping[str, Path], text: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what ``ragcli query --json`` prints; with several indexes, each hit also names its own."""
+    from ragcli.retrieve.several import SeveralSearcher
+
+    indexes = desk.indexes(list(folders.values()))
+    engine = searcher(indexes, search_options(fields, base=index_base(*indexes), offline=True))
+    results = engine.search(text)
+    record = results_record(results)
+    if isinstance(engine, SeveralSearcher):
+        names = list(folders)
+        for hit, printed in zip(results.hits, record["hits"], strict=True):
+            printed["index"] = names[engine.index_of(hit.chunk)]
+    return record
 
 
 def _for_cli(question: str, desk: Desk, folders: Sequence[Path], fields: Mapping[str, Any]) -> object:
@@ -411,6 +417,9 @@ def _body(request: Request) -> dict[str, Any]:
 
 
 def _text(given: dict[str, Any], name: str) -> str:
+    """Take the text that is asked for out of the fields. Raises UsageError where there is none."""
+    if name not in given:
+        raise UsageError(f"the field {name!r} is missing", f'for example: {{"{name}": "how are logs rotated?"}}')
     text = given.pop(name)
     if not isinstance(text, str):
         raise UsageError(f"invalid {name}: {text!r}", "write a string")
@@ -456,9 +465,15 @@ def _event(name: str, record: dict[str, Any]) -> str:
 
 def openapi() -> dict[str, Any]:
     """Describe the routes in the form of OpenAPI 3.1."""
-    index = {"type": "string", "description": "The name of the index; see GET /v1/indexes."}
+    one = {"type": "string", "description": "The name of the index; see GET /v1/indexes."}
+    names = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": _MOST_INDEXES}
+    several = {"description": "The name of the index, or of several; see GET /v1/indexes."} | {
+        "anyOf": [{"type": "string"}, names]
+    }
 
-    def post(about: str, text: str, fields: Mapping[str, Field], answer: str) -> dict[str, Any]:
+    def post(
+        about: str, text: str, fields: Mapping[str, Field], answer: str, index: Mapping[str, Any] = several
+    ) -> dict[str, Any]:
         properties: dict[str, Any] = {text: {"type": "string"}, "index": index}
         properties |= {name: json_schema(field) for name, field in fields.items()}
         body = {"type": "object", "required": [text], "properties": properties, "additionalProperties": False}
@@ -484,7 +499,7 @@ def openapi() -> dict[str, Any]:
                 "Answer with quotes.", "question", ASK,
                 "What `ragcli ask --json` prints; with Accept: text/event-stream, the events passages and answer.",
             ),
-            "/v1/show": post("Show a passage.", "ref", SHOW, "What `ragcli show --json` prints."),
+            "/v1/show": post("Show a passage.", "ref", SHOW, "What `ragcli show --json` prints.", one),
         },
     }  # fmt: skip
 

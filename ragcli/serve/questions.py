@@ -102,9 +102,9 @@ def json_schema(field: Field) -> dict[str, Any]:
     return found if field.default is None else found | {"default": field.default}
 
 
-def index_base(index: Index) -> Path:
+def index_base(*indexes: Index) -> Path:
     """Return the folder that relative paths mean to a program: the one that holds all that is indexed."""
-    roots = [str(root) for root in index.catalog.roots()]
+    roots = [str(root) for index in indexes for root in index.catalog.roots()]
     return Path(os.path.commonpath(roots)) if roots else Path(os.sep)
 
 

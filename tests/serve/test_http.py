@@ -92,6 +92,40 @@ def test_answers_are_the_bytes_that_the_command_prints(server, printed, over):
     assert found.body == printed("show", "sampling.txt:5", "-C", "2", "--json")
 
 
+def test_several_indexes_are_asked_at_once(ragcli, started_server, tmp_path):
+    for name, text in {
+        "tower": "The tower clock strikes ten at night.", "harbour": "The harbour clock strikes at noon.",
+        "bread": "Bread rises in a warm kitchen.",
+    }.items():  # fmt: skip
+        (tmp_path / f"{name}.txt").write_text(text)
+        assert ragcli("index", str(tmp_path / f"{name}.txt"), "-i", name).returncode == 0
+    question, options = "when does the clock strike?", ("-i", "tower", "-i", "harbour")
+    with started_server(tmp_path / "home", "-i", "tower", "--port", "0") as running:
+        asked = {"query": question, "index": ["tower", "harbour"]}
+        found = ask(running.port, "POST", "/v1/query", asked).json
+        assert [(Path(hit["path"]).stem, hit["index"]) for hit in found["hits"]] == [
+            (name, name) for name in (Path(hit["path"]).stem for hit in found["hits"])
+        ]
+        assert {hit["index"] for hit in found["hits"]} == {"tower", "harbour"}
+        for hit in found["hits"]:
+            shown = ask(running.port, "POST", "/v1/show", {"ref": str(hit["chunk"]), "index": hit["index"]}).json
+            assert shown["text"] == hit["text"]
+            del hit["index"]
+        assert found == json.loads(ragcli("query", question, *options, "--json", "--server", "never").stdout)
+        answer = ask(running.port, "POST", "/v1/ask", {"question": question, "index": ["tower", "harbour"]})
+        assert answer.json == json.loads(ragcli("ask", question, *options, "--json", "--server", "never").stdout)
+        alone = ask(running.port, "POST", "/v1/query", {"query": question, "index": ["tower"]})
+        assert alone.body == ask(running.port, "POST", "/v1/query", {"query": question, "index": "tower"}).body
+        for names, status, told in [
+            ([], 400, "name 1 to 64 indexes"), (["tower"] * 65, 400, "name 1 to 64 indexes"),
+            (["tower", "/etc"], 400, "invalid index '/etc'"), (["tower", ["bread"]], 400, "invalid index ['bread']"),
+            (["tower", "other"], 404, "there are: bread, harbour, tower"), ({"tower": 1}, 400, "invalid index"),
+        ]:  # fmt: skip
+            refused = ask(running.port, "POST", "/v1/query", {"query": question, "index": names})
+            assert refused.status == status
+            assert told in f"{refused.json['error']}; {refused.json['hint']}"
+
+
 def test_an_answer_comes_as_events(server, printed):
     found = ask(server.port, "POST", "/v1/ask", {"question": "what is attention?"}, Accept="text/event-stream")
     assert found.headers["content-type"].startswith("text/event-stream")

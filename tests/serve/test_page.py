@@ -575,7 +575,7 @@ def test_a_person_searches_and_reads(served, visitor, keys):
         page.type(keys.ARROW_DOWN)
         for _ in range(hits.index(pdfs[0])):
             page.type("j")
-        assert page.js("document.activeElement.closest('.hit').dataset.chunk") == str(pdfs[0]["chunk"])
+        assert page.js("document.activeElement.closest('.hit').dataset.key") == str(pdfs[0]["chunk"])
         page.type(keys.ENTER)
         page.until("document.querySelector('#detail canvas')?.dataset.page")
         assert page.js("document.querySelector('#detail canvas').dataset.page") == str(pdfs[0]["page"])
@@ -589,7 +589,7 @@ def test_a_person_searches_and_reads(served, visitor, keys):
         page.until(f"document.querySelector('#detail canvas')?.dataset.page === '{pdfs[0]['page'] - 1}'")
         page.type(keys.ESCAPE)
         assert not page.is_shown("#detail")
-        assert page.js("document.activeElement.closest('.hit').dataset.chunk") == str(pdfs[0]["chunk"])
+        assert page.js("document.activeElement.closest('.hit').dataset.key") == str(pdfs[0]["chunk"])
         page.type("/")
         assert page.js("document.activeElement.id") == "q"
         page.type(keys.ESCAPE, "?")
@@ -642,6 +642,44 @@ def test_addresses_are_links_and_back_goes_back(served, keys):
         assert page.js("document.querySelector('#types :checked').value") == "markdown"
         assert all(name.endswith(".md") for name in page.texts(".hit .place a"))
         assert page.texts("#filter-count") == ["(2)"]
+
+
+def test_all_indexes_are_searched_together(ragcli, started_server, tmp_path, keys):
+    for name, text in {"tower": "The tower clock strikes ten.", "harbour": "The harbour clock strikes noon."}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.txt").write_text(text)
+        (tmp_path / name / f"{name}.bin").write_bytes(b"\0\1")
+        assert ragcli("index", str(tmp_path / name), "-i", name).returncode == 0
+    with started_server(tmp_path / "home", "--open", "-i", "tower") as running, browsing() as page:
+        page.open(running.page)
+        assert page.texts("#index option") == ["harbour", "tower", "all indexes"]
+        assert page.js("document.querySelector('#index').value") == "tower"
+        page.search("when does the clock strike?")
+        assert page.texts(".hit .place a") == ["tower.txt"]
+        page.js("(document.querySelector('#index').value = '*',"
+                " document.querySelector('#index').dispatchEvent(new Event('change')))")  # fmt: skip
+        page.until("results?.careful && results.hits.length === 2")
+        assert set(page.texts(".hit .place a")) == {"tower.txt", "harbour.txt"}
+        for name in ("harbour", "tower"):
+            page.js("[...rows.values()].find((one) => one.innerText.includes(arguments[0])).querySelector('a').click()",
+                    f"{name}.txt")  # fmt: skip
+            page.until(f"document.querySelector('#detail-title').textContent.startsWith('{name}')")
+            page.until("document.querySelector('#detail .passage')")
+            assert name in page.texts("#detail .passage")[0]
+            assert len(page.texts(".hit.current")) == 1
+        page.driver.refresh()  # the address says all of it
+        page.until("document.querySelector('#detail .passage') && results?.careful")
+        assert page.js("document.querySelector('#index').value") == "*"
+        assert page.texts("#detail-title")[0].startswith("tower.txt")
+        page.js("document.querySelector('nav a[data-view=left-out]').click()")
+        page.until("document.querySelectorAll('#reasons li').length === 2")
+        page.js("document.querySelector('nav a[data-view=map]').click()")
+        assert "one index" in page.texts("#map-text")[0]
+        assert not page.is_shown("#canvas")
+        page.js("document.querySelector('.brand').click()")
+        page.until("!document.querySelector('#start').hidden")
+        assert page.texts("#start-title") == ["All 2 indexes: 2 passages of 2 documents"]
+        assert page.faults() == []
 
 
 def test_a_link_that_was_used_opens_nothing(served):

@@ -10,6 +10,7 @@ const PASSAGES = 10; // at first, and how many more each time
 const GROUPS = 8; // colours on the map; the rest is one more
 const CONTEXT = 12; // lines around a passage
 const MOST_CONTEXT = 400;
+const ALL = "*"; // in place of the name of an index, which never is this
 
 const $ = (id) => document.getElementById(id);
 
@@ -131,7 +132,7 @@ function readAddress() {
   state.all = given.get("all") === "1";
   state.k = Math.min(1000, Number(/^\d{1,4}$/.exec(given.get("k"))?.[0]) || PASSAGES);
   state.view = ["map", "left-out"].includes(given.get("view")) ? given.get("view") : "search";
-  state.hit = /^\d+$/.test(given.get("hit") || "") ? Number(given.get("hit")) : null;
+  state.hit = /^(?:.+:)?\d+$/.test(given.get("hit") || "") ? given.get("hit") : null;
 }
 
 function address(changed = {}) {
@@ -182,7 +183,29 @@ function say(text, bad = false) {
   $("status").classList.toggle("bad", bad);
 }
 
-const index = () => indexes.find((one) => one.name === state.index);
+/** What the chosen index holds, or all of them together. */
+const index = () => (state.index === ALL ? together() : indexes.find((one) => one.name === state.index));
+const chosen = () => (state.index === ALL ? indexes.map((one) => one.name) : [state.index]);
+
+function together() {
+  if (!indexes.length) return undefined;
+  const sum = (name) => indexes.reduce((total, one) => total + one[name], 0);
+  const sums = (name) => {
+    const found = {};
+    for (const one of indexes) for (const [key, files] of Object.entries(one[name])) found[key] = (found[key] || 0) + files;
+    return found;
+  };
+  return {
+    name: `All ${indexes.length} indexes`, roots: [...new Set(indexes.flatMap((one) => one.roots))], documents: sum("documents"),
+    chunks: sum("chunks"), kinds: sums("kinds"), not_indexed: sums("not_indexed"),
+    model: [...new Set(indexes.map((one) => one.model))].join(", "), age_seconds: Math.max(...indexes.map((one) => one.age_seconds)),
+  };
+}
+
+/** What tells a passage from all others: its number, after the name of its index where several are searched. */
+const keyOf = (hit) => (hit.index ? `${hit.index}:${hit.chunk}` : String(hit.chunk));
+const homeOf = (key) => (key.includes(":") ? key.slice(0, key.lastIndexOf(":")) : state.index);
+const chunkOf = (key) => key.slice(key.lastIndexOf(":") + 1);
 
 /** A path as it is known in this index: below the folder that was indexed. */
 function short(path) {
@@ -200,7 +223,7 @@ let carefulTimer = 0;
 let running = new AbortController();
 
 const fields = () => ({
-  query: state.q, index: state.index, path: state.path ? state.path.split(",").map((one) => one.trim()).filter(Boolean) : null,
+  query: state.q, index: state.index === ALL ? chosen() : state.index, path: state.path ? state.path.split(",").map((one) => one.trim()).filter(Boolean) : null,
   type: state.types.length ? state.types : null, after: state.after || null, before: state.before || null, all: state.all, k: state.k,
 });
 
@@ -266,7 +289,7 @@ function report() {
 
 // -- the list ----------------------------------------------------------------------------------------------------------
 
-const rows = new Map(); // chunk -> its element
+const rows = new Map(); // key of a passage -> its element
 
 function render() {
   if (!$("gate").hidden) return;
@@ -289,8 +312,8 @@ function render() {
 
 function renderHits() {
   const list = $("hits");
-  const before = new Map([...rows].map(([chunk, row]) => [chunk, row.getBoundingClientRect().top]));
-  const focused = document.activeElement?.closest?.(".hit")?.dataset.chunk;
+  const before = new Map([...rows].map(([key, row]) => [key, row.getBoundingClientRect().top]));
+  const focused = document.activeElement?.closest?.(".hit")?.dataset.key;
   rows.clear();
   if (results && !results.hits.length) {
     const more = state.all ? "" : make("button", { type: "button", onclick: () => filter({ all: true }) },
@@ -299,20 +322,20 @@ function renderHits() {
     list.replaceChildren(make("li", { class: "nothing" }, make("p", {}, told), results.careful ? more : ""));
     return;
   }
-  for (const hit of results?.hits || []) rows.set(hit.chunk, hitRow(hit));
+  for (const hit of results?.hits || []) rows.set(keyOf(hit), hitRow(hit));
   const isMore = results?.careful && results.hits.length === state.k && state.k < 1000;
   list.replaceChildren(...rows.values(), ...(isMore ? [make("li", { class: "more-hits" },
     make("button", { type: "button", onclick: () => filter({ k: state.k + PASSAGES }) }, "More passages"))] : []));
   list.classList.toggle("first-look", Boolean(results) && !results.careful);
-  if (focused && rows.has(Number(focused))) rows.get(Number(focused)).querySelector("a").focus({ preventScroll: true });
+  if (rows.has(focused)) rows.get(focused).querySelector("a").focus({ preventScroll: true });
   glide(before);
 }
 
 /** Let rows that stay move to their new places, so that the eye can follow. */
 function glide(before) {
   if (STILL.matches || !results?.careful) return;
-  for (const [chunk, row] of rows) {
-    const moved = before.has(chunk) ? before.get(chunk) - row.getBoundingClientRect().top : 0;
+  for (const [key, row] of rows) {
+    const moved = before.has(key) ? before.get(key) - row.getBoundingClientRect().top : 0;
     if (moved) row.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 180, easing: "ease-out" });
   }
 }
@@ -338,6 +361,7 @@ const FRESH = { changed: "changed since it was indexed", gone: "the file is gone
 
 function hitRow(hit) {
   const { file, folder } = names(hit.path);
+  const key = keyOf(hit);
   const chance = hit.probability;
   const meter = make("div", { class: "chance" });
   if (chance !== null) {
@@ -351,42 +375,43 @@ function hitRow(hit) {
   const why = Object.entries(LISTS)
     .filter(([name]) => name !== "fused" && hit.parts[name]?.rank)
     .map(([name, [word]]) => make("span", {}, `${word} #${hit.parts[name].rank}`));
-  const link = make("a", { href: address({ hit: hit.chunk, view: "search" }), title: visible(hit.path) }, file);
+  const link = make("a", { href: address({ hit: key, view: "search" }), title: visible(hit.path) }, file);
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    openHit(hit.chunk);
+    openHit(key);
   });
-  link.addEventListener("focus", () => mark(hit.chunk));
-  const row = make("li", { class: `hit${state.hit === hit.chunk ? " current" : ""}` }, meter, make("div", {},
+  link.addEventListener("focus", () => mark(key));
+  const row = make("li", { class: `hit${state.hit === key ? " current" : ""}` }, meter, make("div", {},
     make("div", { class: "place" }, link, make("span", { class: "where" }, place(hit)),
+      hit.index && make("span", { class: "folder" }, `in ${visible(hit.index)}`),
       folder && make("span", { class: "folder" }, folder),
       hit.fresh in FRESH && make("span", { class: "flag" }, FRESH[hit.fresh])),
     hit.headings.length && make("p", { class: "crumbs" }, visible(lastOf(hit.headings).join(" › "))),
     make("p", { class: "snippet", dir: "auto" }, ...marked(hit.snippet.text, hit.snippet.matches)),
     make("p", { class: "why" }, ...why)));
-  row.dataset.chunk = hit.chunk;
+  row.dataset.key = key;
   return row;
 }
 
 /** The deepest headings, which say the most. */
 const lastOf = (headings) => (headings.length > 2 ? ["…", ...headings.slice(-2)] : headings);
 
-function mark(chunk) {
-  for (const [one, row] of rows) row.classList.toggle("current", one === chunk);
-  if (state.hit !== null && state.hit !== chunk && !NARROW.matches) openHit(chunk, { replace: true, focus: false });
+function mark(key) {
+  for (const [one, row] of rows) row.classList.toggle("current", one === key);
+  if (state.hit !== null && state.hit !== key && !NARROW.matches) openHit(key, { replace: true, focus: false });
 }
 
 function step(by) {
-  const chunks = [...rows.keys()];
-  if (!chunks.length) return;
-  const focused = Number(document.activeElement?.closest?.(".hit")?.dataset.chunk);
-  const current = chunks.indexOf(focused || state.hit);
+  const keys = [...rows.keys()];
+  if (!keys.length) return;
+  const focused = document.activeElement?.closest?.(".hit")?.dataset.key;
+  const current = keys.indexOf(focused || state.hit);
   if (current + by < 0 || (current < 0 && by < 0)) {
     $("q").focus();
     return;
   }
-  const row = rows.get(chunks[Math.min(chunks.length - 1, current + by)]);
+  const row = rows.get(keys[Math.min(keys.length - 1, current + by)]);
   row.querySelector("a").focus({ preventScroll: true });
   const top = $("search").closest(".top").offsetHeight + 8;
   const box = row.getBoundingClientRect();
@@ -399,19 +424,19 @@ function step(by) {
 let opening = new AbortController();
 let openKey = "";
 
-function openHit(chunk, { replace = false, focus = true } = {}) {
+function openHit(key, { replace = false, focus = true } = {}) {
   settled = true;
-  go({ hit: chunk, view: "search" }, { replace });
+  go({ hit: key, view: "search" }, { replace });
   render();
   if (focus) $("detail").focus({ preventScroll: true });
 }
 
 function closeHit() {
-  const chunk = state.hit;
+  const key = state.hit;
   settled = true;
   go({ hit: null });
   render();
-  const row = rows.get(chunk);
+  const row = rows.get(key);
   (row ? row.querySelector("a") : $("q")).focus({ preventScroll: true });
 }
 
@@ -420,14 +445,14 @@ function renderDetail() {
   $("columns").classList.toggle("open", open && Boolean(state.q.trim()));
   $("detail").hidden = !open;
   for (const behind of [document.querySelector(".top"), $("list")]) behind.inert = open && NARROW.matches;
-  for (const [chunk, row] of rows) row.classList.toggle("current", chunk === state.hit);
+  for (const [one, row] of rows) row.classList.toggle("current", one === state.hit);
   if (!open) {
     opening.abort();
     openKey = "";
     shown = null;
     return;
   }
-  const hit = results?.hits.find((one) => one.chunk === state.hit);
+  const hit = results?.hits.find((one) => keyOf(one) === state.hit);
   const key = JSON.stringify([state.index, state.hit]);
   if (key === openKey) {
     if (hit) renderReasons(hit);
@@ -441,9 +466,11 @@ function renderDetail() {
 
 async function loadDetail(hit, signal) {
   const body = $("detail-body");
+  const home = homeOf(state.hit);
   try {
-    const record = hit || (await asked("/v1/show", { index: state.index, ref: String(state.hit) }, signal));
+    const found = hit || (await asked("/v1/show", { index: home, ref: chunkOf(state.hit) }, signal));
     if (signal.aborted) return;
+    const record = { ...found, index: home };
     shown = record;
     const { file, folder } = names(record.path);
     $("detail-title").textContent = `${file}, ${place(record)}`;
@@ -478,7 +505,7 @@ async function showPage(view, record, page, signal) {
   const draw = async () => {
     sheet.classList.add("waiting");
     const width = Math.round(Math.min(2400, Math.max(300, sheet.clientWidth * devicePixelRatio)));
-    const given = new URLSearchParams({ index: state.index, ref: record.chunk, page: at, width });
+    const given = new URLSearchParams({ index: record.index, ref: record.chunk, page: at, width });
     if (record.snippet) {
       given.set("start", record.snippet.start);
       given.set("end", record.snippet.end);
@@ -524,7 +551,7 @@ function passageParts(record) {
 const CODE = /\.(?:py|js|ts|tsx|jsx|c|h|cc|cpp|hpp|rs|go|java|kt|rb|sh|sql|json|ya?ml|toml|ini|css|xml|csv|tsv)$/i;
 
 async function showText(view, record, context, signal, keep = false) {
-  const answer = await asked("/v1/show", { index: state.index, ref: String(record.chunk), context }, signal);
+  const answer = await asked("/v1/show", { index: record.index, ref: String(record.chunk), context }, signal);
   if (signal.aborted) return;
   turn = null;
   const whole = answer.context.text;
@@ -635,6 +662,11 @@ function grouped(found) {
 
 async function drawMap() {
   const asking = state.index;
+  document.querySelector(".map-columns").hidden = asking === ALL;
+  if (asking === ALL) {
+    $("map-text").textContent = "A map shows one index: choose one above.";
+    return;
+  }
   try {
     const found = await loadMap();
     const chunks = (results?.hits || []).map((hit) => hit.chunk);
@@ -715,7 +747,7 @@ function renderGroups(found, ranked) {
     return make("tr", {}, make("th", { scope: "row" }, swatch, visible(label)),
       make("td", {}, passages[number].toLocaleString("en")),
       make("td", {}, ...hits[number].flatMap((hit, at) => [at ? " " : "",
-        make("a", { href: address({ view: "search", hit: hit.chunk }), onclick: follow, "aria-label": `hit ${hit.rank}` }, `#${hit.rank}`)])));
+        make("a", { href: address({ view: "search", hit: keyOf(hit) }), onclick: follow, "aria-label": `hit ${hit.rank}` }, `#${hit.rank}`)])));
   }));
 }
 
@@ -750,7 +782,8 @@ async function showLeftOut() {
   if (leftOutOf === state.index || !state.index) return;
   leftOutOf = state.index;
   try {
-    const found = await asked(`/v1/not-indexed?${new URLSearchParams({ index: state.index })}`);
+    const answers = await Promise.all(chosen().map((name) => asked(`/v1/not-indexed?${new URLSearchParams({ index: name })}`)));
+    const found = { not_indexed: answers.flatMap((one) => one.not_indexed), more: answers.reduce((sum, one) => sum + one.more, 0) };
     const reasons = new Map();
     for (const one of found.not_indexed) reasons.set(one.reason, [...(reasons.get(one.reason) || []), one]);
     const files = (list) => list.reduce((sum, one) => sum + one.files, 0);
@@ -758,8 +791,8 @@ async function showLeftOut() {
     const total = files(found.not_indexed);
     const failed = files(found.not_indexed.filter((one) => one.failed));
     $("left-out-text").textContent = total
-      ? `${count(total, "file")} below the folders of ${state.index}, ${failed ? `${failed.toLocaleString("en")} of them because reading failed.` : "each on purpose."}${found.more ? ` ${found.more.toLocaleString("en")} more are not shown: ragcli list --not-indexed` : ""}`
-      : "Everything below the folders of this index is in it.";
+      ? `${count(total, "file")} below the folders of ${state.index === ALL ? "all indexes" : state.index}, ${failed ? `${failed.toLocaleString("en")} of them because reading failed.` : "each on purpose."}${found.more ? ` ${found.more.toLocaleString("en")} more are not shown: ragcli list --not-indexed` : ""}`
+      : "Everything below the indexed folders is in the index.";
     $("reasons").replaceChildren(...order.map(([reason, list]) => make("details", { open: list[0].failed },
       make("summary", {}, make("b", { class: list[0].failed ? "bad" : "" }, reason), make("span", {}, count(files(list), "file"))),
       make("ul", {}, ...list.map((one) => make("li", { title: visible(one.path) }, visible(short(one.path)) + (one.files > 1 ? "/" : ""),
@@ -874,7 +907,7 @@ function listen() {
   $("canvas").addEventListener("mouseleave", () => { $("tip").hidden = true; });
   $("canvas").addEventListener("click", (event) => {
     const dot = nearest(event);
-    if (dot) openHit(dot.chunk);
+    if (dot) openHit(String(dot.chunk));
   });
   document.addEventListener("keydown", press);
   addEventListener("popstate", restore);
@@ -894,7 +927,8 @@ async function start() {
     indexes = found.indexes.filter((one) => !one.error);
     $("index").replaceChildren(...found.indexes.map((one) => make("option",
       { value: one.name, disabled: Boolean(one.error), title: one.error || "" }, visible(one.name))));
-    state.index = index() ? state.index : indexes.some((one) => one.name === found.default) ? found.default : indexes[0]?.name || "";
+    if (indexes.length > 1) $("index").append(make("option", { value: ALL }, "all indexes"));
+    state.index = index() && (state.index !== ALL || indexes.length > 1) ? state.index : indexes.some((one) => one.name === found.default) ? found.default : indexes[0]?.name || "";
     history.replaceState(null, "", address());
     restore();
     if (!NARROW.matches && state.hit === null) $("q").focus();
