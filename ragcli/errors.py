@@ -21,8 +21,10 @@ from __future__ import annotations
 import errno
 import re
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from ragcli.types import Reason
+if TYPE_CHECKING:
+    from ragcli.types import Reason  # 15 ms that help, completion and a question to the server need not pay first
 
 
 class ExitCode(IntEnum):

@@ -30,7 +30,7 @@ _PLACES = frozenset(("index", "home"))  # only to a place below the file's own f
 def needs_trust(file: Path, option: str, value: object) -> bool:
     """Whether ``file`` must be trusted to set the parameter ``option`` to ``value``."""
     if option in _HARMLESS:
-        return False
+        return option == "server" and value == "start"  # which starts a process
     if option not in _PLACES:
         return True
     place = str(value)

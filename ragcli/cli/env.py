@@ -62,10 +62,10 @@ ChunkOverlap = Annotated[
     ),
 ]  # fmt: skip
 Server = Annotated[
-    Literal["auto", "never", "always"],
+    Literal["auto", "start", "never", "always"],
     typer.Option(
         metavar="WHEN", rich_help_panel="Running",
-        help="Ask the process of `ragcli serve`: auto (when it runs), always or never.",
+        help="Ask the process of `ragcli serve`: auto (when it runs), start (and start it), always or never.",
     ),
 ]  # fmt: skip
 Wait = Annotated[

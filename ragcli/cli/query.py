@@ -338,7 +338,8 @@ def _write(results: "Results", look: _Look, out: TextIO) -> None:
 
 def _answer_lines(env: Env, search: "Callable[[str], Results]", look: _Look) -> ExitCode:
     """Write one JSON line for each non-blank line of stdin, as soon as it is known; the models are loaded once."""
-    from ragcli.render import results_record, write_json_line
+    from ragcli.render import write_json_line
+    from ragcli.render.record import results_record
 
     if look.format not in {"plain", "text", "json", "jsonl"}:
         raise UsageError(f"questions from stdin are answered in JSON lines, not as {look.format}", "use --jsonl")

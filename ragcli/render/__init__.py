@@ -7,14 +7,15 @@ Only ``text`` needs rich; each format is imported when it is asked for. Only dat
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ragcli.errors import UsageError
-from ragcli.render.record import line_records, results_record
 from ragcli.render.visible import json_text, visible
-from ragcli.types import Results
 
-__all__ = ["FORMATS", "results_record", "visible", "write_json", "write_json_line", "write_results"]
+if TYPE_CHECKING:
+    from ragcli.types import Results
+
+__all__ = ["FORMATS", "visible", "write_json", "write_json_line", "write_results"]
 
 FORMATS: tuple[str, ...] = ("text", "plain", "json", "jsonl", "csv", "paths", "vimgrep", "markdown")
 
@@ -44,8 +45,12 @@ def write_results(
     """
     match format:
         case "json":
+            from ragcli.render.record import results_record
+
             write_json(results_record(results), out)
         case "jsonl":
+            from ragcli.render.record import line_records
+
             for record in line_records(results):
                 write_json_line(record, out)
         case "plain":

@@ -11,8 +11,10 @@ import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ragcli.types import Fresh
+if TYPE_CHECKING:
+    from ragcli.types import Fresh
 
 # C0 and C1 controls, line and paragraph separators, bidi controls, tags, variation selectors beyond the emoji's, and
 # characters drawn with no width or as a blank. The two joiners are ordinary letters of some scripts and of emoji: they

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ BEAT_SECONDS = 1.0
 _FIRST_SECONDS = 2.0
 _NEXT_SECONDS = 15.0
 _PATIENCE = 5  # times as long
+STARTED_IDLE = "30m"  # without a question until a server ends that a question started
+_STARTING_SECONDS = 10.0  # in which no other question starts one
 
 # Whatever lets two processes answer differently: where settings, models and caches are, and how numpy computes.
 _VARIABLES = (
@@ -33,6 +36,10 @@ _VARIABLES = (
 
 class NoAnswer(Exception):
     """There is no server, or it gave no answer; the message says why."""
+
+
+class NoServer(NoAnswer):
+    """No process listens."""
 
 
 def socket_path() -> Path:
@@ -63,7 +70,7 @@ def ask(route: str, fields: dict[str, Any], indexes: Sequence[Path] = (), *, pat
         "client": identity(), "fields": fields,
         "indexes": [str(index) for index in indexes], "identities": [index_identity(index) for index in indexes],
     }  # fmt: skip
-    found = request("POST", f"/cli/{route}", body, patient=patient)
+    found = request("POST", f"/cli/{route}", body, patient=patient, meanwhile=_load_what_prints)
     if not isinstance(found, dict) or "answer" not in found:
         raise NoAnswer(str(found.get("error", "no answer")) if isinstance(found, dict) else "an invalid answer")
     from ragcli.serve.wire import unpack
@@ -74,14 +81,23 @@ def ask(route: str, fields: dict[str, Any], indexes: Sequence[Path] = (), *, pat
         raise NoAnswer(f"an invalid answer: {error}") from error
 
 
-def request(method: str, path: str, body: object = None, *, patient: bool = True) -> Any:  # noqa: ANN401 (JSON)
-    """Return the JSON that the server answers. Raises NoAnswer."""
+def _load_what_prints() -> None:
+    """Import what prints an answer: 25 ms, in which the server computes it."""
+    import ragcli.render.lines
+    import ragcli.render.terminal
+    import ragcli.serve.wire  # noqa: F401 (used later)
+
+
+def request(
+    method: str, path: str, body: object = None, *, patient: bool = True, meanwhile: Callable[[], None] = lambda: None
+) -> Any:  # noqa: ANN401 (JSON)
+    """Return the JSON that the server answers; call ``meanwhile`` while it computes. Raises NoAnswer."""
     patience = _PATIENCE if patient else 1
     place = socket_path()
     try:
         owner = place.stat().st_uid
     except OSError:
-        raise NoAnswer(f"no server runs at {place}") from None
+        raise NoServer(f"no server runs at {place}") from None
     if owner != os.geteuid():
         raise NoAnswer(f"{place} belongs to another user")
     import socket  # 4 ms
@@ -96,9 +112,12 @@ def request(method: str, path: str, body: object = None, *, patient: bool = True
             connection.settimeout(_FIRST_SECONDS * patience)
             connection.connect(str(place))
             connection.sendall(head + content)
+            meanwhile()
             return _answer(connection, _NEXT_SECONDS * patience)
     except TimeoutError as error:
         raise NoAnswer(f"the server at {place} says nothing") from error
+    except ConnectionRefusedError as error:  # a server that was killed left its socket
+        raise NoServer(f"no server runs at {place}") from error
     except (OSError, ValueError) as error:  # also a path that is too long, and JSON that ends too early
         raise NoAnswer(f"no answer from {place}: {error}") from error
 
@@ -129,8 +148,37 @@ def _unchunked(content: bytes) -> bytes:
         at = end + 2 + size + 2
 
 
+def start_server() -> None:
+    """Start a server in the background, which ends when nobody has asked it for half an hour.
+
+    It reads no ragcli.toml, and keeps no folder and no terminal in use. Where two questions start one, the second one
+    finds the socket locked, and ends.
+    """
+    import subprocess
+    import time
+
+    from ragcli.serve.install import program
+
+    place = socket_path()
+    mark = place.with_suffix(".start")
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if mark.exists() and 0 <= time.time() - mark.stat().st_mtime < _STARTING_SECONDS:
+            return
+        mark.touch()
+        subprocess.Popen(
+            [*program(), "serve", "--quiet", "--idle", STARTED_IDLE], cwd=os.sep,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, env={**os.environ, "RAGCLI_SOCKET": str(place)},
+        )  # fmt: skip
+
+
 class Choice:
-    """What the user wants of a server: ``auto`` uses one that runs, ``always`` needs it, ``never`` leaves it alone."""
+    """What the user wants of a server.
+
+    ``auto`` uses one that runs, ``start`` also starts one for the next question, ``always`` needs one, and ``never``
+    leaves it alone.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -146,4 +194,6 @@ class Choice:
         except NoAnswer as error:
             if self._name == "always":
                 raise RagcliError(f"no server answered: {error}", "start one: ragcli serve") from error
+            if self._name == "start" and isinstance(error, NoServer):
+                start_server()
             return None

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ragcli.errors import UsageError
-from ragcli.render import FORMATS, results_record, write_json, write_json_line, write_results
-from ragcli.render.record import schema
+from ragcli.render import FORMATS, write_json, write_json_line, write_results
+from ragcli.render.record import results_record, schema
 from ragcli.types import Part, Question, Results
 
 BASE = Path("/home/ada/library")

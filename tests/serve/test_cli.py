@@ -174,6 +174,50 @@ def test_without_a_server_auto_answers_and_always_says_so(ragcli, sample_home, t
     assert "start one: ragcli serve" in done.stderr
 
 
+def test_a_question_starts_a_server_for_the_next_one(ragcli, sample_home, short_folder, wait_until):
+    place = short_folder / "made" / "serve.sock"
+    variables = {"RAGCLI_HOME": str(sample_home), "RAGCLI_INDEX": "samples", "RAGCLI_SOCKET": str(place)}
+
+    def status():
+        return json.loads(ragcli("serve", "--status", "--json", **variables).stdout)
+
+    question = ("query", "attention", "--no-rerank", "--json", "--server")
+    alone = ragcli(*question, "never", **variables)
+    assert not place.parent.exists()
+    first = ragcli(*question, "start", **variables)
+    try:
+        wait_until(lambda: status()["running"])
+        found = status()
+        assert (found["answered"], found["idle_seconds"]) == (0, 1800)
+        assert place.stat().st_mode & 0o777 == 0o600
+        assert place.parent.stat().st_mode & 0o777 == 0o700
+        assert os.getsid(found["pid"]) == found["pid"]  # a terminal that closes does not end it
+        second = ragcli(*question, "start", **variables)
+        assert (status()["answered"], status()["pid"]) == (1, found["pid"])
+        for done in (first, second):
+            assert (done.returncode, done.stdout, done.stderr) == (0, alone.stdout, "")
+    finally:
+        assert ragcli("serve", "--stop", **variables).returncode == 0
+    # one that died is not started again and again, but after some seconds it is
+    ragcli(*question, "start", **variables)
+    assert not place.exists()
+    os.utime(place.with_suffix(".start"), (1, 1))
+    ragcli(*question, "start", **variables)
+    wait_until(lambda: status()["running"])
+    assert ragcli("serve", "--stop", **variables).returncode == 0
+
+
+def test_a_folder_may_not_start_a_server_before_it_is_trusted(ragcli, sample_home, short_folder, tmp_path):
+    (tmp_path / "ragcli.toml").write_text('[query]\nserver = "start"\n')
+    variables = {"RAGCLI_HOME": str(sample_home), "RAGCLI_INDEX": "samples", "RAGCLI_SOCKET": str(short_folder / "s")}
+    done = ragcli("query", "attention", cwd=tmp_path, **variables)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is not trusted, so it may not set server" in done.stderr
+    assert list(short_folder.iterdir()) == []
+    (tmp_path / "ragcli.toml").write_text('[query]\nserver = "never"\n')
+    assert ragcli("query", "attention", "--no-rerank", cwd=tmp_path, **variables).returncode == 0
+
+
 @pytest.fixture
 def dead(short_folder):
     """Sockets behind which no answer comes."""
