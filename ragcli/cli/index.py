@@ -397,4 +397,5 @@ def show_progress(bar: "ProgressBar", progress: "Progress") -> None:
     bar.show(
         "index", progress.chunks_done, expected or None,
         label=f"{progress.files_done}/{progress.files_total} files", unit="chunks", detail=progress.doing,
+        left=progress.seconds_left,
     )  # fmt: skip

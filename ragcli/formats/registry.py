@@ -158,6 +158,12 @@ _JSON = re.compile(rb"""\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|"(?:[^"\\]|\\.
 _HEAD = 8192  # bytes that tell text from binary
 
 
+def is_text(suffix: str) -> bool:
+    """Whether files of this suffix (with its dot) are text as they lie on the disk; True for one that is not known."""
+    loader = _LOADERS.get(_BY_SUFFIX.get(suffix.lower(), ""))
+    return loader is None or loader.is_text
+
+
 def version_of(name: str) -> int:
     """The version of the loader called ``name``, 0 when there is none of that name; imports no parser."""
     loader = _LOADERS.get(name)

@@ -350,7 +350,7 @@ class _Pass:
                 self._take(loaded, due_file, embedder, chunked, clock)
                 name = loaded.path.name
                 if loaded.container is None:
-                    clock.read(due_file)
+                    clock.read(due_file, embedder)
                 del loaded, chunked  # of a large file; embedding its chunks takes long
                 self._report(clock.progress(embedder, name))
                 while embedder.waiting >= SLICE:
@@ -369,9 +369,10 @@ class _Pass:
     def _embed_some(self, embedder: Embedder, clock: Clock) -> None:
         if not embedder.embedded:
             self._report(clock.progress(embedder, "loading the model"))
-        embedder.embed_slice(clock.expected(embedder))
+        with clock.embedding(embedder):
+            embedder.embed_slice(clock.expected(embedder))
+            self._commit_when_worth_it(embedder, clock)
         self._report(clock.progress(embedder, "embedding"))
-        self._commit_when_worth_it(embedder, clock)
 
     def _commit_when_worth_it(self, embedder: Embedder, clock: Clock) -> None:
         if embedder.finished() >= _COMMIT_CHUNKS or clock.since_commit() > _COMMIT_SECONDS:
@@ -448,7 +449,8 @@ class _Pass:
                         if block.page is not None and block.page not in pages:
                             pages[block.page] = replace(block, start=block.start + part.characters)
                     if loaded.container is None:
-                        clock.read_part(due, (part.bytes + len(part.document.text)) / max(1, document.size))
+                        share = (part.bytes + len(part.document.text)) / max(1, document.size)
+                        clock.read_part(due, share, embedder)
                     del part  # embedding its chunks takes long
                     self._report(clock.progress(embedder, due.found.path.name))
                     while embedder.waiting:

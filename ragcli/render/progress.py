@@ -33,22 +33,26 @@ class ProgressBar:
         label: str | None = None,
         unit: str | None = None,
         detail: str = "",
+        left: float | None = None,
     ) -> None:
         """Update the bar of ``step``, which the first call adds.
 
         ``done`` of ``total`` (None: unknown) sets the bar. ``label`` stands before it and is ``step`` when None. Behind
         it stand ``done/total``, or the rate in ``unit`` per second when a unit is given, the time that has passed, the
-        time that is left, and at most 40 characters of ``detail``. Every text is made visible.
+        seconds that are ``left``, and at most 40 characters of ``detail``. Without a unit, and without ``left``, the
+        rest is expected to go as what was done. Every text is made visible.
         """
         if self._bars is None:
             return
         if step not in self._tasks:
-            self._tasks[step] = self._bars.add_task(visible(step), total=None, count="", detail="")
+            self._tasks[step] = self._bars.add_task(visible(step), total=None, count="", detail="", ends=None)
         task = self._tasks[step]
+        seconds = self._bars.tasks[self._bars.task_ids.index(task)].elapsed or 0.0
         if unit is None:
             count = f"{done:g}/{total:g}" if total is not None else f"{done:g}"
+            if left is None and total is not None and done:
+                left = seconds * max(0.0, total - done) / done
         else:
-            seconds = self._bars.tasks[self._bars.task_ids.index(task)].elapsed or 0.0
             count = f"{done / seconds:.0f} {unit}/s" if done and seconds else ""
         self._bars.update(
             task,
@@ -57,6 +61,8 @@ class ProgressBar:
             total=total,
             count=count,
             detail=visible(detail[:_LONGEST_DETAIL]),
+            # rich forgets its own estimate whenever the total changes, as it does with each file that is indexed
+            ends=None if left is None else seconds + left,
         )
 
 
@@ -66,8 +72,19 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressBar]:
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield ProgressBar(None)
         return
+    from datetime import timedelta
+
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    class Left(ProgressColumn):
+        """The time that is left, which also goes down between two calls of ``show``."""
+
+        def render(self, task: Task) -> Text:
+            ends = task.fields["ends"]
+            left = "-:--:--" if ends is None else str(timedelta(seconds=round(max(0.0, ends - (task.elapsed or 0.0)))))
+            return Text(left, style="progress.remaining")
 
     # Without markup: a label or a file name may hold "[bold]".
     with Progress(
@@ -76,7 +93,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressBar]:
         TextColumn("{task.fields[count]}", markup=False),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        Left(),
         TextColumn("{task.fields[detail]}", markup=False),
         console=Console(stderr=True),
         transient=True,
