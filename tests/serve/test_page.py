@@ -644,6 +644,23 @@ def test_addresses_are_links_and_back_goes_back(served, keys):
         assert page.texts("#filter-count") == ["(2)"]
 
 
+def test_a_note_about_an_option_is_a_button(served, visitor, keys):
+    question = "who chose the temperature of sampling?"
+    answer = visitor.post("/v1/query", {"query": question}).json
+    (note,) = answer["notes"]
+    left = int(re.fullmatch(r"unlikely passages left out: (\d+); --all shows them", note)[1])
+    with browsing() as page:
+        page.open(link(served))
+        page.search(question)
+        assert page.texts("#notes li") == [f"{left} unlikely passage{'s' if left > 1 else ''} left out. Show"]
+        page.js("document.querySelector('#notes button').click()")
+        page.until("results?.careful && JSON.parse(results.key).all")
+        assert len(page.texts(".hit")) == len(answer["hits"]) + left
+        assert page.texts("#notes li") == []
+        assert page.js("document.querySelector('#all').checked")
+        assert page.faults() == []
+
+
 def test_all_indexes_are_searched_together(ragcli, started_server, tmp_path, keys):
     for name, text in {"tower": "The tower clock strikes ten.", "harbour": "The harbour clock strikes noon."}.items():
         (tmp_path / name).mkdir()
@@ -667,6 +684,7 @@ def test_all_indexes_are_searched_together(ragcli, started_server, tmp_path, key
             page.until("document.querySelector('#detail .passage')")
             assert name in page.texts("#detail .passage")[0]
             assert len(page.texts(".hit.current")) == 1
+        assert page.texts(".hit .folder") == [f"in {name.removesuffix('.txt')}" for name in page.texts(".hit .place a")]
         page.driver.refresh()  # the address says all of it
         page.until("document.querySelector('#detail .passage') && results?.careful")
         assert page.js("document.querySelector('#index').value") == "*"

@@ -207,9 +207,9 @@ const keyOf = (hit) => (hit.index ? `${hit.index}:${hit.chunk}` : String(hit.chu
 const homeOf = (key) => (key.includes(":") ? key.slice(0, key.lastIndexOf(":")) : state.index);
 const chunkOf = (key) => key.slice(key.lastIndexOf(":") + 1);
 
-/** A path as it is known in this index: below the folder that was indexed. */
-function short(path) {
-  const roots = index()?.roots || [];
+/** A path as it is known in its index, by default the chosen one: below the folder that was indexed. */
+function short(path, home = state.index) {
+  const roots = (home === ALL ? index() : indexes.find((one) => one.name === home))?.roots || [];
   const root = roots.filter((one) => path.startsWith(`${one}/`)).sort((a, b) => b.length - a.length)[0];
   if (root === undefined) return path;
   const rest = path.slice(root.length + 1);
@@ -300,7 +300,7 @@ function render() {
   $("left-out").hidden = state.view !== "left-out";
   $("list").hidden = !state.q.trim();
   showState();
-  const notes = (results?.notes || []).map((note) => make("li", {}, visible(note)));
+  const notes = (results?.notes || []).map(noteRow);
   $("notes").replaceChildren(...notes);
   $("notes").hidden = !notes.length || state.view === "left-out";
   renderHits();
@@ -308,6 +308,14 @@ function render() {
   if (state.view === "map") drawMap();
   if (state.view === "left-out") showLeftOut();
   if (!$("start").hidden) renderStart();
+}
+
+/** A note of the search. What the command line says with the name of an option is a button here. */
+function noteRow(note) {
+  const left = /^unlikely passages left out: (\d+)/.exec(note);
+  if (!left) return make("li", {}, visible(note));
+  return make("li", {}, `${count(Number(left[1]), "unlikely passage")} left out. `,
+    make("button", { type: "button", class: "link", onclick: () => filter({ all: true }) }, "Show"));
 }
 
 function renderHits() {
@@ -352,15 +360,15 @@ function place(record) {
   return page ? `page ${page}` : `line ${record.line ?? record.lines.start}`;
 }
 
-function names(path) {
-  const parts = visible(short(path)).split("/");
+function names(path, home) {
+  const parts = visible(short(path, home)).split("/");
   return { file: parts.pop(), folder: parts.join("/") };
 }
 
 const FRESH = { changed: "changed since it was indexed", gone: "the file is gone" };
 
 function hitRow(hit) {
-  const { file, folder } = names(hit.path);
+  const { file, folder } = names(hit.path, hit.index);
   const key = keyOf(hit);
   const chance = hit.probability;
   const meter = make("div", { class: "chance" });
@@ -472,9 +480,9 @@ async function loadDetail(hit, signal) {
     if (signal.aborted) return;
     const record = { ...found, index: home };
     shown = record;
-    const { file, folder } = names(record.path);
+    const { file, folder } = names(record.path, home);
     $("detail-title").textContent = `${file}, ${place(record)}`;
-    const above = [folder, ...record.headings].filter(Boolean).map(visible).join(" › ");
+    const above = [state.index === ALL && home, folder, ...record.headings].filter(Boolean).map(visible).join(" › ");
     $("detail-place").textContent = above;
     $("detail-place").title = above; // two lines of it are shown
     const view = make("div", { class: "view" });
