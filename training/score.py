@@ -256,9 +256,9 @@ def fit_near(rows: Sequence[Asked], related: dict[str, float]) -> dict[str, floa
     encoder = cast("NumpyEncoder", open_query_encoder(resolve(DEFAULT_MODEL)))
     pairs: dict[int, Pair] = {}
     for row in doubted:
-        signals = closest_sentence(encoder, row.query, row.texts)
-        if signals is not None:
-            pairs[id(row)] = Pair(signals, bool(asked_of_its_own(row)))
+        closest = closest_sentence(encoder, row.query, row.texts)
+        if closest is not None:
+            pairs[id(row)] = Pair(closest.signals, bool(asked_of_its_own(row)))
 
     def text_of(row: Asked) -> str:
         return row.pool.removeprefix("general-").split("-")[0]

@@ -58,7 +58,7 @@ def _dotted(suffixes: str) -> tuple[str, ...]:
 
 # By the names that indexes keep of them.
 _LOADERS = {
-    "text": _Loader("text", 5, _dotted("txt text log lines")),
+    "text": _Loader("text", 6, _dotted("txt text log lines")),
     "source": _Loader("source_code", 1, SOURCE_SUFFIXES),
     "markdown": _Loader("markup.markdown", 2, _dotted("md markdown mdown mkd mdx qmd rmd")),
     "asciidoc": _Loader("markup.asciidoc", 2, _dotted("adoc asciidoc asc")),

@@ -192,7 +192,8 @@ class Searcher:
             if self._options.unique and chunk.path in shown:
                 continue
             start = partial(line_start, self._index, chunk)
-            snippet = make_snippet(chunk, question, page_of=self.page_of(chunk), line_start=start)
+            closest = judged.closest.get(verdict.position, "")
+            snippet = make_snippet(chunk, question, page_of=self.page_of(chunk), line_start=start, closest=closest)
             # Neighbours share sentences, and nobody needs the same words twice in a row.
             if any(snippet.start < end and start < snippet.end for start, end in shown.get(chunk.path, ())):
                 continue

@@ -67,6 +67,8 @@ class Judged:
     notes: list[str] = field(default_factory=list)  # what went wrong
     details: list[str] = field(default_factory=list)  # what was done, for --explain
     left_out: int = 0  # verdicts that a caller counted as not worth showing
+    # the sentence of a candidate that is closest to the question, by position, where the passages told nothing
+    closest: Mapping[int, str] = field(default_factory=dict)
 
     def is_below_floor(self, verdict: Verdict) -> bool:
         """True for a passage that plainly does not answer, and holds nothing of what was asked for as it is written."""
@@ -133,7 +135,9 @@ class Judge:
         floor = floors.get("hit", 0.0)
         related = self._calibration.related([signals[i] for i in read])
         unrelated = related is not None and related < floors.get("related", 0.0)
-        if unrelated and (near := self._near(question, candidates[:reranked])) is not None:
+        closest = self._closest(question, candidates[: min(reranked, _LOOKED_AT)]) if unrelated else None
+        near = None if closest is None else self._calibration.near(closest.signals)
+        if near is not None:
             details.append(f"the closest sentence: {near:.3f} that the documents are about the question")
             if near >= floors.get("near", 0.0):
                 # what no passage tells as a whole, one of its sentences does: no passage is known not to answer
@@ -153,17 +157,17 @@ class Judge:
                     probability = least = min(least, probability)
                 yield Verdict(i, score, probability, ranks.get(i), signals[i])
 
-        return Judged(verdicts(), answered, floor, unrelated, notes, details)
+        told_by = [] if closest is None else closest.sentences
+        return Judged(verdicts(), answered, floor, unrelated, notes, details, closest=dict(enumerate(told_by)))
 
     def probability(self, question: str, passage: str) -> float | None:
         """The probability that ``passage`` answers ``question``; None where no calibration fits the models."""
         return next(self.order(make_question(question), [Candidate(passage, {})], 1).verdicts).probability
 
-    def _near(self, question: Question, candidates: Sequence[Candidate]) -> float | None:
+    def _closest(self, question: Question, candidates: Sequence[Candidate]) -> Closest | None:
         if self._encoder is None or "near" not in self._calibration.cases:
             return None
-        signals = closest_sentence(self._encoder, question.read, [candidate.text for candidate in candidates])
-        return None if signals is None else self._calibration.near(signals)
+        return closest_sentence(self._encoder, question.read, [candidate.text for candidate in candidates])
 
     def fits(self, question: Question, text: str, spans: Sequence[Span]) -> list[float]:
         """Score each span of a passage, higher is better: token by token in its context, and read by itself."""
@@ -275,29 +279,38 @@ def coverage(question: Question, passage: str) -> float:
     return len(asked & set(terms(passage))) / len(asked) if asked else 0.0
 
 
-def closest_sentence(encoder: NumpyEncoder, query: str, passages: Sequence[str]) -> Signals | None:
-    """Compare a question with each sentence of the first ten passages; None where there is none of two words.
+class Closest(NamedTuple):
+    """What the sentences of several passages say that each passage as a whole does not."""
+
+    signals: Signals
+    sentences: list[str]  # of each passage the one that is closest to the question; "" where it has none
+
+
+def closest_sentence(encoder: NumpyEncoder, query: str, passages: Sequence[str]) -> Closest | None:
+    """Compare a question with each sentence of at least two words; None where there is none.
 
     "sentence" is the highest cosine, "sentence_lead" its lead over the mean of the sixth to tenth, "sentences" and
     "length" the logarithms to base 2 of the number of sentences and of the words of the question: among many sentences
     the highest cosine is higher by chance. A line of a passage always begins a sentence, because notes have one
     subject per line. A passage of several subjects says little as a whole about any of them.
     """
-    parts: dict[str, None] = {}
-    for passage in passages[:_LOOKED_AT]:
-        for line in passage.splitlines():
-            parts.update(dict.fromkeys(line[start:end] for start, end in sentences(line)))
-    found = [part for part in parts if len(part.split()) > 1]
-    if not found:
+    parts = [
+        [line[start:end] for line in passage.splitlines() for start, end in sentences(line)] for passage in passages
+    ]
+    known = list(dict.fromkeys(part for one in parts for part in one if len(part.split()) > 1))
+    if not known:
         return None
-    cosines = sorted((encoder.encode(found) @ encoder.encode([query], kind="query")[0]).tolist(), reverse=True)
-    others = cosines[5:10] or cosines
-    return {
-        "sentence": cosines[0],
-        "sentence_lead": cosines[0] - sum(others) / len(others),
-        "sentences": math.log2(len(found)),
+    found = (encoder.encode(known) @ encoder.encode([query], kind="query")[0]).tolist()
+    cosine = dict(zip(known, found, strict=True))
+    best = sorted(found, reverse=True)
+    others = best[5:10] or best
+    signals = {
+        "sentence": best[0],
+        "sentence_lead": best[0] - sum(others) / len(others),
+        "sentences": math.log2(len(known)),
         "length": math.log2(max(1, len(query.split()))),
     }
+    return Closest(signals, [max(one, key=lambda part: cosine.get(part, -1.0), default="") for one in parts])
 
 
 def words_signals(question: Question, passage: str) -> Signals:

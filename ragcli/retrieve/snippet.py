@@ -42,16 +42,17 @@ def make_snippet(
     *,
     page_of: Callable[[int], int | None] | None = None,
     line_start: Callable[[], int] | None = None,
+    closest: str = "",
 ) -> Snippet:
     """Return the best sentence of ``chunk`` for ``question``, about 80 to 300 characters of it.
 
     The best sentence holds what the question asks for letter for letter (the line that defines a name first), else the
-    most distinct terms of the question. Of equals it is the first that does not look like a
-    heading, also where no term occurs. Markup (see ragcli.text.markup) is not chosen, and no snippet begins or ends
-    with it. ``start`` and ``end`` are offsets into the document's text, and so are the offsets that ``page_of`` is
-    called with. Without ``page_of`` the page is known only for a chunk that lies on one page. ``line_start`` returns
-    the offset, in bytes of the document's text, of the line in which the chunk starts; without it the chunk counts as
-    the start of that line.
+    most distinct terms of the question; with ``closest``, it is the one that begins with this text. Of equals it is the
+    first that does not look like a heading, also where no term occurs. Markup (see ragcli.text.markup) is not chosen,
+    and no snippet begins or ends with it. ``start`` and ``end`` are offsets into the document's text, and so are the
+    offsets that ``page_of`` is called with. Without ``page_of`` the page is known only for a chunk that lies on one
+    page. ``line_start`` returns the offset, in bytes of the document's text, of the line in which the chunk starts;
+    without it the chunk counts as the start of that line.
     """
     wanted = frozenset(question.terms)
     hidden = markup(chunk.text, chunk.path)
@@ -60,13 +61,16 @@ def make_snippet(
     spans = sentences(chunk.text)
     exact = next(places(question.exact, chunk.text), None)
     # a heading says less than what stands below it
-    if exact and not any(span[0] <= exact[0] < span[1] and _is_heading(chunk, span) for span in spans):
+    if exact and not any(spans[i][0] <= exact[0] < spans[i][1] for i in _headings(chunk, spans)):
         read = [m for m in matches if exact[0] <= m.start and m.end <= exact[1]] or [_Match("", *exact)]
+    told, begins = None, 0
     if not spans:
         start, end = 0, len(chunk.text)
     else:
         shown = [_trimmed(chunk.text, span, hidden) for span in spans] if hidden else spans
-        best = _best(chunk, spans, read or matches, {i for i, (first, last) in enumerate(shown) if first == last})
+        begins = chunk.text.find(closest) if closest and exact is None else -1
+        told = next((i for i, (first, last) in enumerate(spans) if first <= begins < last), None)
+        best = told if told is not None else _best(chunk, spans, read or matches, _empty(shown))
         start, end = shown[best] if shown[best][0] < shown[best][1] else spans[best]
         if end - start > LONG:
             start, end = _window(chunk.text, (start, end), read or matches)
@@ -76,7 +80,7 @@ def make_snippet(
             start, end = trimmed if trimmed[0] < trimmed[1] else (start, end)
     inside = [m for m in read if start <= m.start and m.end <= end] or matches
     kept = _merge([(m.start - start, m.end - start) for m in inside if start <= m.start and m.end <= end])
-    at = start + (kept[0][0] if kept else 0)
+    at = max(start, begins) if told is not None else start + (kept[0][0] if kept else 0)
     return Snippet(
         start=chunk.start + start,
         end=chunk.start + end,
@@ -121,6 +125,10 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
+def _empty(spans: Sequence[Span]) -> set[int]:
+    return {i for i, (start, end) in enumerate(spans) if start == end}
+
+
 def _trimmed(text: str, span: Span, hidden: Sequence[Span]) -> Span:
     """Return ``span`` without markup and blanks at both ends; an empty span where it holds nothing else."""
     parts = [part for part in visible_parts(hidden, *span) if _READABLE.search(text, *part)]
@@ -160,16 +168,31 @@ def _best(chunk: Chunk, spans: Sequence[Span], matches: Sequence[_Match], markup
     most = max(map(len, found))
     equals = [i for i, terms in enumerate(found) if len(terms) == most]
     equals = [i for i in equals if i not in markup_only] or equals
-    return next((i for i in equals if not _is_heading(chunk, spans[i])), equals[0])
+    headings = _headings(chunk, spans)
+    return next((i for i in equals if i not in headings), equals[0])
+
+
+def _headings(chunk: Chunk, spans: Sequence[Span]) -> set[int]:
+    """Return the indexes of the sentences that look like headings.
+
+    A short line without a final stop, with text below it, is one, unless the next is just such a line: those are notes.
+    """
+    bare = [_is_bare_line(chunk.text[start:end]) for start, end in spans]
+    return {
+        i
+        for i, (start, end) in enumerate(spans)
+        if _is_heading(chunk, (start, end))
+        or (bare[i] and chunk.text[end : end + 1] in ("\n", "\r") and not (i + 1 < len(spans) and bare[i + 1]))
+    }
 
 
 def _is_heading(chunk: Chunk, span: Span) -> bool:
     text = chunk.text[span[0] : span[1]]
-    if _MARKER.match(text) or text in chunk.headings or text == chunk.title:
-        return True
-    # A short line without a final stop, with text below it.
-    ends_line = chunk.text[span[1] : span[1] + 1] in ("\n", "\r")
-    return len(text) < SHORT and ends_line and "\n" not in text and not _FINAL_STOP.search(text)
+    return _MARKER.match(text) is not None or text in chunk.headings or text == chunk.title
+
+
+def _is_bare_line(text: str) -> bool:
+    return len(text) < SHORT and "\n" not in text and not _FINAL_STOP.search(text)
 
 
 def _extend(chunk: Chunk, spans: Sequence[Span], best: int) -> Span:
@@ -180,7 +203,7 @@ def _extend(chunk: Chunk, spans: Sequence[Span], best: int) -> Span:
         end = spans[after][1]
         after += 1
     for first, last in reversed(spans[:best]):
-        if end - first > WIDE or _is_heading(chunk, (first, last)):
+        if end - first > WIDE or _is_heading(chunk, (first, last)) or _is_bare_line(chunk.text[first:last]):
             break
         start = first
     if end - start < SHORT and after < len(spans):

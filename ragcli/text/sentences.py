@@ -8,7 +8,9 @@ a sentence that is too long, but not half a sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 Span = tuple[int, int]
 
@@ -22,9 +24,14 @@ _ITEM = re.compile(
 _ALONE = re.compile(r"\s*(?:#{1,6}\s|\||([=\-~*_^+.#])\1{2,}+\s*+$)")  # headings, table rows, rules
 _INDENT = re.compile(r" {4}| {0,3}\t")
 _CODE_SIGN = re.compile(r"[={}\[\]<>;_\\|#`$]|\w\(")
+# Lines that were written one by one: so many, and these shares of them end early, and at one of these signs.
+_FEWEST_RECORDS = 3
+_EARLY = 0.5
+_SIGNED = 0.2
 _PROSE_BLANKS = 5  # an indented line with fewer blanks counts as code: a statement of few words
 
 _WIDE_STOPS = "。！？｡．।॥։።፧។៕။"
+_LINE_ENDS = f".,;:!?…-–—([{{{_WIDE_STOPS}，、"
 _CLOSERS = "\"'”’»›)\\]}」』）】》〉］"
 _STOP = re.compile(rf"(?P<signs>[.!?…؟۔⸮‽{_WIDE_STOPS}]++)[*_{_CLOSERS}]*+")
 # Note signs, [12] and (Smith et al., 2019) may stand behind a stop and still belong to its sentence.
@@ -68,6 +75,12 @@ _SHORT = _words(
 )
 
 
+class _Line(NamedTuple):
+    start: int  # without the blanks at both ends
+    end: int
+    width: int  # with the blanks at its start
+
+
 def sentences(text: str) -> list[Span]:
     """Return the spans ``(start, end)`` of the sentences of ``text``, in order.
 
@@ -80,9 +93,10 @@ def sentences(text: str) -> list[Span]:
 def units(text: str) -> list[Span]:
     """Return the spans of the paragraphs, headings, list items, table rows and lines of code of ``text``, in order.
 
-    They do not overlap, neither begin nor end with white space, and together hold every non-blank character.
+    They do not overlap, neither begin nor end with white space, and together hold every non-blank character. Lines that
+    were not wrapped but written one by one, as in notes and addresses, are units too.
     """
-    found: list[Span] = []
+    found: list[list[_Line]] = []
     lines = [match.span() for match in _LINE.finditer(text)]
     # With an odd number of fences, the text begins or ends inside a block, and which side is code is unknown.
     paired = sum(_FENCE.match(text, *line) is not None for line in lines) % 2 == 0
@@ -106,12 +120,36 @@ def units(text: str) -> list[Span]:
             or (not starts_item and _is_code(text, start, (first, last), in_item=in_item))
         )
         if apart or alone or starts_item:
-            found.append((first, last))
-        else:
-            found[-1] = (found[-1][0], last)
+            found.append([])
+        found[-1].append(_Line(first, last, last - start))
         in_item = (in_item or starts_item) and not alone
         apart = alone
-    return found
+    return [span for part in found for span in _spans(text, part)]
+
+
+def _spans(text: str, lines: Sequence[_Line]) -> list[Span]:
+    if _are_records(text, lines):
+        return [(line.start, line.end) for line in lines]
+    return [(lines[0].start, lines[-1].end)]
+
+
+def _are_records(text: str, lines: Sequence[_Line]) -> bool:
+    """Whether the lines of a paragraph were written one by one: they end early, and not where a clause ends.
+
+    A line ends early when the next word would have stood on it: wrapped lines have no room for it. Verses and
+    translations with a line per clause end early too, mostly at a sign.
+    """
+    if len(lines) < _FEWEST_RECORDS:
+        return False
+    width = max(line.width for line in lines)
+    early = 0
+    for line, following in pairwise(lines):
+        # text that is written without blanks is wrapped anywhere
+        is_wide = text[following.start] >= "\u2e80"
+        word = 1 if is_wide else len(text[following.start : following.end].split(maxsplit=1)[0])
+        early += line.width + 1 + word <= width
+    signed = [text[line.end - 1] in _LINE_ENDS for line in lines]
+    return early >= _EARLY * (len(lines) - 1) and sum(signed) < _SIGNED * len(lines) and not signed[-1]
 
 
 def _trim(text: str, start: int, end: int) -> Span:

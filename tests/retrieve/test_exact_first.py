@@ -138,14 +138,14 @@ def test_the_floor_keeps_a_line_of_notes_that_answers_in_other_words(tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "home.txt").write_text("\n".join(line.strip() for line in lines.splitlines()))
     ragcli.sync(tmp_path / "index", tmp_path / "notes")
-    for query in (
-        "how do we give the medicine to our pet?",
-        "strange chirping from the ceiling at night",
-        "how much do I pay for the flat?",
-        "who has our steps for high places?",
-        "who can let me in if I lock myself out?",
-    ):
-        assert found(tmp_path / "index", query, floor=True).hits, query
+    for query, line in {
+        "how do we give the medicine to our pet?": 3,
+        "strange chirping from the ceiling at night": 7,
+        "how much do I pay for the flat?": 2,
+        "who has our steps for high places?": 5,
+        "who can let me in if I lock myself out?": 4,
+    }.items():
+        assert [hit.snippet.line for hit in found(tmp_path / "index", query, floor=True).hits] == [line], query
     for query in ("who won the 1998 world cup?", "how do black holes evaporate?", "causes of the french revolution"):
         assert not found(tmp_path / "index", query, floor=True).hits, query
 

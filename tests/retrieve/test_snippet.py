@@ -70,6 +70,21 @@ def test_a_heading_that_matches_no_better_gives_way():
     assert snippet_of(chunk_of(f"# Evolution\n\n{FIRST} {SECOND}"), "evolution").text == SECOND
 
 
+def test_a_line_of_notes_is_no_heading_and_begins_its_snippet():
+    lines = ["spare key: second floor", "glass is collected every second Friday", "the ladder was lent to Tom"]
+    for line in lines:
+        snippet = snippet_of(chunk_of("\n".join(lines)), line)
+        assert snippet.text.startswith(line)
+        assert snippet.line == 20 + lines.index(line)
+
+
+def test_the_closest_sentence_is_shown_and_gives_the_line():
+    lines = ["spare key: second floor", "glass is collected every second Friday", "the ladder was lent to Tom"]
+    snippet = snippet_of(chunk_of("\n".join(lines)), "who has the steps on the second floor?", closest=lines[2])
+    assert snippet.text.endswith(lines[2])
+    assert snippet.line == 22
+
+
 def test_nothing_but_a_heading_is_shown_as_it_is():
     assert snippet_of(chunk_of("# Evolution\n"), "zebra").text == "# Evolution"
 

@@ -1,3 +1,5 @@
+import textwrap
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +91,39 @@ def test_spans_are_offsets_into_the_text_given():
 def test_units_keep_a_paragraph_whole_and_lines_of_code_apart():
     text = "One. Two\nand on.\n\n    a = 1\n    b = 2\n"
     assert [text[start:end] for start, end in units(text)] == ["One. Two\nand on.", "a = 1", "b = 2"]
+
+
+NOTES = """logs are kept for 30 days, audit entries for seven years
+flaky test in the billing suite: clock of the runner is in UTC
+on-call gets one day off for each week
+room Turing has the only camera that works
+secrets live in the vault"""
+
+
+def test_lines_that_were_written_one_by_one_are_units_and_sentences():
+    for text in (
+        NOTES,
+        f"# Team\n\n{NOTES}\n",
+        NOTES.replace("\n", "\r\n"),
+        "経費は月末まで\n鍵は受付\n会議は火曜日の朝\n",
+    ):
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        assert [text[start:end] for start, end in units(text)] == lines
+        assert [text[start:end] for start, end in sentences(text)] == lines
+
+
+@given(st.lists(st.text("abcdefghijkl", min_size=1, max_size=12), min_size=1, max_size=120), st.integers(20, 90))
+def test_lines_that_textwrap_made_are_one_unit(words, width):
+    text = textwrap.fill(" ".join(words), width)
+    assert units(text) == [(0, len(text))]
+
+
+def test_lines_that_end_at_a_sign_are_one_unit():
+    for text in (
+        "The owl,\nwho had slept all day in the barn,\nwoke,\nand flew.",
+        "A search engine\nreads every document once\nand keeps a list of words.\nA query\nreads the list.",
+    ):
+        assert units(text) == [(0, len(text))]
 
 
 PIECES = st.sampled_from(
