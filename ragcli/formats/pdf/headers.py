@@ -45,13 +45,18 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
         {line for position, line in edge if _repeats(position, line, page, running)} for page, edge in enumerate(edges)
     ]
     kept = [_without(lines, gone) for lines, gone in zip(pages, dropped, strict=True)]
-    # Only lines of about the length of a running line can say the same as it.
-    lengths = {length + by for gone in dropped for line in gone for length in (len(line.text),) for by in _LONGER}
+    # Only lines of about the length of a running line, with its longest word, can say the same as it.
+    running_texts = {line.text for gone in dropped for line in gone}
+    lengths = {len(text) + by for text in running_texts for by in _LONGER}
+    longest = {max(words, key=len, default="") for text in running_texts for words in (_words(text).split(),)}
     said: dict[int, list[str]] = {}
     seen_texts: set[str] = set()
     for page, (lines, gone) in enumerate(zip(pages, dropped, strict=True)):
         for line in lines:
             if len(line.text) not in lengths:
+                continue
+            folded = line.text.casefold()
+            if not any(word in folded for word in longest):
                 continue
             words = _words(line.text)
             if line in gone and words not in seen_texts and len(words) > _SAYS_NOTHING:

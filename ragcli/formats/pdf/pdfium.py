@@ -21,17 +21,19 @@ from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical
 from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
-from ragcli.formats.pdf.scripts import CANDIDATE, SMALL, has_marks, mark, written
+from ragcli.formats.pdf.scripts import SMALL, has_marks, mark, may_be_script, runs, written
 from ragcli.types import Reason
 
 _LINE_END_HYPHEN = "\ufffe"  # pdfium puts it in place of a hyphen and the line break after it
 _BLANK = re.compile(" +")
+_DIGIT = re.compile(r"\d")
 _LONG_FOR_ITS_TEXT = 1.25  # times the usual width of a character of the page
 _EM_WITH_GAPS = 0.5
 _SAMPLED = 4  # every so many lines is looked at where all are long
 _NEAR = 4  # lines
 _NARROW_GAP = 0.35  # em before a column: more than between the words of a line
 _LIFTED = 0.12  # times the size of the line: the least by which a number is raised
+_IN_SCRIPT = frozenset("0123456789+-−–,.")
 _UNIT_SIZE = 2.0  # programs that scale all text write it in one point
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
@@ -175,7 +177,7 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
         units = len(part) if is_ascii or part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
-            if not is_mirrored and segment.quarter == 0:
+            if not is_mirrored and segment.quarter == 0 and _DIGIT.search(part):
                 marked = _with_scripts(handle, part, position, segment, measures)
                 if marked != part:
                     segment, part = segment._replace(text=clean_line(marked.replace(_LINE_END_HYPHEN, "-"))), marked
@@ -387,49 +389,63 @@ def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int,
 
 def _with_scripts(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures) -> str:
     """``part``, the text of ``line``, with marks for its raised and lowered numbers."""
-    is_bmp = part.isascii() or max(part) < "\U00010000"
-    is_scaled = measures.font_size <= _UNIT_SIZE
-
-    def index(place: int) -> int:
-        before = place if is_bmp else len(part[:place].encode("utf-16-le", "surrogatepass")) // 2
-        return measures.index(position + before)
-
-    def size_of(place: int) -> float:
-        size = float(pdfium.FPDFText_GetFontSize(handle, index(place)))
-        if is_scaled:
-            pdfium.FPDFText_GetMatrix(handle, index(place), measures.into[4])
-            size *= math.hypot(measures.matrix.c, measures.matrix.d)
-        return size
-
-    most = 0.0
-    for match in CANDIDATE.finditer(part):
-        start, end = match.span()
-        if not most:  # a line that begins with a raised number is as high as its last character
-            most = SMALL * max(line.size if is_scaled else measures.font_size, size_of(len(part.rstrip()) - 1))
-        size = size_of(end - 1)
-        if size > most and part[end - 1] in "+-−–":  # not of the number
-            end -= 1
-            size = size_of(end - 1)
-        if size > most:
+    characters: _Characters | None = None
+    small = SMALL * measures.font_size
+    is_plain = part.isascii() and measures.font_size > _UNIT_SIZE
+    for start, end in runs(part):
+        if not may_be_script(part, start, end):
             continue
-        at = end
-        while at > start and abs(size_of(at - 1) - size) < 0.01 * size:
+        if is_plain and pdfium.FPDFText_GetFontSize(handle, measures.index(position + end - 1)) > small:
+            continue  # nearly always
+        characters = characters or _Characters(handle, part, position, line, measures)
+        size = characters.size(end - 1)
+        if size > characters.small:
+            continue
+        if part[end : end + 1] in ("+", "-", "−", "–") and characters.size(end) <= characters.small:
+            end += 1
+        at = end - 1
+        while at and part[at - 1] in _IN_SCRIPT and abs(characters.size(at - 1) - size) < 0.01 * size:
             at -= 1
-        height, base = _height(handle, index(end - 1), measures), line.baseline
-        if not part[:at].strip():
-            rest = part[end:].lstrip()
-            if not rest:
-                continue  # all of the line
-            base = _height(handle, index(len(part) - len(rest)), measures)
-        shift = (height - base) / line.size
+        shift = (characters.height(end - 1) - characters.base(at, end)) / line.size
         if shift > _LIFTED or shift < -_LIFTED / 2:
             part = part[:at] + mark(part[at:end], is_raised=shift > 0) + part[end:]
     return part
 
 
-def _height(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> float:
-    pdfium.FPDFText_GetCharOrigin(handle, index, *measures.into[:2])
-    return measures.y.value
+class _Characters:
+    """The characters of a line: how large each is, and how high it stands; sizes are those that the file scales."""
+
+    def __init__(self, handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures) -> None:
+        self._handle, self._part, self._position, self._line, self._measures = handle, part, position, line, measures
+        self._is_bmp = part.isascii() or max(part) < "\U00010000"
+        self._is_scaled = measures.font_size <= _UNIT_SIZE
+        # A line that begins with a raised number is as high as its last character.
+        self.small = SMALL * (
+            max(line.size, self.size(len(part.rstrip()) - 1)) if self._is_scaled else measures.font_size
+        )
+
+    def _index(self, place: int) -> int:
+        before = place if self._is_bmp else len(self._part[:place].encode("utf-16-le", "surrogatepass")) // 2
+        return self._measures.index(self._position + before)
+
+    def size(self, place: int) -> float:
+        index, measures = self._index(place), self._measures
+        size = float(pdfium.FPDFText_GetFontSize(self._handle, index))
+        if self._is_scaled:
+            pdfium.FPDFText_GetMatrix(self._handle, index, measures.into[4])
+            size *= math.hypot(measures.matrix.c, measures.matrix.d)
+        return size
+
+    def height(self, place: int) -> float:
+        pdfium.FPDFText_GetCharOrigin(self._handle, self._index(place), *self._measures.into[:2])
+        return self._measures.y.value
+
+    def base(self, start: int, end: int) -> float:
+        """The height of the line beside ``part[start:end]``; at its begin that of what follows, if there is any."""
+        if self._part[:start].strip():
+            return self._line.baseline
+        rest = self._part[end:].lstrip()
+        return self.height(len(self._part) - len(rest)) if rest else self.height(end - 1)
 
 
 def _quarter(handle: pdfium.FPDF_TEXTPAGE, index: int, measures: _Measures) -> int:

@@ -8,6 +8,7 @@ lines are whole: what a number means depends on what stands before it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from ragcli.formats.equations import lowered, raised
 
@@ -21,13 +22,11 @@ for _dash in "−–":
 _PLAIN = {mark: sign for marks in (_RAISED, _LOWERED) for sign, mark in zip(_SIGNS, marks.values(), strict=False)}
 _MARKED = re.compile("([\uefe0-\uefed]+)|([\uefc0-\uefcd]+)")
 
-# Where a number may be raised or lowered: behind a letter, a bracket, the end of a clause, a year or a ten, at the end
-# of a long number, and at the begin of a line.
-CANDIDATE = re.compile(
-    r"(?:(?<=[^\W\d_)\]}”\"’'%°])|(?<=[^\W\d_)\]”\"’'][.,;:?!])|(?<=\d\d\d\d[.,;:])|(?<=10)(?=[-−–])"
-    r"|\b(?=10\d)|\b(?=\d{5}|\d{1,3}(?:[.,]\d{3})*[.,]\d{4,})|\A\s*(?=\d))"
-    r"[-−–+]?\d+(?:[.,]\d+)*[-−–+]?"
-)
+_RUN = re.compile(r"\d+")
+_BEHIND = frozenset(")]}”\"’'%°")
+_ENDS_CLAUSE = frozenset(".,;:?!")
+_SIGNS_BEFORE = frozenset("-−–+")
+_LONG = 5  # digits; the last of a long number may be raised
 
 _PRICE = re.compile(r"[$€£¥]\s?\d[\d,.]*\Z")
 _UNIT = re.compile(
@@ -37,6 +36,37 @@ _NAME = re.compile(r"(?<![^\W\d_])(?!Hz|Pa|Gy|Sv|Wb)[A-Z][a-z]\Z")
 _AMOUNT = re.compile(r"(?:\d[.,’' ]\d{3}|(?<!\d)[12]\d{3}|\d{5})\Z")
 _NOTE = re.compile(r"\d{1,3}(?:[,-]\d{1,3})*,?\Z")
 _WORD = re.compile(r"[^\W\d_]{3}")
+
+
+def may_be_script(text: str, start: int, end: int) -> bool:
+    """Whether the digits ``text[start:end]`` may be raised or lowered, or end with digits that are.
+
+    So may those behind a letter, a bracket, the end of a clause, a year or a ten, the last ones of a long number, and
+    those at the begin of a line.
+    """
+    before = text[start - 1] if start else " "
+    if before.isalpha() or before in _BEHIND:
+        return True
+    if before in _SIGNS_BEFORE:
+        return start > 1 and (
+            text[start - 2].isalpha() or text[start - 3 : start - 1] == "10" or _is_mark(text[start - 2])
+        )
+    length = end - start
+    if before in _ENDS_CLAUSE and start > 1:
+        two = text[start - 2]
+        if two.isalpha() or two in _BEHIND or _is_mark(two):
+            return True
+        return two.isdigit() and (length > 3 or text[max(0, start - 5) : start - 1].isdigit())
+    return length >= _LONG or (length > 2 and text.startswith("10", start)) or not text[:start].strip()
+
+
+def _is_mark(character: str) -> bool:
+    return "\uefc0" <= character <= "\uefed"
+
+
+def runs(text: str) -> Iterator[tuple[int, int]]:
+    """The runs of digits that may be raised or lowered; marks made meanwhile are not seen."""
+    return (match.span() for match in _RUN.finditer(text))
 
 
 def mark(text: str, *, is_raised: bool) -> str:
