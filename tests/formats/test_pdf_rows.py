@@ -202,3 +202,16 @@ def test_words_broken_in_a_cell_go_by_the_words_of_the_document():
             y -= 40
 
     assert lines(drawn(draw))[1] == "17 | the line is off-line until the keeper | at once"
+
+
+@pytest.mark.parametrize("marks", ["•••••", ("1.", "2.", "3.", "4.", "5."), ("(a)", "(b)", "(c)", "(d)", "(e)")])
+def test_items_of_a_list_are_no_rows_however_far_their_marks_stand_apart(marks):
+    def draw(page):
+        for number, (mark, fault) in enumerate(zip(marks, FAULTS, strict=True)):
+            page.drawString(72, 700 - 40 * number, mark)
+            page.drawString(120, 700 - 40 * number, fault[1])
+            page.drawString(120, 688 - 40 * number, fault[2])
+
+    document = drawn(draw)
+    assert lines(document) == []
+    assert [item.split("\n")[0].split(" ")[0] for item in lines(document, "list")] == list(marks)

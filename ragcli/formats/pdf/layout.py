@@ -28,6 +28,9 @@ _NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)] ")
 
 _SCRIPT = re.compile(r"[-−–+]?\d+(?:[.,]\d+)*[-−–+]?")
 
+# What stands before the items of a list, set apart by a gap as cells are.
+_ITEM_MARK = re.compile(r"[•●▪■◦‣⁃∙○◆➢✓*–—-]\Z|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]\Z")
+
 _EM_PER_CHARACTER = 0.55  # running text has 0.4 to 0.5, typewriter text 0.6
 _EM_OF_SPREAD = 0.75
 _NEIGHBOURS = 5  # lines above and below that tell the edge of a column
@@ -35,6 +38,7 @@ _COLUMN_LINES = 3
 _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
 _TIGHT = 1.4  # times the size: the most between lines of running text in narrow columns
+_LONGEST_MARK = 6
 _SHORT_CELL = 25  # characters
 CELL_GAP = 0.9  # em between the cells of a row
 
@@ -118,18 +122,27 @@ def as_script(before: Line, piece: Line, space: str) -> str:
     """The text of a piece, as marks where it is a number raised or lowered beside its line."""
     shift = (piece.baseline - before.baseline) / before.size
     is_number = not space and piece.size <= SMALL * before.size and _SCRIPT.fullmatch(piece.text) is not None
-    return mark(piece.text, is_raised=shift > 0) if is_number and abs(shift) > 0.1 else piece.text
+    if not is_number or abs(shift) <= 0.1:
+        return piece.text
+    return mark(piece.text, is_raised=shift > 0 or piece.text[0] in "-−–")  # x^-1 far more often than x_-1
 
 
 def _with_piece(before: Line, piece: Line, space: str) -> tuple[Cell, ...]:
     """The cells of a line with those of a piece behind it."""
     cell = Cell(piece.text, piece.left, piece.right)
+    if not before.cells and is_item_mark(before.text):
+        return ()
     if piece.left - before.right > CELL_GAP * max(before.size, piece.size):
         return (*(before.cells or (Cell(before.text, before.left, before.right),)), cell)
     if not before.cells:
         return ()
     last = before.cells[-1]
     return (*before.cells[:-1], Cell(f"{last.text}{space}{piece.text}", last.left, max(last.right, piece.right)))
+
+
+def is_item_mark(text: str) -> bool:
+    """True for a bullet, or for a number such as "1." and "(a)", and nothing else."""
+    return len(text) <= _LONGEST_MARK and _ITEM_MARK.match(text) is not None
 
 
 def unweave(segments: list[Line]) -> list[Line]:

@@ -406,9 +406,10 @@ def _with_scripts(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: 
         at = end - 1
         while at and part[at - 1] in _IN_SCRIPT and abs(characters.size(at - 1) - size) < 0.01 * size:
             at -= 1
-        shift = (characters.height(end - 1) - characters.base(at, end)) / line.size
+        base = line.baseline if has_marks(part[at - 1 : at]) else characters.base(at, end)
+        shift = (characters.height(end - 1) - base) / line.size
         if shift > _LIFTED or shift < -_LIFTED / 2:
-            part = part[:at] + mark(part[at:end], is_raised=shift > 0) + part[end:]
+            part = part[:at] + mark(part[at:end], is_raised=shift > 0 or part[at] in "-−–") + part[end:]
     return part
 
 
@@ -441,7 +442,9 @@ class _Characters:
         return self._measures.y.value
 
     def base(self, start: int, end: int) -> float:
-        """The height of the line beside ``part[start:end]``; at its begin that of what follows, if there is any."""
+        """The height of what stands beside ``part[start:end]``: before it, or behind it at the begin of the line."""
+        if start and not self._part[start - 1].isspace():
+            return self.height(start - 1)
         if self._part[:start].strip():
             return self._line.baseline
         rest = self._part[end:].lstrip()

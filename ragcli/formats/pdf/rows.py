@@ -13,7 +13,16 @@ from itertools import pairwise
 
 from ragcli.formats.blocks import header_line
 from ragcli.formats.pdf.hyphens import ends_broken, is_cjk, join_lines
-from ragcli.formats.pdf.layout import Cell, Line, as_script, merge_segments, on_one_line, same_size, share_columns
+from ragcli.formats.pdf.layout import (
+    Cell,
+    Line,
+    as_script,
+    is_item_mark,
+    merge_segments,
+    on_one_line,
+    same_size,
+    share_columns,
+)
 from ragcli.formats.tables import Row, header_of
 
 _GAP = 0.5  # em between two cells: more than between two words or the parts of a formula
@@ -112,7 +121,7 @@ def _are_over_columns(names: Sequence[Line], below: Sequence[Line]) -> bool:
 
 def join_rows(pieces: list[Line]) -> list[Line]:
     """The pieces of a page with those of each row of a table joined to one line that knows its cells."""
-    rows = _rows(_cells(pieces))
+    rows = [_without_mark(row) for row in _rows(_cells(pieces))]
     found: list[Line] = []
     apart: list[Line] = []  # pieces outside of tables
     at = tables = done = 0
@@ -131,6 +140,12 @@ def join_rows(pieces: list[Line]) -> list[Line]:
             apart += [piece for row in table for cell in row for piece in cell]
         at = end
     return found + merge_segments(apart)
+
+
+def _without_mark(row: _Row) -> _Row:
+    """A row that is the item of a list, with its mark, as one cell."""
+    is_item = len(row) == 2 and len(row[0]) == 1 and is_item_mark(row[0][0].text)
+    return [[*row[0], *row[1]]] if is_item else row
 
 
 def _begin_of_table(rows: Sequence[_Row], done: int, at: int, table: list[_Row]) -> int:
