@@ -215,3 +215,37 @@ def test_items_of_a_list_are_no_rows_however_far_their_marks_stand_apart(marks):
     document = drawn(draw)
     assert lines(document) == []
     assert [item.split("\n")[0].split(" ")[0] for item in lines(document, "list")] == list(marks)
+
+
+def test_rows_whose_cells_are_set_apart_within_one_string_are_rows():
+    rows = [["Type", "Number", "Top-5"], ["Random", "7", "47.0"], ["Gold", "31", "52.1"], ["Mixed", "127", "65.8"]]
+
+    def draw(page):
+        text = page.beginText()
+        text.setFont("Helvetica", 10)
+        for number, row in enumerate(rows):
+            text.setTextOrigin(72, 700 - 12 * number)
+            moves = [100 * (page.stringWidth(cell, "Helvetica", 10) - 45) for cell in row]
+            text._code.append(
+                "[" + " ".join(f"({cell}) {by:.0f}" for cell, by in zip(row, moves, strict=True)) + "] TJ"
+            )
+        page.drawText(text)
+
+    assert lines(drawn(draw)) == [" | ".join(row) for row in rows]
+
+
+def test_short_lines_of_a_typewriter_are_lines():
+    def draw(page):
+        page.setFont("Courier", 10)
+        for number, line in enumerate(["pxc 1 create", "port 1/x1/1/c1/1", "no shutdown", "exit"]):
+            page.drawString(72, 700 - 12 * number, line)
+        page.setFont("Helvetica", 10)
+        for number, line in enumerate(
+            ["A faceplate port that has been placed in the loopback mode", "supports only hybrid"]
+        ):
+            page.drawString(72, 600 - 12 * number, line)
+
+    assert drawn(draw).text == (
+        "pxc 1 create\nport 1/x1/1/c1/1\nno shutdown\nexit\n\n"
+        "A faceplate port that has been placed in the loopback mode supports only hybrid"
+    )

@@ -39,6 +39,8 @@ _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
 _TIGHT = 1.4  # times the size: the most between lines of running text in narrow columns
 _LONGEST_MARK = 6
+_LEAST_TYPED = 4  # characters
+_LONG_CODE = 50  # characters; a longer typed line may be one of running text
 _SHORT_CELL = 25  # characters
 CELL_GAP = 0.9  # em between the cells of a row
 
@@ -346,10 +348,20 @@ def _is_spread(line: Line) -> bool:
 
 
 def _append(text: str, above: Line, below: Line, edge: float, words: frozenset[str]) -> str:
-    if below.text[0].islower() or ends_broken(above.text):
+    if ends_broken(above.text) or (below.text[0].islower() and not _are_typed(above, below)):
         return join_lines(text, below.text, words)
-    on_purpose = _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
+    is_code = below.text[0].islower() and len(above.text) < _LONG_CODE
+    on_purpose = is_code or _is_spread(above) or (below.baseline < above.baseline and _has_room(above, below, edge))
     return f"{text}\n{below.text}" if on_purpose else join_lines(text, below.text, words)
+
+
+def _are_typed(above: Line, below: Line) -> bool:
+    """True for two lines of typewriter text: their characters are equally wide."""
+    shortest = min(len(above.text), len(below.text))
+    one, other = (line.right - line.left for line in (above, below))
+    width = one / len(above.text)
+    is_wide = 0.5 * above.size < width < 0.7 * above.size
+    return is_wide and shortest >= _LEAST_TYPED and abs(width - other / len(below.text)) < 0.005 * width
 
 
 def are_rows(above: Line, below: Line) -> bool:

@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium
 from ragcli.errors import LoadError
 from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
 from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical, order_ligatures
-from ragcli.formats.pdf.layout import CELL_GAP, Line, clean_line, merge_segments, unweave
+from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
 from ragcli.formats.pdf.scripts import SMALL, has_marks, mark, may_be_script, runs, written
@@ -31,6 +31,7 @@ _LONG_FOR_ITS_TEXT = 1.25  # times the usual width of a character of the page
 _EM_WITH_GAPS = 0.5
 _SAMPLED = 4  # every so many lines is looked at where all are long
 _NEAR = 4  # lines
+_WIDE_GAP = 0.7  # em between two cells in a line of pdfium
 _NARROW_GAP = 0.35  # em before a column: more than between the words of a line
 _LIFTED = 0.12  # times the size of the line: the least by which a number is raised
 _IN_SCRIPT = frozenset("0123456789+-−–,.")
@@ -291,26 +292,26 @@ def _cells(
     cells: list[Line] = []
     begin, left, end = 0, line.left, len(part.rstrip())
     lead = end - len(part.strip())
-    first = measures.index(position + lead) - lead
-    if measures.index(position + end - 1) != first + end - 1:  # characters that pdfium leaves out of its text
-        return [line]
     baseline, quarter = line.baseline, line.quarter
-    wide, narrow = CELL_GAP * line.size, _NARROW_GAP * line.size
+    wide, narrow = _WIDE_GAP * line.size, _NARROW_GAP * line.size
     for match in _BLANK.finditer(part, lead, end):
-        pdfium.FPDFText_GetLooseCharBox(handle, first + match.end() - 1, before)
+        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.end() - 1), before)
         blank = (box.left, box.right) if quarter == 0 else _extent(box, quarter)
         if blank[1] - blank[0] > 0.01:  # a blank of the file; pdfium's own ones have no width
             continue
-        pdfium.FPDFText_GetLooseCharBox(handle, first + match.end(), after)
+        # pdfium's own blank stands at the end of what is before it, or at the begin of what follows.
+        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.start() - 1), before)
+        right = _extent(box, quarter)[1]
+        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.end()), after)
         behind = _extent(measures.end, quarter)[0]
-        gap = behind - blank[0]
+        gap = behind - right
         if gap <= wide and not (gap > narrow and any(abs(behind - column) < 2 for column in columns)):
             continue
         if text := clean_line(part[begin : match.start()]).strip():
-            cells.append(line._replace(text=text, left=left, right=blank[0], baseline=baseline))
+            cells.append(line._replace(text=text, left=left, right=right, baseline=baseline))
             begin, left = match.end(), behind
             if line.quarter == 0:  # pdfium puts cells of different heights into one line, and raised numbers too
-                pdfium.FPDFText_GetCharOrigin(handle, first + begin, *measures.into[:2])
+                pdfium.FPDFText_GetCharOrigin(handle, measures.index(position + begin), *measures.into[:2])
                 is_elsewhere = abs(measures.y.value - line.baseline) > 0.5 * line.size
                 baseline = measures.y.value if is_elsewhere else line.baseline
     rest = clean_line(part[begin:].replace(_LINE_END_HYPHEN, "-")).strip()
