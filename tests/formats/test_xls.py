@@ -67,6 +67,26 @@ def test_a_sheet_of_excel_2_without_a_container():
     assert found.text.splitlines()[-2:] == ["Name | Town", "Name: Ann | Town: Leith"]
 
 
+def test_text_boxes_are_read_below_the_cells():
+    def box(shape: int, text: str, cut: int) -> bytes:
+        parts = [text[:cut], text[cut:]] if cut else [text]
+        found = record(0x005D, struct.pack("<5H", 0x15, 0x12, shape, 1, 0x6011) + bytes(16))
+        found += record(0x01B6, struct.pack("<5HH6x", 0x212, 0, 0, 0, 0, len(text)))
+        found += b"".join(record(0x003C, b"\1" + part.encode("utf-16-le")) for part in parts)
+        return found + record(0x003C, bytes(16))
+
+    sheet = record(0x0809, struct.pack("<4H2I", 0x0600, 0x10, 0x0DBB, 0x07CC, 0, 6))
+    sheet += (
+        box(6, "The roof of Łódź leaks.", 9) + box(0x19, "a comment", 0) + box(7, "Press\rhere", 0) + record(0x000A)
+    )
+    name = b"\x05\0Roofs"
+    begin = len(GLOBALS) + 4 + 6 + len(name) + 4
+    book = GLOBALS + record(0x0085, struct.pack("<IBB", begin, 0, 0) + name) + record(0x000A) + sheet
+    found = load(compound({"Workbook": book.ljust(5000, b"\0")}))
+    assert found.text == "Roofs\n\nThe roof of Łódź leaks.\n\nPress here"
+    assert {block.page for block in found.blocks} == {1}
+
+
 def test_the_content_decides_between_the_formats_of_excel(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(["an", "honest", "row"])

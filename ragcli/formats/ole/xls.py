@@ -27,6 +27,9 @@ _MAX_COVERED = 1_000_000  # rows of merged cells, in a sheet
 _STREAMS = ("Workbook", "Book")
 _BEGINNINGS = (b"\x09\x00", b"\x09\x02", b"\x09\x04", b"\x09\x08")  # of a file of Excel 2 to 5 without a container
 
+_BEGIN, _END, _SHEET, _OBJECT, _TEXT, _CONTINUE = 0x0809, 0x000A, 0x0085, 0x005D, 0x01B6, 0x003C
+_COMMENT_BOX = 0x19
+
 # What xlrd raises on a file that is cut or altered.
 _DAMAGE = (
     *(xlrd.XLRDError, FormulaError, struct.error, ValueError, LookupError, TypeError, AttributeError, ArithmeticError),
@@ -46,8 +49,9 @@ def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     try:
         book = xlrd.open_workbook(file_contents=stream, formatting_info=True, logfile=io.StringIO(), ragged_rows=True)
         budget = MAX_CELLS
+        boxes = _text_boxes(stream, book.nsheets)
         for number, sheet in enumerate(book.sheets(), start=1):
-            budget = _add_sheet(builder, book, sheet, number, budget)
+            budget = _add_sheet(builder, book, sheet, number, budget, boxes.get(number, []))
     except _DAMAGE as error:
         if "encrypted" in str(error):
             raise LoadError(Reason.ENCRYPTED, "an Excel file with a password") from error
@@ -68,8 +72,8 @@ def _workbook(data: bytes) -> tuple[bytes, str]:
     return stream, container.title()
 
 
-def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budget: int) -> int:
-    """Append a sheet; returns how many cells may still be read, below zero when it was cut."""
+def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budget: int, boxes: Sequence[str]) -> int:
+    """Append a sheet with its text boxes; returns how many cells may still be read, below zero when it was cut."""
     merged = {(first, left): (last - first, right - left) for first, last, left, right in sheet.merged_cells}
     covered = _covered(sheet)
     rows: list[list[Cell]] = []
@@ -81,10 +85,51 @@ def _add_sheet(builder: TextBuilder, book: Book, sheet: Sheet, number: int, budg
         rows.append(list(_cells(texts, row, merged, covered.get(row, ()))))
     filled = spread(rows)
     first = next((row for row in filled if any(row.once)), None)
-    if first is not None:  # the name of an empty sheet says nothing
+    if first is not None or boxes:  # the name of an empty sheet says nothing
         builder.heading(sheet.name, 1, page=number)
+    if first is not None:
         add_rows(builder, chain([first], filled), number)
+    for box in boxes:
+        builder.add(box, page=number)
     return budget
+
+
+def _text_boxes(stream: bytes, count: int) -> dict[int, list[str]]:
+    """The texts of the boxes of each sheet by its number ([MS-XLS] 2.4.329); xlrd reads those of comments only."""
+    if _TEXT.to_bytes(2, "little") not in stream:  # most files
+        return {}
+    sheets = [data for kind, data in _records(stream, 0) if kind == _SHEET and len(data) > 5 and data[5] == 0]
+    if len(sheets) != count:
+        return {}
+    found: dict[int, list[str]] = {}
+    for number, sheet in enumerate(sheets, start=1):
+        shape, length, text = 0, 0, ""
+        for kind, data in _records(stream, int.from_bytes(sheet[:4], "little")):
+            if kind == _OBJECT:
+                shape = int.from_bytes(data[4:6], "little")
+            elif kind == _TEXT:
+                length, text = int.from_bytes(data[10:12], "little"), ""
+            elif kind == _CONTINUE and length:
+                part = data[1:].decode("utf-16-le", "replace") if data[:1] == b"\1" else data[1:].decode("latin-1")
+                text += part[:length]
+                length -= min(length, max(1, len(part)))
+                if not length and shape != _COMMENT_BOX and (text := " ".join(text.split())):
+                    found.setdefault(number, []).append(text)
+            else:
+                length = 0
+    return found
+
+
+def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    """The records from a place in the stream to the end of what begins there, with what is in it."""
+    depth = 0
+    while at + 4 <= len(stream):
+        kind, length = struct.unpack_from("<2H", stream, at)
+        depth += (kind == _BEGIN) - (kind == _END)
+        if depth <= 0 and kind != _BEGIN:
+            return
+        yield kind, stream[at + 4 : at + 4 + length]
+        at += 4 + length
 
 
 def _covered(sheet: Sheet) -> dict[int, list[tuple[int, int]]]:
