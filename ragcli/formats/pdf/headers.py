@@ -48,7 +48,7 @@ def drop_running_lines(pages: list[list[Line]]) -> tuple[list[list[Line]], dict[
     # Only lines of about the length of a running line, with its longest word, can say the same as it.
     running_texts = {line.text for gone in dropped for line in gone}
     lengths = {len(text) + by for text in running_texts for by in _LONGER}
-    longest = {max(words, key=len, default="") for text in running_texts for words in (_words(text).split(),)}
+    longest = {max(parts, key=len) for text in running_texts if (parts := _words(text).split())}
     said: dict[int, list[str]] = {}
     seen_texts: set[str] = set()
     for page, (lines, gone) in enumerate(zip(pages, dropped, strict=True)):

@@ -294,18 +294,19 @@ def _cells(
     lead = end - len(part.strip())
     baseline, quarter = line.baseline, line.quarter
     wide, narrow = _WIDE_GAP * line.size, _NARROW_GAP * line.size
+    get_box = pdfium.FPDFText_GetLooseCharBox
     for match in _BLANK.finditer(part, lead, end):
-        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.end() - 1), before)
-        blank = (box.left, box.right) if quarter == 0 else _extent(box, quarter)
-        if blank[1] - blank[0] > 0.01:  # a blank of the file; pdfium's own ones have no width
-            continue
-        # pdfium's own blank stands at the end of what is before it, or at the begin of what follows.
-        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.start() - 1), before)
-        right = _extent(box, quarter)[1]
-        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + match.end()), after)
-        behind = _extent(measures.end, quarter)[0]
+        # pdfium's own blanks stand at the end of what is before them, or at the begin of what follows.
+        get_box(handle, measures.index(position + match.start() - 1), before)
+        get_box(handle, measures.index(position + match.end()), after)
+        right = box.right if quarter == 0 else _extent(box, quarter)[1]
+        behind = measures.end.left if quarter == 0 else _extent(measures.end, quarter)[0]
         gap = behind - right
         if gap <= wide and not (gap > narrow and any(abs(behind - column) < 2 for column in columns)):
+            continue
+        get_box(handle, measures.index(position + match.end() - 1), before)
+        blank = _extent(box, quarter)
+        if blank[1] - blank[0] > 0.01:  # a blank of the file; pdfium's own ones have no width
             continue
         if text := clean_line(part[begin : match.start()]).strip():
             cells.append(line._replace(text=text, left=left, right=right, baseline=baseline))
