@@ -6,6 +6,7 @@
 # Happens: lam and alef are always written as one glyph, and the file says that it is lam, then alef. pdfium turns the
 #   line round letter by letter, also inside the glyph. "Peace" (salaam) becomes "saalm", "countries" becomes "baald",
 #   and so in every word with "la", "the first", "now", "Islam". Nothing else in the line is wrong, and it looks right.
+#   PDFs of WeasyPrint 70.0 and LibreOffice 7.4 come out the same.
 #   pypdf has the letters in order, but the words of the line backwards, and puts some of them together.
 # Why it matters: no word in which lam and alef meet is found, while a test with other words passes. What comes out can
 #   be another word: "the sound one" for "peace".

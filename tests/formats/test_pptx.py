@@ -185,3 +185,24 @@ def test_shows_templates_and_files_with_macros_are_read(kind):
         for name in archive.namelist():
             written.writestr(name, archive.read(name).replace(usual, other))
     assert load_any(Path(f"a.{kind}"), out.getvalue(), LoadOptions()).text == "Head loss"
+
+
+def test_a_strict_file_is_read_like_the_usual_one():
+    deck = python_pptx.Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[TITLE_AND_CONTENT])
+    slide.shapes.title.text = "Rent"
+    slide.placeholders[1].text = "850 euro"
+    box(slide.shapes.add_group_shape().shapes, 1, 5, "in a group")
+    slide.notes_slide.notes_text_frame.text = "Say it slowly."
+    out = io.BytesIO()
+    usual, strict = b"http://schemas.openxmlformats.org/", b"http://purl.oclc.org/ooxml/"
+    with zipfile.ZipFile(io.BytesIO(saved(deck))) as source, zipfile.ZipFile(out, "w") as written:
+        for name in source.namelist():
+            content = source.read(name)
+            for kind in (b"presentationml", b"drawingml", b"officeDocument"):
+                if name != "[Content_Types].xml":
+                    content = content.replace(usual + kind + b"/2006/", strict + kind + b"/")
+            written.writestr(name, content)
+    document = load_any(Path("x.pptx"), out.getvalue(), LoadOptions())
+    assert "Say it slowly." in document.text
+    assert document.text == read(deck).text

@@ -270,3 +270,18 @@ def test_strict_workbooks_and_templates_are_read():
             written.writestr(member, content.replace(office, "purl.oclc.org/ooxml/officeDocument/"))
     assert read(out.getvalue()).text == read(data).text
     assert load_any(Path("a.xltx"), data, LoadOptions()).loader == "xlsx"
+
+
+def test_a_strict_file_is_read_like_the_usual_one():
+    book = book_of(("Rents", [["House", "Rent", "Since"], ["Pier 4", 850.5, dt.date(2026, 11, 28)]]))
+    out = io.BytesIO()
+    usual, strict = b"http://schemas.openxmlformats.org/", b"http://purl.oclc.org/ooxml/"
+    with zipfile.ZipFile(io.BytesIO(saved(book))) as source, zipfile.ZipFile(out, "w") as written:
+        for name in source.namelist():
+            content = source.read(name)
+            for kind in (b"spreadsheetml", b"drawingml", b"officeDocument"):
+                if name != "[Content_Types].xml":
+                    content = content.replace(usual + kind + b"/2006/", strict + kind + b"/")
+            written.writestr(name, content)
+    assert "2026-11-28" in read(book).text
+    assert load_any(Path("x.xlsx"), out.getvalue(), LoadOptions()).text == read(book).text
