@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cache
-from itertools import groupby
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _RUN = re.compile(rf"(?:{_RIGHT_TO_LEFT.pattern}){{2,}}")
@@ -30,19 +29,24 @@ def is_right_to_left(text: str) -> bool:
     return found > 0 and found > len(_LATIN.findall(text))
 
 
-def order_ligatures(text: str, glyph_at: Callable[[int], Hashable]) -> str:
+def order_ligatures(text: str, is_same_glyph: Callable[[int], bool]) -> str:
     """The text of a page with the letters of each ligature in reading order, such as lam and alef.
 
     pdfium turns a line from right to left round letter by letter, also the letters that stand in one glyph. Only where
-    it splits a presentation form itself they are in order. ``glyph_at`` tells the glyph of the character at an offset.
+    it splits a presentation form itself they are in order. ``is_same_glyph`` tells whether the character at an offset
+    and the one before it are one glyph; it is asked for letters in their order.
     """
-
-    def ordered(run: re.Match[str]) -> str:
-        glyphs = groupby(range(run.start(), run.end()), glyph_at)
-        parts = ("".join(text[at] for at in places) for _, places in glyphs)
-        return "".join(part if len(part) == 1 or part in _presentation_forms() else part[::-1] for part in parts)
-
-    return _RUN.sub(ordered, text)
+    changed = list(text)
+    for run in _RUN.finditer(text):
+        start = run.start()
+        for at in range(start + 1, run.end() + 1):
+            if at < run.end() and is_same_glyph(at):
+                continue
+            letters = text[start:at]
+            if len(letters) > 1 and letters not in _presentation_forms():
+                changed[start:at] = letters[::-1]
+            start = at
+    return "".join(changed)
 
 
 @cache

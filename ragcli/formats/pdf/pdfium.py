@@ -201,16 +201,34 @@ def text_of(handle: pdfium.FPDF_TEXTPAGE, count: int) -> str:
     if text.isascii() or not has_right_to_left(text):
         return text
     units = list(accumulate((1 + (character > "\uffff") for character in text), initial=0))
-    place = [ctypes.c_double() for _ in range(6)]
-    into = [ctypes.byref(part) for part in place]
+    x, y = ctypes.c_double(), ctypes.c_double()
+    into = ctypes.byref(x), ctypes.byref(y)
+    seen: tuple[int, object] = (-1, None)  # the character that was looked at last, and where it is drawn
 
-    def glyph_at(offset: int) -> tuple[float, ...]:
-        index = int(pdfium.FPDFText_GetCharIndexFromTextIndex(handle, units[offset]))
-        is_read = pdfium.FPDFText_GetCharOrigin(handle, index, *into[:2])
-        is_read = pdfium.FPDFText_GetCharBox(handle, index, *into[2:]) and is_read
-        return tuple(part.value for part in place) if is_read and place[2].value < place[3].value else (offset,)
+    first, last = (pdfium.FPDFText_GetCharIndexFromTextIndex(handle, end) for end in (0, units[-1] - 1))
+    has_all = last - first == units[-1] - 1  # no character of the page is left out of its text
 
-    return order_ligatures(text, glyph_at)
+    def index(offset: int) -> int:
+        unit = units[offset]
+        return int(first + unit if has_all else pdfium.FPDFText_GetCharIndexFromTextIndex(handle, unit))
+
+    def origin(offset: int) -> object:
+        return (x.value, y.value) if pdfium.FPDFText_GetCharOrigin(handle, index(offset), *into) else offset
+
+    def is_same_glyph(offset: int) -> bool:
+        nonlocal seen
+        before = seen[1] if seen[0] == offset - 1 else origin(offset - 1)
+        seen = offset, origin(offset)
+        return seen[1] == before and _box(handle, index(offset - 1)) == _box(handle, index(offset))
+
+    return order_ligatures(text, is_same_glyph)
+
+
+def _box(handle: pdfium.FPDF_TEXTPAGE, index: int) -> object:
+    """Where a character has its ink; equal to no other where it has none."""
+    left, right, low, high = (ctypes.c_double() for _ in range(4))
+    is_read = pdfium.FPDFText_GetCharBox(handle, index, left, right, low, high)
+    return (left.value, right.value, low.value, high.value) if is_read and left.value < right.value else object()
 
 
 def _cut_at_turns(
