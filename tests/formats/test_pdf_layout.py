@@ -71,6 +71,7 @@ def test_a_font_size_of_its_own_makes_a_paragraph():
 def test_lines_from_right_to_left_are_put_in_reading_order():
     assert logical("שלח אל Quist Anna בטלפון 050-12 עד 18:30") == "שלח אל Anna Quist בטלפון 050-12 עד 18:30"
     assert logical("בקומה .3") == "בקומה 3."
+    assert logical("الفصل :٣ قانون") == "الفصل ٣: قانون"
     assert logical(")מקור( אחד") == "(מקור) אחד"
     assert is_right_to_left("שלום Bob")
     assert not is_right_to_left("Hello ש")

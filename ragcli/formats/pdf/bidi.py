@@ -7,7 +7,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
-_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+# Arabic digits run from left to right.
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u065f\u066a-\u06ef\u06fa-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _RUN = re.compile(rf"(?:{_RIGHT_TO_LEFT.pattern}){{2,}}")
 _PRESENTATION_FORMS = (*range(0xFB1D, 0xFE00), *range(0xFE70, 0xFEFD))
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u0370-\u052f]")
