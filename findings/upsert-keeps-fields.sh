@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# lancedb==0.40.0, milvus-lite==3.2.2 with pymilvus==3.0.2; beside them qdrant-client==1.20.0 and zvec==0.8.0, 2026-11
+# lancedb==0.40.0, milvus-lite==3.2.2 with pymilvus==3.0.2; beside them qdrant-client==1.20.0, 2026-11
 #
-# Expected: upsert writes a record whether or not its id exists, so afterwards the record is what was given. Qdrant and
-#   zvec do that. LanceDB documents "replacing the old row", pymilvus has partial_update=False as the default.
+# Expected: upsert writes a record whether or not its id exists, so afterwards the record is what was given. Qdrant does
+#   that. LanceDB documents "replacing the old row", pymilvus has partial_update=False as the default.
 # Happens: a note that was a draft is written again, without the field "draft".
 #   - LanceDB keeps the columns that are not in the new rows.
 #   - Milvus Lite keeps a field outside the schema, also with partial_update=False. A nullable field of the schema becomes
@@ -15,15 +15,14 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "${PYTHON:-python3}" -m venv "$work/venv"
-"$work/venv/bin/pip" install -qq --no-compile lancedb==0.40.0 milvus-lite==3.2.2 pymilvus==3.0.2 qdrant-client==1.20.0 \
-  zvec==0.8.0 || { echo "the packages cannot be installed" >&2; exit 2; }
+"$work/venv/bin/pip" install -qq --no-compile lancedb==0.40.0 milvus-lite==3.2.2 pymilvus==3.0.2 qdrant-client==1.20.0 ||
+  { echo "the packages cannot be installed" >&2; exit 2; }
 cd "$work"
 "$work/venv/bin/python" -I -W ignore - <<'PY'
 import sys
 from importlib.metadata import version
 
 import lancedb
-import zvec
 from pymilvus import DataType, MilvusClient
 from qdrant_client import QdrantClient, models
 
@@ -72,16 +71,7 @@ def by_qdrant():
     return [str(point.id) for point in client.scroll("notes", scroll_filter=drafts)[0]]
 
 
-def by_zvec():
-    fields = [zvec.FieldSchema("draft", zvec.DataType.BOOL, nullable=True)]
-    vector = zvec.VectorSchema("vector", zvec.DataType.VECTOR_FP32, 2)
-    notes = zvec.create_and_open(path="zvec", schema=zvec.CollectionSchema(name="notes", fields=fields, vectors=vector))
-    notes.upsert([zvec.Doc(id="1", vectors={"vector": OLD}, fields={"draft": True})])
-    notes.upsert([zvec.Doc(id="1", vectors={"vector": NEW}, fields={})])
-    return [name for name, note in notes.fetch(["1"]).items() if note.fields.get("draft")]
-
-
-names = ("lancedb", "milvus-lite", "pymilvus", "qdrant-client", "zvec")
+names = ("lancedb", "milvus-lite", "pymilvus", "qdrant-client")
 print(*(f"{name} {version(name)}" for name in names))
 check("drafts after the upsert, LanceDB", [], by_lancedb(), ["1"])
 for options in ({}, {"partial_update": False}):
@@ -89,7 +79,6 @@ for options in ({}, {"partial_update": False}):
     check(f"drafts after the upsert, Milvus Lite {options or ''}", [], outside, ["1"])
     check("  by a field of the schema", [], declared, [])
 check("drafts after the upsert, Qdrant", [], by_qdrant(), [])
-check("drafts after the upsert, zvec", [], by_zvec(), [])
 if changed:
     sys.exit("changed: " + "; ".join(changed))
 print("as stated")
