@@ -62,7 +62,7 @@ _SMALL_WORDS = _set_of("from to for by with against as of")
 _BE = _set_of("is are was were be been being")
 _IMPLIED: dict[Bound, frozenset[str]] = {  # without a number in the passage: words by which a limit is meant
     "<=": _set_of("allow limit maximum capac hold last deadlin within insur"),
-    ">=": _set_of("require minimum notic"),
+    ">=": _set_of("require minimum notic age reach"),
 }  # fmt: skip
 # Which limits of a passage a limit of a claim follows from.
 _FOLLOWS: dict[Bound, frozenset[str]] = {
@@ -73,35 +73,40 @@ _FLIPPED: dict[Bound, frozenset[str]] = {
     "": frozenset(("",)), ">=": frozenset(("<",)), "<=": frozenset((">",)), ">": frozenset(("<=", "<")),
     "<": frozenset((">=", ">")),
 }  # fmt: skip
-_ONLY = _set_of("only solely exclusively alone just merely restricted limited reserved unless except nobody none")
+_ONLY = _set_of(
+    "only solely exclusively alone just merely restricted limited reserved unless except nobody none else unique sole"
+)
 _ONLY_IF = _set_of("before until must required require requires need needs needed if not without till")
 _COPIED = 0.6  # the share of a claim's words that a sentence has in the same order, to be taken as its source
 _LINKS = _set_of("from to for by with without before after more less than")
-_CONDITION = _set_of("if when unless where who whom that which whose")
-_SUMS = _set_of(
-    "total altogether together overall combined sum difference less fewer more longer shorter later earlier"
-)
+_CONDITION = _set_of("if when unless where who whom which whose")
+_WEAK = _set_of("may can could might must shall should allowed possible need needs required")
+_COUNTS = NUMBER_WORDS.keys() | _set_of("about around roughly a")
 _TURNERS = ("without", "except")
 _CELL_SIGNS = [re.compile(sign) for sign in (r"\s*\|\s*", r"\s*\t\s*", r";(?=\S)", r",(?=\S)(?!\d{3}(?!\d))")]
-_LABEL = re.compile(r"[^\W\d_][^:.\n]{0,40}:\s")
+_REST_OF_CELL = re.compile(r"(?<=[^\W\d_])(?:,| \().*")  # door stop, rubber
+_LABEL = re.compile(r"(?:[^\W\d_][^:.\n]{0,40}:|\s*(?:-\w\b,? ?|--[\w-]+)+)\s")
 _FIRST_YEAR, _LAST_YEAR = 1000, 2100  # a number between them is taken for a year
 _TURNING = _set_of("by before after more less")
 _PRONOUNS = _set_of("it they he she this these that those")
 _CONTRARIES = """
-    rise increase grow climb gain/fall decrease drop decline shrink lose|add introduce/remove drop delete|first/last
+    rise increase grow climb gain raise/fall decrease drop decline shrink lose lower cut reduce|widen/narrow
+    |strengthen/weaken|improve/worsen deteriorate|add introduce create/remove drop delete|first/last
     |first/second/third/fourth/fifth|newest latest/oldest earliest|start begin/end stop finish|pause/resume
     |enable/disable|lock/unlock|encrypt/decrypt|upload/download|import/export|input/output|internal/external
     |public/private|minimum/maximum|highest most largest/lowest least smallest|left/right|upper/lower|inside/outside
     |north northern/south southern/east eastern/west western|spring/summer/autumn/winter
-    |morning/afternoon/evening/night|day/night|weekday/weekend
-    |monday/tuesday/wednesday/thursday/friday/saturday/sunday
+    |morning/afternoon/evening/night|day/night|weekday/weekend|manual manually/automatic automatically
+    |monday/tuesday/wednesday/thursday/friday/saturday/sunday|temporary/permanent|ascending/descending
     |january/february/march/april/june/july/august/september/october/november/december
     |buyer customer/seller provider supplier|landlord lessor/tenant lessee|employer/employee|sender/recipient
     |lender/borrower|teacher/pupil|parent/child|adult/child|man/woman|mother/father|son/daughter|brother/sister
     |uncle/aunt nephew|husband/wife|winner/loser|client/server|source/target|read/write|true/false|online/offline
-    |hot/cold|dry/wet
+    |hot warm/cold cool|dry/wet|early/late|long/short|high/low|strong/weak|fast quick/slow|easy/difficult hard
+    |full/empty|cheap/expensive|safe/dangerous|support/oppose|win/lose|pass succeed/fail|connect/disconnect
+    |install/uninstall|debit/credit|profit/loss|income/expense|local/remote|same/lower/higher|horizontal/vertical
     """
-_ALL = _set_of("anyone everyone everybody anybody all any every notonly always")
+_ALL = _set_of("anyone everyone everybody anybody all every notonly always")
 
 
 def _contraries() -> dict[str, frozenset[str]]:
@@ -151,19 +156,17 @@ def _is_row(text: str) -> bool:
 
 def amounts_held(claim: str, passage: Sequence[Reading]) -> frozenset[str]:
     """Return the numbers of ``claim``, as written, that the passage holds in another unit: two years are 24 months."""
-    return frozenset(
-        amount.shown.split()[0] for amount in read(claim).amounts if _is_held(amount, read(claim), passage)
-    )
+    return frozenset(re.split(r"[\s:]", amount.shown)[0] for amount in read(claim).amounts if _is_held(amount, passage))
 
 
-def _is_held(amount: Amount, claim: Reading, passage: Sequence[Reading]) -> bool:
-    """Whether a passage has an amount, in any unit, or two that make it up where the claim says that it adds up."""
+def _is_held(amount: Amount, passage: Sequence[Reading]) -> bool:
+    """Whether a passage has an amount, in any unit, or two of which it is the sum or the difference."""
     known = [other for sentence in passage for other in sentence.amounts]
     if any(_equal(amount, other) for other in known):
         return True
     if any(_is_one(amount, length) for sentence in passage for length in sentence.lengths):
         return True
-    return claim.has(*_SUMS) and any(
+    return any(
         kind == other_kind and result in {(kind, value + other_value), (kind, abs(value - other_value))}
         for one, other in combinations(known, 2)
         for kind, value in _in_base(one)
@@ -183,8 +186,9 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
             number = [other for other, _ in known if amount.values & other.values and other.units]
             numbers_of_the_kind = [other for other, _ in known if _comparable(amount, other)]
             known_kind = bool(numbers_of_the_kind) and amount.shown != "one"
-            held = _is_held(amount, reading, passage)
-            if (number or known_kind) and amount.units and not held:
+            held = _is_held(amount, passage)
+            counted = amount.noun and known_kind and any(other.noun == amount.noun for other, _ in known)
+            if ((number or known_kind) and amount.units and not held) or (counted and not amount.units):
                 found.append(_phrase(reading, amount))
         elif amount.noun and all(other.noun != amount.noun for other, _ in alike):
             elsewhere = any(other.noun == amount.noun and not _equal(amount, other) for other, _ in known)
@@ -303,7 +307,7 @@ def _in_base(amount: Amount) -> set[tuple[str, Decimal]]:
         (kind if factor is not None else unit, (value * (factor or 1)).normalize())
         for unit, (kind, factor) in ((unit, UNITS[unit]) for unit in amount.units & UNITS.keys())
         for value in amount.values
-    }
+    } | {(amount.noun, value) for value in amount.values if amount.noun}
 
 
 def _comparable(one: Amount, other: Amount) -> bool:
@@ -349,7 +353,7 @@ def _limit_follows(claim: Reading, amount: Amount, sentence: Reading, other: Amo
     if other.bound in _FLIPPED[amount.bound]:  # more than and at most: both can be true, of different things
         here = {w.stem for w in claim.words if w.clause == claim.words[amount.at].clause and w.stem}
         there = {word.stem for word in sentence.words if word.piece == sentence.words[other.at].piece and word.stem}
-        here -= _COMPARATIVES | _UNIT_STEMS
+        here -= _COMPARATIVES | _UNIT_STEMS | _CONCEPTS
         if all(name[0].isdigit() or name in _UNIT_STEMS or name in NUMBER_WORDS for name in there):
             there |= sentence.stems  # "..., for no more than three nights" is about the whole
         if len(here & there) < _SAID_OF * len(here):
@@ -371,7 +375,7 @@ def _times(pair: _Pair) -> Reading | None:
             for other in sentence.orders
             if _same_object(one, other) and (sentence in best or len(one.object & sentence.stems) > 1)
         ]
-        alike = [(other, sentence) for other, sentence in alike if not _of_another(claim, other, sentence)]
+        alike = [(other, sentence) for other, sentence in alike if not _of_another(claim, one, other, sentence)]
         agreeing = [(one.order == other.order) == (one.negated == other.negated) for other, _ in alike]
         if (
             alike
@@ -396,8 +400,10 @@ def _happens(claim: Reading, one: Ordered, sentence: Reading, held: frozenset[st
     return not happening or (bool(happening & sentence.stems) and happening <= held)
 
 
-def _of_another(claim: Reading, other: Ordered, sentence: Reading) -> bool:
+def _of_another(claim: Reading, one: Ordered, other: Ordered, sentence: Reading) -> bool:
     """Whether the claim names one who is named in another clause: Ann led it until 1990, when Bo took over."""
+    if {word.stem for word in claim.words if word.is_name} & other.object - one.object:
+        return True
     clause = sentence.words[other.at].clause
     names = {word.stem for word in sentence.words if word.is_name and word.stem}
     here = {word.stem for word in sentence.words if word.clause == clause and word.stem}
@@ -406,7 +412,7 @@ def _of_another(claim: Reading, other: Ordered, sentence: Reading) -> bool:
 
 def _says_both(claim: Reading, one: Ordered, other: Ordered, sentence: Reading) -> bool:
     """Whether a sentence goes on with "after that" and the claim is about what it says there."""
-    if not _AFTER_THAT.search(sentence.plain):
+    if other.word == "then" or not _AFTER_THAT.search(sentence.plain):
         return False
     clause = sentence.words[other.at].clause
     here = {word.stem for word in sentence.words if word.clause == clause and word.stem}
@@ -464,6 +470,8 @@ def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bo
         return False
     if next((word.text for word in denying.words if word.clause == clause), "") in _CONDITION:
         return False  # who has no ticket
+    if denying.has("so") and denying.has("that"):
+        return False  # not so long that
     others = {word.stem for word in denying.words if word.clause == clause and word.stem} - {name} - _CONCEPTS
     if any(word.sign < 0 and word.stem in others for word in affirming.words):
         return False  # what it is denied of is denied on the other side too
@@ -486,7 +494,7 @@ def _excused(claim: Reading, sentence: Reading) -> bool:
     if _opposite_limits(claim, sentence):
         return True
     subject = next((word.stem for word in claim.words if word.stem), "")
-    if sentence.has(*_ONLY_WORDS) and subject not in sentence.stems:
+    if sentence.has(*_ONLY_WORDS) and (subject not in sentence.stems or claim.has("nobody", "none")):
         return True  # only admins may, so others may not
     if any(_same_object(one, other) for one in claim.orders for other in sentence.orders):
         return True  # the orders have been compared, with their negations
@@ -522,7 +530,7 @@ def _only(pair: _Pair) -> Reading | None:
     if not best:
         return None
     counts = any(
-        word.text in _ONLY_WORDS and (behind.text[0].isdigit() or behind.text in NUMBER_WORDS or before.text == "the")
+        word.text in _ONLY_WORDS and (behind.text[0].isdigit() or behind.text in _COUNTS or before.text == "the")
         for before, word, behind in zip((claim.words[0], *claim.words), claim.words, claim.words[1:], strict=False)
     )
     if claim.has(*_ONLY_WORDS) and not counts:
@@ -735,9 +743,9 @@ def _said(reading: Reading, piece: int) -> frozenset[str]:
     """Return the stems of a piece, with the values of its amounts in place of the numbers as written."""
     values = {amount.at: f"{min(amount.values)}" for amount in reading.amounts}
     return frozenset(
-        values.get(i, word.stem)
+        values.get(i, f"{word.stem}{word.sign:+}" if word.stem in _CONCEPTS else word.stem)
         for i, word in enumerate(reading.words)
-        if word.piece == piece and word.stem and word.text not in UNIT_NAMES and word.stem not in _CONCEPTS
+        if word.piece == piece and word.stem and word.text not in UNIT_NAMES and word.text not in _WEAK
     )
 
 
@@ -775,9 +783,27 @@ def _of_another_row(pair: _Pair) -> Reading | None:
     return next((rows[i] for i in apart), None)
 
 
+def _of_another_label(pair: _Pair) -> Reading | None:
+    """What stands behind a label must not be said of another one: a definition, or an option of a command."""
+    claim = pair.claim
+    lines = [(match.group(), one) for one in pair.passage if (match := _LABEL.match(one.text.lstrip("-*• ")))]
+    found = [(read(label).stems, one) for label, one in lines]
+    named = [(label, one) for label, one in found if label and label <= claim.stems]
+    if len(named) != 1:
+        return None
+    label, own = named[0]
+    rest = claim.stems - label
+    for _, other in found:
+        theirs = rest & other.stems
+        if other is not own and theirs > rest & own.stems and len(theirs) > 1 and len(theirs) >= _SAID_OF * len(rest):
+            return own
+    return None
+
+
 def _cells(row: str) -> list[str]:
     """Return the cells of a row, without the name of the column where it precedes, in the form of :func:`_marks`."""
-    return [" ".join(_marks(read(cell.rpartition(": ")[2]))) for cell in row.strip("| ").split(" | ")]
+    cells = (cell.rpartition(": ")[2] for cell in row.strip("| ").split(" | "))
+    return [" ".join(_marks(read(_REST_OF_CELL.sub("", cell)))) for cell in cells]
 
 
 # -- copies -----------------------------------------------------------------------------------------------------------
@@ -798,19 +824,33 @@ def _altered(pair: _Pair) -> Reading | None:
             continue  # the other way round in both: before it, and after that
         if _has_passive(pair.claim) != _has_passive(sentence):
             continue
-        changes = [
-            (set(claim[i:j]) - set(marks[k:n]) - _LINKS, set(marks[k:n]) - set(claim[i:j]) - _LINKS)
-            for kind, i, j, k, n in matcher.get_opcodes()
-            if kind == "replace"
-        ]
-        if any(
-            new & other_gone and gone & other_new for (new, gone), (other_new, other_gone) in combinations(changes, 2)
-        ):
+        gone = set(span) - set(claim)
+        if any(_CONTRARY.get(name, frozenset()) & gone for name in set(claim) - set(marks)):
             return sentence
-        for new, gone in changes:
-            if any(_CONTRARY.get(name, frozenset()) & gone - pair.claim.stems for name in new - sentence.stems):
-                return sentence
+        if _has_exchanged(claim, marks) or _has_exchanged_parts(claim, marks, matcher):
+            return sentence
     return None
+
+
+def _has_exchanged(claim: Sequence[str], marks: Sequence[str]) -> bool:
+    """Whether two words of a claim stand in each other's place in what it is a copy of."""
+    for start in range(len(marks) - len(claim) + 1):
+        apart = [(one, other) for one, other in zip(claim, marks[start:], strict=False) if one != other]
+        if len(apart) == 2 and apart[0] == apart[1][::-1]:
+            return True
+    return False
+
+
+def _has_exchanged_parts(claim: Sequence[str], marks: Sequence[str], matcher: SequenceMatcher[str]) -> bool:
+    """Whether words that replace others of the copied sentence stand where those have gone, and the other way round."""
+    changes = [
+        (set(claim[i:j]) - set(marks[k:n]) - _LINKS, set(marks[k:n]) - set(claim[i:j]) - _LINKS)
+        for kind, i, j, k, n in matcher.get_opcodes()
+        if kind == "replace"
+    ]
+    return any(
+        new & other_gone and gone & other_new for (new, gone), (other_new, other_gone) in combinations(changes, 2)
+    )
 
 
 def _marks(reading: Reading) -> list[str]:
@@ -867,5 +907,5 @@ def _names(passage: Sequence[Reading]) -> frozenset[str]:
 
 _RULES = (
     _limits, _times, _negations, _only, _excepted, _swapped, _amount_of_another,
-    _clauses_exchanged, _objects_of_others, _substituted, _altered, _of_another_row,
+    _clauses_exchanged, _objects_of_others, _substituted, _altered, _of_another_row, _of_another_label,
 )  # fmt: skip

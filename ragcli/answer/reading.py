@@ -41,12 +41,13 @@ _REWRITES = [
         (r"\bwon't\b", "will not"),
         (r"n't\b", " not"),
         (r"(?<=\d)\s?([ap])\.\s?m\b\.?", r" \1m"),
-        (r"(?<=\d)\s?o'clock\b", ""),
+        (r"(?<=\d)\s?o'clock\b", ":00"),
         (r"\bwith or without\b|\bwhether or not\b|\bif not\b", "with"),
         (r"\bno longer\b(?! than)|\bnot any ?more\b", "not"),
         (r"\bnon-(?=\w)", "not "),
         (r"\bnot (?:only|just)\b", "notonly"),
         (r"\bnot (?:always|necessarily)\b", "sometimes"),
+        (r"\b(?:protect|keep|stop|prevent)(?:s|ed|ing)?((?: [\w-]+){1,5}) from (?:being )?", r"\1 not "),
         (r"\b(?:avoid|prevent)(?:s|ed|ing)?\b", "without"),
         (r"\b(?:fail(?:s|ed)? to|refrain(?:s|ed)? from)\b", "not"),
         (r"\bnothing but\b|\bnobody but\b|\bno one but\b", "only"),
@@ -72,10 +73,12 @@ _REWRITES = [
         (r"\btwo[- ]thirds\b", "67 percent"),
         (r"\bthree[- ]quarters\b", "75 percent"),
         (r"\btwice\b", "two times"),
-        (r"\bdouble\b", "two times"),
         (r"\ba dozen\b", "12"),
-        (r"\bat noon\b", "at 12 pm"),
-        (r"\bat midnight\b", "at 12 am"),
+        (r"\bnoon\b", "12 pm"),
+        (r"\bmidnight\b", "12 am"),
+        (r"\b(not|never) (?:attempt|try)(?: to)?\b", r"\1"),
+        (r"\b(?:turned|switched) off\b|(?<=\b(?:is|be) )off\b|(?<=\bare )off\b", "not active"),
+        (r"\b(?:turned|switched) on\b|\bon(?= by default\b)", "active"),
         (r"\b(an?|one) (?=hundred|thousand|million|billion)", "1 "),
     )
 ]
@@ -129,7 +132,8 @@ _SPELLINGS = {
     "mg": "milligram", "g": "gram gramme", "kg": "kilogram kilo", "tonne": "ton t", "ounce": "oz",
     "ml": "millilitre milliliter", "litre": "l liter", "kb": "kilobyte kib", "mb": "megabyte mib",
     "gb": "gigabyte gib", "tb": "terabyte tib", "byte": "", "°c": "celsius", "°f": "fahrenheit",
-    "kw": "kilowatt", "watt": "w", "megawatt": "", "kwh": "", "percent": "%", "dollar": "$ usd", "euro": "€ eur",
+    "kw": "kilowatt", "watt": "w", "megawatt": "", "kwh": "", "percent": "% percentage",
+    "dollar": "$ usd", "euro": "€ eur",
     "sterling": "£ gbp pound", "pound": "lb lbs", "cent": "ct", "penny": "pence", "franc": "chf", "yen": "¥ jpy",
     "krone": "kronor kroner krona crown", "hertz": "hz", "volt": "v",
 }  # fmt: skip
@@ -150,7 +154,9 @@ _ADVERBS = {
     "hourly": "hour", "daily": "day", "nightly": "night", "weekly": "week", "monthly": "month", "quarterly": "quarter",
     "yearly": "year", "annual": "year", "annually": "year",
 }  # fmt: skip
-_MEASURES = _set_of("long wide high deep tall old apart away ahead later earlier short thick")
+_MEASURES = _set_of(
+    "long wide high deep tall old apart away ahead later earlier short thick higher lower longer shorter more less"
+)
 _ROUGHLY = re.compile(
     r"\b(?:about|around|roughly|approximately|some|nearly|almost|circa|close to|just over|just under)\W+"
     r"(?:an? |the )?[$€£¥]?$",
@@ -185,7 +191,8 @@ _BEHIND: list[tuple[re.Pattern[str], Bound]] = [
     (re.compile(rf"\W*(?:or|and) (?:under|{_LESS})\b|\W*(?:at most|maximum)\b"), "<="),
 ]
 _CURRENCY_END = re.compile(r"(?:[$€£¥]|\b(?:usd|eur|gbp|chf|jpy)\b|\s)+$")
-_DENIED_BEFORE = re.compile(r"\b(?:not|never|no|nobody|nothing)(?:\W+\w+){0,3}\W*$")
+_DENIED_BEFORE = re.compile(r"\b(?:not|never)(?:\W+\w+){0,3}\W*$")
+_NONE_BEFORE = re.compile(r"\b(?:no|nobody|nothing)(?:\W+\w+){0,3}\W*$")  # nobody may stay longer than
 _ABOVE = re.compile(r"\W*(above|over|more|higher|longer|older|extra)\b|\W*(below|under|less|lower|shorter|younger)\b")
 _LIMIT_AHEAD = re.compile(
     rf"(?:\W+\w+){{0,3}}?\W+(?:(?:{_MORE}|{_LESS})(?:\W+\w+){{0,4}}?\W+than|over|under|above|below|exceed)\W+[\w$€£]"
@@ -233,11 +240,11 @@ _CONCEPTS: dict[str, tuple[str, int]] = {
          "possible able eligible legal", "forbid forbids forbidden prohibit prohibits prohibited ban bans banned "
          "impossible unable illegal"),
         ("require", "require requires required must need needs needed necessary compulsory mandatory obligatory should "
-         "shall", "optional voluntary unnecessary"),
-        ("accept", "accept accepts accepted", "refuse refuses refused reject rejects rejected deny denies denied "
-         "decline declines declined"),
-        ("open", "open", "closed shut"),
-        ("include", "include includes included including cover covers covered covering",
+         "shall", "optional voluntary unnecessary exempt exempted"),
+        ("accept", "accept accepts accepted admit admits admitted", "refuse refuses refused reject rejects rejected deny denies denied "
+         "decline declines declined disqualify disqualifies disqualified"),
+        ("open", "open opens opened opening", "closed closing shut"),
+        ("include", "include includes included including cover covers covered covering contain contains contained",
          "exclude excludes excluded lack lacks lacked omit omitted"),
         ("valid", "valid", "invalid"),
         ("same", "same identical", "different separate"),
@@ -483,12 +490,17 @@ def _signed(
     )  # fmt: skip
     negated = Counter(clauses[i] for i, text in enumerate(texts) if text in _NEGATORS or _is_negative(text))
     excepted = {clauses[i] for i, text in enumerate(texts) if text in _NOUN_NEGATORS}
+    apart = {clauses[i] for i, text in enumerate(texts) if text == ";"}
     joined = {clauses[i] for i, text in enumerate(texts) if text in _SUBORDINATE}
     # "no entry without a badge" and "changes that are not signed are invalid" deny nothing by themselves
     turned = {
         clause
         for clause in negated
-        if clause in excepted or any(near in negated and {near, clause} & joined for near in (clause - 1, clause + 1))
+        if clause in excepted
+        or any(
+            near in negated and {near, clause} & joined and max(near, clause) not in apart
+            for near in (clause - 1, clause + 1)
+        )
     }
     denied = list(dict.fromkeys(denied))
     return (
@@ -518,8 +530,8 @@ def _near_number(texts: Sequence[str], i: int) -> bool:
 
 def _turns_a_limit(plain: str, tokens: Sequence[re.Match[str]], i: int, end: int) -> bool:
     """Whether a negation belongs to a limit further on in its clause: do not take more than four."""
-    rest = plain[tokens[i].end() : tokens[end - 1].end()]
-    return _LIMIT_AHEAD.match(rest) is not None
+    match = _LIMIT_AHEAD.match(plain[tokens[i].end() : tokens[end - 1].end()])
+    return match is not None and (tokens[i].group().lower() in {"not", "never"} or "than" in match.group())
 
 
 def _focus(following: Sequence[str], negator: str, texts: Sequence[str]) -> list[str]:
@@ -676,7 +688,9 @@ def _bound(plain: str, words: Sequence[Word], i: int, behind: int) -> Bound:
             continue
         if _IN_TIME.search(match.group()) and _AHEAD.match(after):
             bound = _MIRRORED[bound]  # no later than five days before
-        is_turned = bound in {">", "<"} and _DENIED_BEFORE.search(text[: match.start()])
+        denied = _DENIED_BEFORE.search(text[: match.start()])
+        none = "than" in match.group() and _NONE_BEFORE.search(text[: match.start()])
+        is_turned = bound in {">", "<"} and (denied or none)
         return _TURNED[bound] if is_turned else bound
     return ""
 
@@ -727,13 +741,18 @@ def _orders(plain: str, words: Sequence[Word], amounts: Sequence[Amount]) -> lis
             inner = any(word.text in _AUXILIARIES or word.start < match.start() for word in own)
             home = clause if inner else next((w.clause for w in words[until:] if w.stem), clause)
             negated = any(word.sign < 0 for word in words if word.clause == home and word.stem)
-            if match.group().lower().startswith(("no ", "not ", "never ")):
+            opens = next((word.text for word in words if word.clause == home), "")
+            if match.group().lower().startswith(("no ", "not ", "never ")) or opens in _RELATIVE:
                 negated = False
             lasts = at in by_place and any(
                 UNITS[unit][0] in {"time", "months"} for unit in by_place[at].units & UNITS.keys()
             )
             if stems and (match.group().lower() != "within" or lasts):
                 found.append(Ordered(order, stems, negated, is_date, match.group().lower(), at))
+    for i, word in enumerate(words):
+        before = {other.stem for other in words[:i] if other.clause == word.clause - 1 and other.stem}
+        if word.text == "then" and words[i - 1].text in {",", ";", "and"} and before:
+            found.append(Ordered("after", frozenset(before), False, False, "then", i))
     return sorted(found, key=lambda one: one.at)
 
 
