@@ -39,6 +39,7 @@ def _set_of(words: str) -> frozenset[str]:
 _ROUGH = Decimal("0.05")  # how far a rough amount may be from the exact one, as a share of it
 _FEWEST_DIGITS, _MOST_DIGITS = 2, 15  # of a rounded value, of an exact one
 _NEAR = 0.75  # of the best sentence's score: sentences that match a claim as well
+_HALF = 0.5  # where the negation is of what is allowed, required and so on
 _COVERED = 0.6  # the share of a clause's words that the passage must hold before a negation in it is compared
 _CONCEPTS = frozenset(("allow", "require", "accept", "open", "include", "valid", "active"))
 _BOTH_WAYS = frozenset(
@@ -82,9 +83,13 @@ _LINKS = _set_of("from to for by with without before after more less than")
 _CONDITION = _set_of("if when unless where who whom which whose")
 _WEAK = _set_of("may can could might must shall should allowed possible need needs required")
 _COUNTS = NUMBER_WORDS.keys() | _set_of("about around roughly a")
+_NEGATIVE = frozenset(map(stem, _set_of("waive abolish cease suspend missing")))
+_LENGTHS = frozenset(unit for unit, (kind, _) in UNITS.items() if kind in {"time", "months"})
 _TURNERS = ("without", "except")
 _CELL_SIGNS = [re.compile(sign) for sign in (r"\s*\|\s*", r"\s*\t\s*", r";(?=\S)", r",(?=\S)(?!\d{3}(?!\d))")]
 _REST_OF_CELL = re.compile(r"(?<=[^\W\d_])(?:,| \().*")  # door stop, rubber
+_LIST_NUMBER = re.compile(r"\s*\(?\d{1,2}[.)]\s+")
+_BULLET = re.compile(r"^[-*•]\s+")
 _LABEL = re.compile(r"(?:[^\W\d_][^:.\n]{0,40}:|\s*(?:-\w\b,? ?|--[\w-]+)+)\s")
 _FIRST_YEAR, _LAST_YEAR = 1000, 2100  # a number between them is taken for a year
 _TURNING = _set_of("by before after more less")
@@ -102,9 +107,10 @@ _CONTRARIES = """
     |buyer customer/seller provider supplier|landlord lessor/tenant lessee|employer/employee|sender/recipient
     |lender/borrower|teacher/pupil|parent/child|adult/child|man/woman|mother/father|son/daughter|brother/sister
     |uncle/aunt nephew|husband/wife|winner/loser|client/server|source/target|read/write|true/false|online/offline
-    |hot warm/cold cool|dry/wet|early/late|long/short|high/low|strong/weak|fast quick/slow|easy/difficult hard
-    |full/empty|cheap/expensive|safe/dangerous|support/oppose|win/lose|pass succeed/fail|connect/disconnect
-    |install/uninstall|debit/credit|profit/loss|income/expense|local/remote|same/lower/higher|horizontal/vertical
+    |hot warm/cold cool|dry/wet|early/late|earlier/later|long/short|success/failure|good/poor bad|light/dark|high/low
+    |strong/weak|fast quick/slow|easy/difficult hard|full/empty|cheap/expensive|safe/dangerous|support/oppose|win/lose
+    |pass succeed/fail|connect/disconnect|install/uninstall|debit/credit|profit/loss|income/expense|local/remote
+    |same/lower/higher|horizontal/vertical
     """
 _ALL = _set_of("anyone everyone everybody anybody all every notonly always")
 
@@ -140,7 +146,8 @@ def readings(passage: str) -> list[Reading]:
 def _parts(sentence: str) -> list[str]:
     """Cut a sentence into the rows and labelled lines in it, the cells of rows parted by bars."""
     found: list[str] = []
-    for line in sentence.split("\n"):
+    for numbered in sentence.split("\n"):
+        line = _LIST_NUMBER.sub("", numbered, count=1) if _LIST_NUMBER.match(numbered) else numbered
         sign = next((sign for sign in _CELL_SIGNS if len(sign.findall(line)) > 1), None)
         row = line if sign is None else sign.sub(" | ", line)
         if found and sign is None and not _LABEL.match(line) and not _is_row(found[-1]):
@@ -162,10 +169,12 @@ def amounts_held(claim: str, passage: Sequence[Reading]) -> frozenset[str]:
 def _is_held(amount: Amount, passage: Sequence[Reading]) -> bool:
     """Whether a passage has an amount, in any unit, or two of which it is the sum or the difference."""
     known = [other for sentence in passage for other in sentence.amounts]
-    if any(_equal(amount, other) for other in known):
+    if any(_equal(amount, other) and (other.units or not amount.units) for other in known):
         return True
     if any(_is_one(amount, length) for sentence in passage for length in sentence.lengths):
         return True
+    if any(amount.values & other.values for other in known):
+        return False  # of another unit
     return any(
         kind == other_kind and result in {(kind, value + other_value), (kind, abs(value - other_value))}
         for one, other in combinations(known, 2)
@@ -182,13 +191,16 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
     reading = read(claim)
     for amount in reading.amounts:
         alike = [(other, sentence) for other, sentence in known if _equal(amount, other)]
+        if amount.units and all(not other.units for other, _ in alike):  # a bare 6 is no proof of 6 days beside 6 weeks
+            alike = [] if any(_has_other_unit(amount, other) for other, _ in known) else alike
         if not alike:
             number = [other for other, _ in known if amount.values & other.values and other.units]
-            numbers_of_the_kind = [other for other, _ in known if _comparable(amount, other)]
-            known_kind = bool(numbers_of_the_kind) and amount.shown != "one"
-            held = _is_held(amount, passage)
-            counted = amount.noun and known_kind and any(other.noun == amount.noun for other, _ in known)
-            if ((number or known_kind) and amount.units and not held) or (counted and not amount.units):
+            alike_units = [other for other, _ in known if _comparable(amount, other)]
+            if amount.shown == "one":  # of one litre, one millilitre can be wrong; one night is no news
+                number = [other for other in number if _has_other_unit(amount, other)]
+                alike_units = [other for other in alike_units if other.units & amount.units]
+            counted = amount.noun and any(other.noun == amount.noun for other in alike_units)
+            if (number or alike_units) and not _is_held(amount, passage) if amount.units else counted:
                 found.append(_phrase(reading, amount))
         elif amount.noun and all(other.noun != amount.noun for other, _ in alike):
             elsewhere = any(other.noun == amount.noun and not _equal(amount, other) for other, _ in known)
@@ -200,13 +212,23 @@ def miscounted(claim: str, passage: Sequence[Reading]) -> list[str]:
             lasting = {unit for _, sentence in alike for other in sentence.amounts for unit in other.units}
             if not amount.periods & (said or anywhere | lasting):
                 found.append(_phrase(reading, amount))
-    if not reading.amounts and reading.periods:
-        for sentence in _best(reading, passage):
-            equal = any(_is_one(amount, period) for amount in sentence.amounts for period in reading.periods)
-            if sentence.periods and not sentence.periods & reading.periods and not equal:
-                found.append(f"each {min(reading.periods)}")
-                break
+    if not reading.amounts and reading.lengths:
+        everywhere = frozenset[str]().union(*(sentence.lengths for sentence in passage))
+        one = any(_is_one(amount, length) for amount, _ in known for length in reading.lengths)
+        if (
+            not one
+            and not reading.lengths & everywhere
+            and any(sentence.lengths for sentence in _best(reading, passage))
+        ):
+            found.append(f"one {min(reading.lengths)}")
     return list(dict.fromkeys(found))
+
+
+def _has_other_unit(amount: Amount, other: Amount) -> bool:
+    """Whether the number of an amount counts another unit of its kind: weeks or months in place of days."""
+    lengths = other.units & _LENGTHS and amount.units & _LENGTHS
+    same = amount.values & other.values and other.units and not amount.units & other.units
+    return bool(same and (lengths or _comparable(amount, other)) and not _equal(amount, other))
 
 
 def contradicted(claim: str, passage: Sequence[Reading]) -> str:
@@ -253,7 +275,8 @@ def _best(claim: Reading, passage: Sequence[Reading]) -> list[Reading]:
     def score(sentence: Reading) -> float:
         return sum(1 / count[name] for name in sentence.stems & claim.stems)
 
-    scored = sorted(((score(sentence), -i) for i, sentence in enumerate(passage)), reverse=True)
+    says = [(i, sentence) for i, sentence in enumerate(passage) if not sentence.text.rstrip("*_ ").endswith("?")]
+    scored = sorted(((score(sentence), -i) for i, sentence in says), reverse=True)
     return [passage[-i] for value, i in scored if value > 0 and value >= _NEAR * scored[0][0]]
 
 
@@ -312,7 +335,9 @@ def _in_base(amount: Amount) -> set[tuple[str, Decimal]]:
 
 def _comparable(one: Amount, other: Amount) -> bool:
     def kinds(amount: Amount) -> set[str]:
-        return {UNITS[unit][0] if unit in UNITS else unit for unit in amount.units} or {""}
+        return {UNITS[unit][0] if unit in UNITS and UNITS[unit][1] is not None else unit for unit in amount.units} or {
+            ""
+        }
 
     return bool(kinds(one) & kinds(other))
 
@@ -405,6 +430,9 @@ def _of_another(claim: Reading, one: Ordered, other: Ordered, sentence: Reading)
     if {word.stem for word in claim.words if word.is_name} & other.object - one.object:
         return True
     clause = sentence.words[other.at].clause
+    then = [word for word in sentence.words if word.clause > clause]
+    if any(word.text == "when" for word in then) and {word.stem for word in then if word.stem} & claim.stems:
+        return True
     names = {word.stem for word in sentence.words if word.is_name and word.stem}
     here = {word.stem for word in sentence.words if word.clause == clause and word.stem}
     return bool((names - here) & claim.stems) and not names & here & claim.stems
@@ -437,7 +465,7 @@ def _negations(pair: _Pair) -> Reading | None:
         both_turn = claim.has(*_TURNERS) and sentence.has(*_TURNERS)
         near = sentence.stems | (pair.held if sentence.has(*_PRONOUNS) else frozenset())
         for name, clause in claim.denied + (claim.turned if both_turn else ()):
-            if name not in sentence.stems or not _is_covered(claim, clause, near):
+            if name not in sentence.stems or not _is_covered(claim, name, clause, near):
                 continue
             holding = [one for one in best if name in one.stems]
             if all(_affirms(one, name, claim, clause) for one in holding) and not _excused(claim, sentence):
@@ -448,7 +476,7 @@ def _negations(pair: _Pair) -> Reading | None:
             if _is_affirmed_closer(sentence, name, clause, claim):
                 continue  # it denies of one thing what it affirms of another
             clauses = {word.clause for word in claim.words if word.stem == name}
-            if any(_is_covered(claim, one, near) for one in clauses):
+            if any(_is_covered(claim, name, one, near) for one in clauses):
                 return sentence
     return None
 
@@ -472,6 +500,10 @@ def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bo
         return False  # who has no ticket
     if denying.has("so") and denying.has("that"):
         return False  # not so long that
+    opening = {word.clause: word.text for word in reversed(affirming.words)}
+    places = [word for word in places if opening[word.clause] not in _CONDITION]
+    if affirming.stems & _NEGATIVE - denying.stems:
+        return False  # the toll is waived
     others = {word.stem for word in denying.words if word.clause == clause and word.stem} - {name} - _CONCEPTS
     if any(word.sign < 0 and word.stem in others for word in affirming.words):
         return False  # what it is denied of is denied on the other side too
@@ -484,17 +516,17 @@ def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bo
     return bool(about & {word.stem for word in affirming.words if word.clause in clauses})
 
 
-def _is_covered(claim: Reading, clause: int, held: frozenset[str]) -> bool:
+def _is_covered(claim: Reading, name: str, clause: int, held: frozenset[str]) -> bool:
     own = {word.stem for word in claim.words if word.clause == clause and word.stem} - _CONCEPTS
-    return len(own & held) >= _COVERED * len(own)
+    return len(own & held) >= (_HALF if name in _CONCEPTS else _COVERED) * len(own)
 
 
 def _excused(claim: Reading, sentence: Reading) -> bool:
     """Whether a negation with a condition on one side meets a condition on the other: not unless, only if."""
-    if _opposite_limits(claim, sentence):
+    if _opposite_limits(claim, sentence) or sentence.has("none"):
         return True
     subject = next((word.stem for word in claim.words if word.stem), "")
-    if sentence.has(*_ONLY_WORDS) and (subject not in sentence.stems or claim.has("nobody", "none")):
+    if sentence.has(*_ONLY_WORDS) and (subject not in sentence.stems or not claim.stems <= sentence.stems):
         return True  # only admins may, so others may not
     if any(_same_object(one, other) for one in claim.orders for other in sentence.orders):
         return True  # the orders have been compared, with their negations
@@ -684,7 +716,7 @@ def _amount_of_another(pair: _Pair) -> Reading | None:
     said = frozenset(name for name in claim.stems - _CONCEPTS - units if not _is_number(name))
     for amount in claim.amounts:
         own = [(other, one) for one in pair.passage for other in one.amounts if _equal(amount, other)]
-        for sentence in pair.passage if own and amount.shown != "one" else ():
+        for sentence in pair.passage if own and (amount.shown != "one" or amount.units) else ():
             is_row = _is_row(sentence.text)
             same = [other for other, one in own if one is sentence]
             if (same and is_row) or (not is_row and (_is_year(amount) or not (amount.units or same))):
@@ -694,8 +726,13 @@ def _amount_of_another(pair: _Pair) -> Reading | None:
                     continue
                 if any(_in_one_range(sentence, rival, other) for other in same):
                     continue
-                theirs = said & (sentence.stems if is_row else _content(sentence, sentence.words[rival.at].piece))
-                if all(_near(pair.passage, one, other, sentence) & said < theirs for other, one in own):
+                alone = all(other is rival or not _comparable(rival, other) for other in sentence.amounts)
+                whole = is_row or (alone and not same)
+                theirs = said & (sentence.stems if whole else _content(sentence, sentence.words[rival.at].piece))
+                if all(
+                    (other.units or not amount.units) and _near(pair.passage, one, other, sentence) & said < theirs
+                    for other, one in own
+                ):
                     return sentence
     return None
 
@@ -786,13 +823,14 @@ def _of_another_row(pair: _Pair) -> Reading | None:
 def _of_another_label(pair: _Pair) -> Reading | None:
     """What stands behind a label must not be said of another one: a definition, or an option of a command."""
     claim = pair.claim
-    lines = [(match.group(), one) for one in pair.passage if (match := _LABEL.match(one.text.lstrip("-*• ")))]
-    found = [(read(label).stems, one) for label, one in lines]
-    named = [(label, one) for label, one in found if label and label <= claim.stems]
+    lines = [(match.group(), one) for one in pair.passage if (match := _LABEL.match(_BULLET.sub("", one.text)))]
+    found = [({word.text for word in read(label).words if word.text.isalnum()}, one) for label, one in lines]
+    said = {word.text for word in claim.words}
+    named = [(label, one) for label, one in found if label and label <= said]
     if len(named) != 1:
         return None
     label, own = named[0]
-    rest = claim.stems - label
+    rest = claim.stems - {stem(word) for word in label}
     for _, other in found:
         theirs = rest & other.stems
         if other is not own and theirs > rest & own.stems and len(theirs) > 1 and len(theirs) >= _SAID_OF * len(rest):
@@ -818,15 +856,15 @@ def _altered(pair: _Pair) -> Reading | None:
         blocks = [block for block in matcher.get_matching_blocks() if block.size]
         if not blocks or sum(block.size for block in blocks) < _COPIED * len(claim):
             continue
+        gone = set(marks) - set(claim)
+        if any(_CONTRARY.get(name, frozenset()) & gone for name in set(claim) - set(marks)):
+            return sentence
         first, last = blocks[0], blocks[-1]
         span = marks[max(0, first.b - first.a) : last.b + len(claim) - last.a]
         if _TURNING & (set(claim) ^ set(span)):
             continue  # the other way round in both: before it, and after that
         if _has_passive(pair.claim) != _has_passive(sentence):
             continue
-        gone = set(span) - set(claim)
-        if any(_CONTRARY.get(name, frozenset()) & gone for name in set(claim) - set(marks)):
-            return sentence
         if _has_exchanged(claim, marks) or _has_exchanged_parts(claim, marks, matcher):
             return sentence
     return None

@@ -63,6 +63,8 @@ _WORD = re.compile(r"(?<!\w)[^\W\d_]\w*(?:[-'.&]\w+)*")
 # abbreviation, and a name follows.
 _START = re.compile(r"(?:^|[:\n])[\W_]*$")
 _START_IN_TEXT = re.compile(r"(?:^|[.!?:\n])[\W_]*$")
+_COUNTED = re.compile(r"\d\s?$")
+_BYTES = frozenset(("kb", "mb", "gb", "tb"))
 _PRONOUNS = {"I", "I'm", "I've", "I'd", "I'll"}
 
 _QUOTATION = re.compile(r'"([^"\n]{2,})"|“([^“”\n]{2,})”|„([^„“”\n]{2,})[“”]|«([^«»\n]{2,})»|`([^`\n]{2,})`')
@@ -206,6 +208,8 @@ def _names(text: str, known: frozenset[str]) -> Iterator[str]:
         word = match.group()
         if word in _PRONOUNS or not any(letter.isupper() for letter in word):
             continue
+        if word.casefold() in _BYTES and _COUNTED.search(text, max(0, match.start() - 3), match.start()):
+            continue  # 650 MB for 650M
         begins = _START.search(text, 0, match.start()) is not None
         if not begins or word.casefold() in known or any(letter.isupper() for letter in word[1:]):
             yield word

@@ -174,7 +174,7 @@ _LESS = (
 )
 _LIMITS: list[tuple[str, Bound]] = [
     (r"\bat least|\bminimum(?: \w+){0,3}?|\bmin\.?", ">="),
-    (r"\bas (?:many|much|long) as|\bfrom (?:the )?age", ">="),
+    (r"\bfrom (?:the )?age", ">="),
     (r"\bat most|\bup to|\bmaximum(?: \w+){0,3}?|\bmax\.?|\b(?:limited|capped|restricted) (?:to|at)", "<="),
     (r"\bwithin|\blimit of|\bby", "<="),
     (rf"\b(?:no|not|never) (?:any )?(?:{_MORE})(?: \w+){{0,2}}? than|\bnot (?:exceed|exceeding|above|over)", "<="),
@@ -192,7 +192,7 @@ _BEHIND: list[tuple[re.Pattern[str], Bound]] = [
 ]
 _CURRENCY_END = re.compile(r"(?:[$€£¥]|\b(?:usd|eur|gbp|chf|jpy)\b|\s)+$")
 _DENIED_BEFORE = re.compile(r"\b(?:not|never)(?:\W+\w+){0,3}\W*$")
-_NONE_BEFORE = re.compile(r"\b(?:no|nobody|nothing)(?:\W+\w+){0,3}\W*$")  # nobody may stay longer than
+_NONE_BEFORE = re.compile(r"\b(?:no|nobody|nothing|neither)(?:\W+\w+){0,3}\W*$")  # nobody may stay longer than
 _ABOVE = re.compile(r"\W*(above|over|more|higher|longer|older|extra)\b|\W*(below|under|less|lower|shorter|younger)\b")
 _LIMIT_AHEAD = re.compile(
     rf"(?:\W+\w+){{0,3}}?\W+(?:(?:{_MORE}|{_LESS})(?:\W+\w+){{0,4}}?\W+than|over|under|above|below|exceed)\W+[\w$€£]"
@@ -241,8 +241,8 @@ _CONCEPTS: dict[str, tuple[str, int]] = {
          "impossible unable illegal"),
         ("require", "require requires required must need needs needed necessary compulsory mandatory obligatory should "
          "shall", "optional voluntary unnecessary exempt exempted"),
-        ("accept", "accept accepts accepted admit admits admitted", "refuse refuses refused reject rejects rejected deny denies denied "
-         "decline declines declined disqualify disqualifies disqualified"),
+        ("accept", "accept accepts accepted admit admits admitted", "refuse refuses refused reject rejects rejected "
+         "deny denies denied decline declines declined disqualify disqualifies disqualified"),
         ("open", "open opens opened opening", "closed closing shut"),
         ("include", "include includes included including cover covers covered covering contain contains contained",
          "exclude excludes excluded lack lacks lacked omit omitted"),
@@ -598,7 +598,11 @@ def _amounts(
         elif is_clock:
             values = frozenset(time for value in values for time in (value, value + 12 * 60))
         bound = _bound(plain, words, i, behind)
-        near = frozenset(name for place, name in periods if clauses[place] == word.clause)
+        near = frozenset(name for place, name in periods if clauses[place] == word.clause) or frozenset(
+            name  # for each day of delay, two euro are charged
+            for place, name in periods
+            if clauses[place] == word.clause - 1 and place < i and words[place].text in {"each", "every", "per"}
+        )
         end = words[behind].start + len(words[behind].text)
         beside = _ABOVE.match(plain, end)
         side = 0 if beside is None else 1 if beside[1] else -1
