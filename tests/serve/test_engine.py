@@ -57,6 +57,20 @@ def test_the_same_results_from_every_thread_as_from_a_searcher(engine, sample_ho
         assert results.notes == expected[number % 3].notes
 
 
+def test_a_question_computes_in_its_own_thread_alone(engine, sample_home):
+    """FAISS would let others wait for it in a loop, which took a quarter of a server's processor time."""
+    import faiss
+
+    def threads(desk):
+        search(desk.index(sample_home / "samples"), "attention heads", options_of(rerank=False))
+        together.wait(60)  # so that each of the three has a question
+        return faiss.omp_get_max_threads()
+
+    together = threading.Barrier(3)
+    running = engine(computing=3)
+    assert [one.result(120) for one in [running.submit(threads) for _ in range(3)]] == [1, 1, 1]
+
+
 def test_what_goes_over_the_wire_comes_back_whole(sample_home):
     with open_index(sample_home / "samples") as index:
         results = Searcher(index, SearchOptions(k=20)).search("how can a network run backwards?")

@@ -25,7 +25,7 @@ from ragcli.errors import IndexDamaged, RagcliError, refuse_environment
 from ragcli.index.layout import sync_folder
 
 # A search for one query is work for one thread: several threads wait for one another (for 1,000 rows 38 ms instead of
-# 0.6, on a busy machine of two cores).
+# 0.6, on a busy machine of two cores). This holds for the thread that calls it.
 faiss.omp_set_num_threads(1)
 
 Vectors = npt.NDArray[np.float32]
@@ -119,6 +119,7 @@ def search_file(
     index: faiss.Index, query: Vectors, k: int, parameters: faiss.SearchParameters
 ) -> list[tuple[int, float]]:
     """At least the ``k`` best (id, inner product) for one row (1, d), and all that tie with the last of them."""
+    faiss.omp_set_num_threads(1)  # a server searches in threads that did not import this module
     count = min(k + _TIE_ROOM, index.ntotal)
     while count:
         scores, ids = index.search(query, count, params=parameters)
