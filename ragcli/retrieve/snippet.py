@@ -196,14 +196,15 @@ def _is_bare_line(text: str) -> bool:
 
 
 def _extend(chunk: Chunk, spans: Sequence[Span], best: int) -> Span:
-    """Return the sentence with its neighbours, first those after it, to about WIDE characters."""
+    """Return the sentence with those after it, to about WIDE characters; where they are short, with those before it."""
     start, end = spans[best]
     after = best + 1
     while after < len(spans) and spans[after][1] - start <= WIDE:
         end = spans[after][1]
         after += 1
     for first, last in reversed(spans[:best]):
-        if end - first > WIDE or _is_heading(chunk, (first, last)) or _is_bare_line(chunk.text[first:last]):
+        is_enough = end - start >= SHORT or end - first > WIDE  # a snippet begins where the answer is
+        if is_enough or _is_heading(chunk, (first, last)) or _is_bare_line(chunk.text[first:last]):
             break
         start = first
     if end - start < SHORT and after < len(spans):

@@ -95,6 +95,12 @@ def test_a_short_sentence_gets_company():
     assert snippet_of(chunk_of(f"{FIRST} It works."), "works").text == f"{FIRST} It works."
 
 
+def test_a_snippet_goes_back_only_where_what_follows_is_too_short():
+    text = "It was cold. The boiler stopped at night because the pump had failed in the cellar. Rain fell."
+    assert snippet_of(chunk_of(text), "boiler pump").text == text.removeprefix("It was cold. ")
+    assert snippet_of(chunk_of(text.removesuffix(" Rain fell.")), "boiler pump").text.startswith("It was cold.")
+
+
 def test_company_that_is_too_long_is_cut_between_words():
     snippet = snippet_of(chunk_of("It works. " + "Many words and more " * 30), "works")
     assert 150 < len(snippet.text) <= 200
