@@ -227,6 +227,23 @@ def test_formulas_are_shown_under_the_names_that_people_type():
     assert read(out.getvalue()).text.split("\n")[-1] == "Part: Sluice | Price: =FILTER(D1:D9,LET(limit,5,D1:D9>limit))"
 
 
+def test_the_false_zeros_of_an_array_formula_are_not_shown():
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["Net", "Gross", "Fee"])
+        for row in (1, 2, 3):
+            sheet.write_row(row, 0, [10 * row, "", 0])
+        sheet.write_array_formula("B2:B3", "{=A2:A3*1.2}")
+        sheet.write(3, 1, 0)
+    assert read(out.getvalue()).text.split("\n")[-3:] == [
+        "Net: 10 | Gross: =A2:A3*1.2 | Fee: 0",
+        "Net: 20 | Fee: 0",
+        "Net: 30 | Gross: 0 | Fee: 0",
+    ]
+
+
 def changed(data: bytes, name: str, *pairs: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as written:

@@ -51,6 +51,8 @@ _UNCACHED = re.compile(
     rb"(?:</(?:\w+:)?f>|<(?:\w+:)?f(?:\s[^>]*)?/>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></|</(?:\w+:)?c>)"
 )
 _RECALCULATED = re.compile(rb"<(?:\w+:)?calcPr[^>]*fullCalcOnLoad=\"(?:1|true)\"")
+_AREA = re.compile(r"[A-Z]{1,3}[1-9]\d{0,6}:[A-Z]{1,3}[1-9]\d{0,6}")
+_MAX_ARRAYS = 100  # areas of one formula that are open at once
 _MAX_MERGED = 50_000  # ranges of a sheet
 _MAX_MERGED_COLUMNS = 1000
 _THREADED = "[Threaded comment]"  # what old programs show in place of one
@@ -255,12 +257,18 @@ def _rows(
     if formulas is not None:
         formulas.reset_dimensions()
     written: Iterable[Any] = formulas.iter_rows(values_only=True) if formulas is not None else ()
+    arrays: list[tuple[int, int, int, int]] = []  # areas of one formula: first column and row, last column and row
     for number, (row, sources) in enumerate(zip_longest(sheet.iter_rows(), written, fillvalue=()), start=1):
         cells = [_cell_text(cell) for cell in row]
         for column, source in enumerate(sources):
             stored = row[column].value if column < len(row) else None
-            source = getattr(source, "text", source)
             is_false = is_recalculated and stored in _ZERO  # XlsxWriter's value of every formula
+            if is_recalculated and (found := _AREA.fullmatch(str(getattr(source, "ref", "")))):
+                arrays = [area for area in arrays[-_MAX_ARRAYS:] if area[3] >= number]
+                arrays.append(range_boundaries(found[0]))
+            source = getattr(source, "text", source)
+            if is_false and source == stored and any(_is_in(area, column + 1, number) for area in arrays):
+                cells[column] = ""  # and of the other cells of its area
             if isinstance(source, str) and source.startswith("=") and (stored is None or is_false):
                 cells += [""] * (column + 1 - len(cells))
                 cells[column] = " ".join(_NEW_FUNCTION.sub("", source).split())
@@ -270,6 +278,10 @@ def _rows(
             budget.is_spent = True
             return
         yield cells
+
+
+def _is_in(area: tuple[int, int, int, int], column: int, row: int) -> bool:
+    return area[0] <= column <= area[2] and area[1] <= row <= area[3]
 
 
 def _cell_text(cell: Any) -> str:  # noqa: ANN401 (openpyxl has several classes of cells)
