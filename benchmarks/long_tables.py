@@ -163,6 +163,8 @@ def as_xlsx(folder: Path) -> Path:
     book = openpyxl.Workbook()
     for cells in [HEADER, *ROWS]:
         book.active.append(cells)
+    for letter in "ABCD":  # else LibreOffice cuts "Test pressure" off in the PDF
+        book.active.column_dimensions[letter].width = 16
     book.save(folder / "pumps.xlsx")
     return folder / "pumps.xlsx"
 

@@ -105,7 +105,7 @@ def test_escapes_are_decoded_on_their_lines(name, raw, text):
         ("a.svg", "<svg><text>Caf&#233;</text></svg>", "<svg><text>Café</text></svg>"),
         ("a.webmanifest", '{"name": "Schl\\u00fcssel"}', '{"name": "Schlüssel"}'),
         ("package", '[{"name": "Schl\\u00fcssel"}]', '[{"name": "Schlüssel"}]'),
-        ("book.fb2", '<?xml version="1.0"?><p>Caf&#233;</p>', '<?xml version="1.0"?><p>Café</p>'),
+        ("book.tei", '<?xml version="1.0"?><p>Caf&#233;</p>', '<?xml version="1.0"?><p>Café</p>'),
     ],
 )
 def test_escapes_of_other_formats_and_under_other_names(name, raw, text):
