@@ -48,3 +48,7 @@ def test_what_is_no_book_is_refused(text):
 
 def test_a_book_that_is_cut_off_is_read_as_far_as_it_goes():
     assert "Вода темна" in read(BOOK[: BOOK.index("<section><title><p>Часть")]).text
+
+
+def test_names_that_are_not_declared_do_no_harm():
+    assert read("<FictionBook><w:x/><body><x:p>lost</x:p><p>kept</p></body></FictionBook>").text == "kept"

@@ -59,6 +59,14 @@ def seeds() -> dict[str, list[bytes]]:
         ".mbox": b"From a\nSubject: b\n\ntext\n\nFrom c\nSubject: d\n\nmore\n",
         ".py": b"def f(a):\n    return [a]\n" * 5, ".yaml": b"a:\n  - b: c\n    d: |\n      e\n",
         ".toml": b"[a]\nb = 1\n[[c]]\n", ".xml": b"<a><b c='d'>e</b></a>",
+        # One under the name of the other, as they come.
+        ".xlt": b"<?xml version='1.0'?><Workbook xmlns='urn:schemas-microsoft-com:office:spreadsheet' "
+        b"xmlns:ss='urn:schemas-microsoft-com:office:spreadsheet'><Worksheet ss:Name='a'><Table><Row ss:Index='2'>"
+        b"<Cell ss:MergeDown='1' ss:Index='2'><Data ss:Type='Number'>1</Data><Comment>c</Comment></Cell></Row></Table>"
+        b"</Worksheet></Workbook>",
+        ".dot": b"<?xml version='1.0'?><w:wordDocument xmlns:w='http://schemas.microsoft.com/office/word/2003/wordml'>"
+        b"<w:body><w:p><w:r><w:t>a</w:t></w:r><w:r><w:footnote><w:p><w:r><w:t>b</w:t></w:r></w:p></w:footnote></w:r>"
+        b"</w:p></w:body></w:wordDocument>",
         ".ics": b"BEGIN:VEVENT\nSUMMARY:a\nDTSTART:20260405T091500Z\nDESCRIPTION:b\\nc\nEND:VEVENT\n",
         ".rtf": hostile_files.RTF,
         ".zip": hostile_files.packed({"a.txt": b"text", "c.md": b"# d\n", "e.zip": hostile_files.packed({"f": b""})}),
@@ -77,7 +85,12 @@ def seeds() -> dict[str, list[bytes]]:
         ".odp": hostile_files.odf(hostile_files.ODF_SLIDE, "presentation"),
         ".adoc": b"= a\n\n== b\n\n|===\n|c |d\n\n|e |f\n|===\n",
         ".srt": b"1\n00:00:01,000 --> 00:00:02,000\n<i>a\n\n2\n00:00:03,000 --> 00:00:04,000\nb.</i>\n",
-        ".org": b"* a\n** b\ntext\n", ".tex": b"\\section{a}\ntext $b$\n",
+        ".org": b"#+title: t\n* TODO a :x:\n** b\ntext\n| c | d |\n|---+---|\n| e | f |\n#+begin_src\ng\n#+end_src\n",
+        ".tex": b"\\newcommand{\\ab}{x~y}\n\\title{t \\ab}\n\\section{a}\ntext $b$ \\ab{}\n"
+        b"\\begin{tabular}{l}\nc & d \\\\ \\hline\ne & f \\\\\n\\end{tabular}\n",
+        ".fb2": b"<FictionBook><body><section><title><p>a</p></title><p>b<a type='note'>1</a></p><table><tr><td>c</td>"
+        b"</tr></table></section></body><body name='notes'><section><title><p>1</p></title><p>d</p></section></body>"
+        b"</FictionBook>",
     }  # fmt: skip
     for suffix, data in made.items():
         found.setdefault(suffix, []).append(data)
