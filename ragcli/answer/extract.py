@@ -42,10 +42,14 @@ _DEFINITION = re.compile(
     re.IGNORECASE,
 )
 _IS = re.compile(
-    r"\s*[*_`]*\s*(?:\([^()]*\)\s*)?,?\s*(?:is|are|was|were|means?|refers? to|describes?|denotes?|stands? for)\b",
+    r"\s*[*_`]*\s*(?:\([^()]*\)\s*)?,?\s*(?:is|are|was|were|means?|refers? to|describes?|denotes?|stands? for)\b"
+    r"(?!\s+(?:therefore|thus|hence|then|now|not|also|often|typically|usually|always|never|still|only|just|\d))"
+    r"|(?:[.:][*_`]*|[*_`]*(?::| [–—-]))\s+\w",  # an entry of a glossary
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"[\W_]*(?:(?:an?|the|in [\w ]{1,20},)\s+)?[\W_]*", re.IGNORECASE)
+_CALLED = re.compile(r"\b(?:called|known as|termed)\s+(?:(?:an?|the)\s+)?[\W_]*", re.IGNORECASE)
+_TERM = re.compile(r"(\*\*|__)[^*_\n]{1,60}\1[.:]?")
+_HEAD = re.compile(r"[\W_]*(?:(?:an?|the|in [\w ]{1,20},|[\w-]+['’]s)\s+)?[\W_]*", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d{1,3}[.)]|\|)\s*\S")
 _LONGEST_LIST = 700  # characters of a quote that is a lead with its list
 _FEW_ROWS = 3  # lines of a table
@@ -172,14 +176,14 @@ def _scored(searcher: Searcher, question: Question, hit: Hit, name: frozenset[st
     every = [span for start, end in quotable(hit.chunk) for span in _without_markup(text, hidden, start, end)]
     spans = [(start, end) for start, end in every if end - start >= _SHORTEST]
     # a heading has the words of the question and does not answer it
-    spans = [(start, end) for start, end in spans if _bare(text[start:end]) not in headings] or spans
+    spans = [span for span in spans if _bare(text[slice(*span)]) not in headings and not _is_title(text, span)] or spans
     fits = searcher.fits(question, hit.chunk, spans)
     asked = set(question.terms)
     wants_place = bool(asked) and is_source(hit.chunk.path) and _WHERE.match(question.text.strip()) is not None
     found = []
     for number, ((start, end), fit) in enumerate(zip(spans, fits, strict=True)):
         bonus = _DEFINES * (bool(name) and _defines(text[start:end], name))
-        if not bonus and name and _begins_with(text[start:end], name):
+        if not bonus and name and (_begins_with(text[start:end], name) or _is_called(text[start:end], name)):
             bonus = _OPENS
         if not bonus and number == 0 and name and any(name == _stems(heading) for heading in hit.chunk.headings[-1:]):
             bonus = _OPENS
@@ -187,6 +191,13 @@ def _scored(searcher: Searcher, question: Question, hit: Hit, name: frozenset[st
             bonus = _DECLARED * len(asked & set(terms(text[start:end]))) / len(asked)
         found.append(_Sentence(hit, number, start, end, fit + bonus + (hit.probability or 0.0)))
     return found
+
+
+def _is_title(text: str, span: Span) -> bool:
+    """Whether a line stands alone in capitals, as the title of a text without markup."""
+    line = text[slice(*span)]
+    alone = text[: span[0]].rstrip(" ")[-1:] in {"", "\n"} and text[span[1] :].lstrip(" ")[:1] in {"", "\n"}
+    return alone and line.isupper() and " " in line and "\n" not in line
 
 
 def _without_markup(text: str, hidden: Sequence[Span], start: int, end: int) -> Iterator[Span]:
@@ -229,6 +240,16 @@ def _begins_with(sentence: str, name: frozenset[str]) -> bool:
     )
 
 
+def _is_called(sentence: str, name: frozenset[str]) -> bool:
+    """Whether a sentence gives something the name: this is called the residual stream."""
+    return any(
+        _stems(sentence[match.end() : word.end()]) == name
+        for match in _CALLED.finditer(sentence)
+        for word in re.finditer(r"[\w'’-]+", sentence[: match.end() + 60])
+        if word.start() >= match.end()
+    )
+
+
 def _head_end(sentence: str) -> int:
     match = _HEAD.match(sentence)
     assert match is not None  # it matches the empty string
@@ -245,7 +266,8 @@ def quotable(chunk: Chunk) -> list[Span]:
     A sentence of a comment or docstring may run over several lines, and a statement is never cut within.
     """
     if not is_source(chunk.path):
-        return _with_lists(chunk.text, list(_with_rows(chunk.text, sentences(chunk.text))))
+        joined = list(_with_terms(chunk.text, sentences(chunk.text)))
+        return _with_lists(chunk.text, list(_with_rows(chunk.text, joined)))
     text = chunk.text
     spans: list[Span] = []
     runs = _runs(text)
@@ -325,6 +347,18 @@ def _runs(text: str) -> list[tuple[int, int, bool]]:
         part = text[start:end]
         trimmed.append((start + len(part) - len(part.lstrip()), start + len(part.rstrip()), is_prose))
     return trimmed
+
+
+def _with_terms(text: str, spans: Sequence[Span]) -> Iterator[Span]:
+    """Join a term in bold with the sentence behind it, which says what it is."""
+    first: int | None = None
+    for i, (start, end) in enumerate(spans):
+        first = start if first is None else first
+        follows = spans[i + 1][0] if i + 1 < len(spans) else end
+        if first == start and _TERM.fullmatch(text, start, end) and end < follows and "\n" not in text[end:follows]:
+            continue
+        yield first, end
+        first = None
 
 
 def _with_lists(text: str, spans: Sequence[Span]) -> list[Span]:

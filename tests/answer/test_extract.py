@@ -120,3 +120,23 @@ def test_a_quote_has_no_markup_at_its_edges(quote):
     text = "# Overflow\n\n> > In release mode, the integer overflow of Rust\n> > wraps around.\n> <!-- ignore -->\n"
     found = quote("overflow.md", text, "what happens on integer overflow in release mode?")
     assert found == ["In release mode, the integer overflow of Rust\n> > wraps around."]
+
+
+def test_a_glossary_and_a_sentence_that_names_a_thing_define_it(quote):
+    glossary = (
+        "# Glossary\n\n**Activation.** The number that a unit puts out for one input.\n\n"
+        "**Ablation.** Removing one component and measuring what gets worse.\n\n"
+        "The ablation is therefore slow.\n"
+    )
+    assert quote("glossary.md", glossary, "what is an ablation?")[0] == (
+        "**Ablation.** Removing one component and measuring what gets worse."
+    )
+    named = "Trees are old.\n\nA stand of trees that people have never cut is called a primeval forest. It is rare.\n"
+    assert "is called a primeval forest." in quote("forest.md", named, "what is a primeval forest?")[0]
+
+
+def test_a_title_in_capitals_is_no_quote(quote):
+    text = "SAMPLING AND TEMPERATURE\n\nThe temperature divides the scores before the softmax.\n"
+    assert quote("sampling.txt", text, "what does the temperature do in sampling?") == [
+        "The temperature divides the scores before the softmax."
+    ]

@@ -60,6 +60,16 @@ def test_a_long_table_is_quoted_by_rows(make_hit):
     assert quotes(make_hit, "\n".join(text.split("\n")[:4]), "cups.xlsx") == ["\n".join(text.split("\n")[:4])]
 
 
+def test_a_term_of_a_glossary_is_quoted_with_what_it_means(make_hit):
+    text = "**Ablation.** Removing one part. It comes from surgery.\n\n**Notes**\n\nNo more."
+    assert quotes(make_hit, text) == [
+        "**Ablation.** Removing one part.",
+        "It comes from surgery.",
+        "**Notes**",
+        "No more.",
+    ]
+
+
 def test_a_lead_is_quoted_with_its_list(make_hit):
     text = "Bring these:\n\n- a tent\n- a stove\n\nThen go."
     assert quotes(make_hit, text) == ["Bring these:\n\n- a tent\n- a stove", "Then go."]
@@ -97,6 +107,12 @@ def test_what_a_question_wants_defined(question, name):
         ("The ownership (of a value) means that one variable frees it.", True),
         ("First, let us look at the ownership rules.", False),
         ("Ownership rules are listed here.", False),
+        ("Rust’s ownership is a set of rules.", True),
+        ("**Ownership.** The rules by which memory is freed.", True),
+        ("Ownership: the rules by which memory is freed.", True),
+        ("__Ownership__ – the rules by which memory is freed.", True),
+        ("The ownership is therefore checked.", False),
+        ("Ownership is not a lock.", False),
     ],
 )
 def test_a_sentence_that_defines(sentence, defines):
