@@ -17,10 +17,9 @@ from ragcli.types import DOUBTED, Answer, Chunk, Citation, Claim, Hit, Span
 Supports = Callable[[str, str], float | None]
 
 # The sentence is taken as a question, and this is the least probability that the passage answers it. In
-# benchmarks/claims.txt all passages about something else lie below 0.01, and 4 % of the true paraphrases below 0.05.
-LEAST_SUPPORT = 0.05
-# The least share of a sentence's words that a cited passage holds, where the reranker sees no support in it. The
-# reranker alone would mark 4 % of the true sentences, both together 1 %.
+# benchmarks/claims.txt all passages about something else lie below 0.01, and 1 % of the true paraphrases below 0.02.
+LEAST_SUPPORT = 0.02
+# The least share of a sentence's words that a cited passage holds, where the reranker sees no support in it.
 LEAST_SHARE = 0.4
 _LONGEST_SENTENCE = 120  # characters of a passage's sentence in a reason
 

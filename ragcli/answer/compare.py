@@ -38,6 +38,7 @@ def _set_of(words: str) -> frozenset[str]:
 
 _ROUGH = Decimal("0.05")  # how far a rough amount may be from the exact one, as a share of it
 _FEWEST_DIGITS, _MOST_DIGITS = 2, 15  # of a rounded value, of an exact one
+_MOST_PARTS = 10  # amounts of a passage that a claim may have added up
 _NEAR = 0.75  # of the best sentence's score: sentences that match a claim as well
 _HALF = 0.5  # where the negation is of what is allowed, required and so on
 _COVERED = 0.6  # the share of a clause's words that the passage must hold before a negation in it is compared
@@ -45,7 +46,6 @@ _CONCEPTS = frozenset(("allow", "require", "accept", "open", "include", "valid",
 _BOTH_WAYS = frozenset(
     map(stem, _set_of("meet marry border equal resemble match agree share differ merge connect join link debate"))
 )
-_SHORT_NAME = 2  # words of one who acts: more are likely to be a description, or more than one
 _DETERMINERS = _set_of("the a an its his her their our my your this that these those each every all")
 _RELATIVE = _set_of("that which who whom whose where")
 _MODALS = _set_of("to will would can could may might must shall should do does did not never")
@@ -173,11 +173,12 @@ def _is_held(amount: Amount, passage: Sequence[Reading]) -> bool:
         return True
     if any(_is_one(amount, length) for sentence in passage for length in sentence.lengths):
         return True
-    if any(amount.values & other.values for other in known):
-        return False  # of another unit
+    parts = [other for other in known if _comparable(amount, other)]
+    if len(parts) > _MOST_PARTS or any(amount.values & other.values for other in known):
+        return False  # of many numbers, two make up any other; or the number is of another unit
     return any(
         kind == other_kind and result in {(kind, value + other_value), (kind, abs(value - other_value))}
-        for one, other in combinations(known, 2)
+        for one, other in combinations(parts, 2)
         for kind, value in _in_base(one)
         for other_kind, other_value in _in_base(other)
         for result in _in_base(amount)
@@ -903,10 +904,6 @@ def _marks(reading: Reading) -> list[str]:
 
 def _has_passive(reading: Reading) -> bool:
     return any(_is_passive(reading.words, i) for i, word in enumerate(reading.words) if word.stem)
-
-
-def _denies(reading: Reading, stems: frozenset[str]) -> bool:
-    return any(word.stem in stems and word.sign < 0 for word in reading.words)
 
 
 def _content(reading: Reading, piece: int) -> frozenset[str]:

@@ -150,7 +150,7 @@ def test_the_probability_that_a_passage_supports_counts_last_and_each_must_suppo
     weak, wrong, both = check(
         "The kitchen is painted green [2]. It takes 99 days [1]. Something is so [1][2].", supports
     )
-    assert weak.claim.reason == "[2] does not seem to say so (probability 2%)"
+    assert weak.claim.reason == "[2] does not seem to say so (probability 1%)"
     assert "99" in wrong.claim.reason
     assert both.claim.reason == "[2] is about something else"
     assert [claim for claim, _ in asked] == ["The kitchen is painted green.", "Something is so.", "Something is so."]
