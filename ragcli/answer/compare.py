@@ -519,6 +519,7 @@ def _affirms(affirming: Reading, name: str, denying: Reading, clause: int) -> bo
 
 def _is_covered(claim: Reading, name: str, clause: int, held: frozenset[str]) -> bool:
     own = {word.stem for word in claim.words if word.clause == clause and word.stem} - _CONCEPTS
+    own = own if len(own) > 1 else set(claim.stems - _CONCEPTS)
     return len(own & held) >= (_HALF if name in _CONCEPTS else _COVERED) * len(own)
 
 

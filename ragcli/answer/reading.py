@@ -37,6 +37,7 @@ _ALIKE = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "„": '
 _REWRITES = [
     (re.compile(pattern, re.IGNORECASE), form)
     for pattern, form in (
+        (r"^[\W_]*(?:a: *)?(?:yes|no), ", ""),  # the answer to a question
         (r"\bcan'?t\b|\bcannot\b", "can not"),
         (r"\bwon't\b", "will not"),
         (r"n't\b", " not"),
@@ -70,6 +71,7 @@ _REWRITES = [
         (r"\b(?:a|one)[- ]quarter(?= of\b)|(?<=\bby )a quarter\b", "25 percent"),
         (r"\b(?:a|one)[- ]fifth(?= of\b)|(?<=\bby )a fifth\b", "20 percent"),
         (r"\b(?:a|one)[- ]tenth(?= of\b)|(?<=\bby )a tenth\b", "10 percent"),
+        (r"\bhalf of\b", "50 percent of"),
         (r"\btwo[- ]thirds\b", "67 percent"),
         (r"\bthree[- ]quarters\b", "75 percent"),
         (r"\btwice\b", "two times"),
