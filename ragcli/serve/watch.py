@@ -3,7 +3,8 @@
 Looking works on every file system; events of the kernel do not come from network file systems, and their number is
 limited per user. A look at everything would cost a core several per cent where there are many files, so each tick looks
 at folders, then at files, as many as its share of processor time allows, and the next one goes on there. An editor that
-writes a new file and renames it changes its folder; only a file that is written in place waits for its turn.
+writes a new file and renames it changes its folder; only a file that is written in place waits for its turn, unless it
+was one of the last to change: these are looked at in each tick.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from heapq import nlargest
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,8 +29,9 @@ MOST_SECONDS = 10.0  # that a sync waits for writers that never are quiet
 _TICK = 0.25
 _SHARE = 0.008  # of a core while nothing changes
 _FOLDERS = 0.6  # of that time, at most: an editor that writes a new file and renames it changes its folder
+_RECENT = 64  # files that changed last: who edits one will edit it again
 _SWEEP_SECONDS = 600.0  # between two syncs although nothing was seen: folders that no tick looks at
-_RETRY_SECONDS = 5.0  # while another process writes to the index, or after an error
+_RETRY_SECONDS = 5.0  # after an error
 
 _SKIPPED = GENERATED_FOLDERS | VERSION_CONTROL
 
@@ -55,18 +58,22 @@ def keep_up(
     """Sync at once, and then after each change, until ``stop`` is set.
 
     ``done`` gets the summary of every sync that changed something, and of the first. ``failed`` gets what goes wrong;
-    the next try follows in some seconds. Raises what the first sync raises, unless another process is writing.
+    the next try follows in some seconds. It also learns that another process is writing, and a sync waits for it: one
+    that gave up would not get its turn beside a process that writes again and again. Raises what the first sync raises.
     """
     from ragcli.ingest.sync import sync
+
+    def wait(fact: str) -> None:
+        failed(IndexBusy(fact, "waiting for it"))
 
     is_first = True
     while not stop.is_set():
         # before the sync: what changes while it runs is seen afterwards
         look = Look(_roots(settings), [settings.folder])
         try:
-            summary = sync(settings.folder, settings.roots, settings.options)
+            summary = sync(settings.folder, settings.roots, settings.options, on_wait=wait)
         except RagcliError as error:
-            if is_first and not isinstance(error, IndexBusy):
+            if is_first:
                 raise
             failed(error)
             stop.wait(_RETRY_SECONDS)
@@ -112,11 +119,11 @@ class Look:
     def __init__(self, roots: Iterable[Path], own: Collection[Path]) -> None:
         """Leave out the folders ``own``, hidden ones, and those that tools generate."""
         self._known: dict[str, Stamp] = {}
-        self._hot: set[str] = set()  # changed since
         self._folders, self._files = _Turn(), _Turn()
         left_out = {os.path.realpath(folder) for folder in own}
         for root in roots:
             self._walk(os.path.abspath(root), left_out)  # noqa: PTH100 (links are not followed)
+        self._hot = set(nlargest(_RECENT, self._files.paths, key=self._known.__getitem__))  # these, and what changes
 
     def __len__(self) -> int:
         return len(self._known)
@@ -124,7 +131,7 @@ class Look:
     def changed(self, seconds: float) -> bool:
         """Whether anything changed since the last call, as far as ``seconds`` of processor time reach.
 
-        What changed once is looked at in every call, then folders, then files, each where the last call ended.
+        What changed last is looked at in every call, then folders, then files, each where the last call ended.
         """
         began = time.thread_time()
         found = [path for path in list(self._hot) if self._is_new(path)]

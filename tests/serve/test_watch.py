@@ -160,6 +160,29 @@ def test_another_writer_is_waited_for(notes, watching, ragcli, tmp_path):
     assert one.run()["unchanged"] == 1
 
 
+def test_a_busy_writer_does_not_keep_a_watcher_from_its_turn(notes, watching, tmp_path):
+    """The lock is taken again a moment after it was given back, as by a script that indexes in a loop."""
+    one = watching(str(notes), "--quiet-for", "0.1s")
+    assert one.run()["added"] == 1
+    loop = (
+        "import sys, time; from pathlib import Path; from ragcli.index.lock import writer_lock\n"
+        "while True:\n"
+        "    with writer_lock(Path(sys.argv[1]), on_wait=print): time.sleep(0.3)\n"
+        "    print('held', flush=True)\n    time.sleep(0.002)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", loop, str(tmp_path / "home" / "default")], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for number in range(3):
+            (notes / "a.md").write_text(f"The boats are painted for the time number {number}.")
+            assert one.run()["changed"] == 1
+    finally:
+        holder.kill()
+        holder.communicate()
+        one.end()
+
+
 def test_once_ends(ragcli, notes):
     done = ragcli("watch", str(notes), "--once", "--jsonl")
     assert (done.returncode, json.loads(done.stdout)["added"]) == (0, 1)
@@ -233,6 +256,17 @@ def test_every_change_is_seen_however_little_time_a_call_has(tree):
     assert look.changed(0.0)
     (tree / "d1" / "new").mkdir()
     assert look.changed(0.0)
+
+
+def test_the_files_that_changed_last_are_looked_at_first(tree):
+    files = sorted(tree.rglob("*.txt"))
+    for number, file in enumerate(files):
+        os.utime(file, ns=(number, number))
+    look = Look([tree], [])
+    assert not any(look.changed(0.0) for _ in range(20))
+    for file in (files[-1], files[-50]):
+        os.utime(file, ns=(10**9, 10**9))
+        assert look.changed(0.0)
 
 
 def test_own_hidden_and_generated_folders_are_left_out(tree):
