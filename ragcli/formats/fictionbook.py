@@ -21,7 +21,7 @@ _LINES = frozenset(("p", "v", "subtitle", "text-author", "date"))
 def load(path: Path, data: bytes, options: LoadOptions) -> Document:
     """Read a book; a block's page is the number of its chapter.
 
-    Raises LoadError: EMPTY, or DAMAGED for XML that is no book.
+    Raises LoadError: EMPTY, or DAMAGED for XML of another kind.
     """
     del options
     parser = etree.XMLParser(

@@ -127,23 +127,23 @@ def test_the_floor_leaves_out_what_is_on_quite_other_subjects(notes):
 
 
 def test_the_floor_keeps_a_line_of_notes_that_answers_in_other_words(tmp_path):
-    lines = """the boiler was serviced in October
-        the landlord collects 850 euro on the third of each month
-        the vet said the cat gets half a pill in the morning
-        Olsen from the second floor keeps our spare key
-        the ladder was lent to Tom
-        every second Friday the glass is collected
-        the smoke detector beeps when its battery is low
-        tomatoes want water twice a day in July"""
+    lines = """the beehives get sugar syrup in late September
+        Farid borrowed the drill until Easter
+        choir practice moved to the town hall cellar
+        the greenhouse thermostat is stuck at 12 degrees
+        aunt Vera cannot eat anything with gluten
+        the canoe has a crack near the bow
+        ask the notary for two certified copies of the deed
+        the chimney sweep comes on the first Monday of November"""
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "home.txt").write_text("\n".join(line.strip() for line in lines.splitlines()))
     ragcli.sync(tmp_path / "index", tmp_path / "notes")
     for query, line in {
-        "how do we give the medicine to our pet?": 3,
-        "strange chirping from the ceiling at night": 7,
-        "how much do I pay for the flat?": 2,
-        "who has our steps for high places?": 5,
-        "who can let me in if I lock myself out?": 4,
+        "who has our tool for making holes in walls?": 2,
+        "where do we sing now?": 3,
+        "is the boat damaged?": 6,
+        "when will the stove pipe be cleaned?": 8,
+        "which relative must not have bread?": 5,
     }.items():
         assert [hit.snippet.line for hit in found(tmp_path / "index", query, floor=True).hits] == [line], query
     for query in ("who won the 1998 world cup?", "how do black holes evaporate?", "causes of the french revolution"):
