@@ -250,10 +250,9 @@ def _richest(alternatives: list[list[Message]]) -> int:
     words = [set().union(*(found for found, _ in parts)) for parts in said]
     chosen = 0
     for number, own in enumerate(words):
-        says_other = len(own & words[chosen]) < _SAME * len(own)
         is_richer = _is_marked_up(alternatives[number]) or len(own) > len(words[chosen])
         has_table = any(has_rows for _, has_rows in said[number])
-        if own and (not words[chosen] or has_table or (says_other and is_richer)):
+        if own and (not words[chosen] or has_table or (says_other(own, words[chosen]) and is_richer)):
             chosen = number
     return chosen
 
@@ -271,7 +270,17 @@ def _said(part: Message) -> tuple[set[str], bool]:
     has_rows = False
     if kind == "text/html":
         text, has_rows = read_page(text)
-    return set(_WORD.findall(_URL.sub("", text.casefold()))), has_rows
+    return words_said(text), has_rows
+
+
+def words_said(text: str) -> set[str]:
+    """The words of one form of a message, by which it is compared with another: addresses stand in one of them only."""
+    return set(_WORD.findall(_URL.sub("", text.casefold())))
+
+
+def says_other(words: set[str], known: set[str]) -> bool:
+    """True when many of the words of one form are not known from another."""
+    return len(words & known) < _SAME * len(words)
 
 
 def _is_attached(part: Message) -> bool:

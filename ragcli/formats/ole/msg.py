@@ -15,6 +15,7 @@ from ragcli.errors import LoadError
 from ragcli.formats.blocks import LoadOptions, TextBuilder
 from ragcli.formats.decode import decode, normalise
 from ragcli.formats.html.loader import html_blocks, read_page
+from ragcli.formats.mail import says_other, words_said
 from ragcli.formats.ole.container import Container
 from ragcli.formats.rtf import html_in_rtf, rtf_blocks
 from ragcli.types import Document, Member, Reason
@@ -23,8 +24,6 @@ _MAX_DEPTH = 10  # of messages in messages
 _MAX_ATTACHMENTS = 1000
 _MAX_RECIPIENTS = 500
 _PARAGRAPH_BREAK = re.compile(r"\n[^\S\n]*\n\s*")
-_WORD = re.compile(r"[^\W\d_]{2,}")
-_SAME = 0.8  # share of the words of the page that the plain text has too
 _SIGNATURES = ("application/pkcs7-signature", "application/x-pkcs7-signature", "application/pgp-signature")
 _ENCRYPTED_TYPES = ("multipart/encrypted", "application/pgp-encrypted", "application/x-microsoft-rpmsg-message")
 _ENCRYPTED_CLASSES = ("ipm.note.smime", "ipm.note.secure")  # .multipartsigned behind it: only signed
@@ -226,8 +225,7 @@ def _is_richer(markup: str, plain: str) -> bool:
     if not markup.strip():
         return False
     text, has_table = read_page(markup)
-    said, other = (set(_WORD.findall(one.casefold())) for one in (text, plain))
-    return has_table or len(said & other) < _SAME * len(said)
+    return has_table or says_other(words_said(text), words_said(plain))
 
 
 def unpack_rtf(data: bytes) -> bytes:
