@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from small_index import SETTINGS, change, commit, nearest, stored, vector_of
@@ -356,15 +357,17 @@ def test_damage_to_it_is_found_and_mended(real, tmp_path):
         folder = tmp_path / damage
         shutil.copytree(real, folder)
         (path,) = (folder / "vectors").glob("ivf*")
+        kept = faiss.read_index(str(path))
+        sizes = [size for size in map(kept.invlists.list_size, range(kept.nlist)) if size]
         data = bytearray(path.read_bytes())
-        data[-9] ^= 1
+        data[-9] ^= 1  # of the last list that holds a row
         path.write_bytes(data[:-5] if damage == "truncate" else data)
         if damage == "delete":
             path.unlink()
         assert any("ivf" in fault for fault in verify(folder).faults)
         done = repair(folder)
         assert done.approximate
-        assert done.embedded == (1 if damage == "flip" else 6)  # one list, or the file
+        assert done.embedded == (sizes[-1] if damage == "flip" else sum(sizes))  # one list, or the file
         assert verify(folder).faults == ()
         with open_index(folder) as index:
             assert index.catalog.ledger.approximate() is not None
