@@ -200,6 +200,7 @@ class Hit:
     fresh: Fresh | None = None  # None: nothing is known about the file
     alike: tuple[Hit, ...] = ()  # hits in other documents that say almost the same
     readable: bool = True  # False: the models do not know the script of the question or the passage
+    index: str = ""  # the name of the index that holds it, or its folder; "" where one index was searched
 
 
 @dataclass(frozen=True, slots=True)

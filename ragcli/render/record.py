@@ -34,8 +34,10 @@ def line_records(results: Results) -> list[Record]:
 def hit_record(hit: Hit, rank: int) -> Record:
     """Return the record of one hit; ``rank`` counts from 1."""
     snippet = hit.snippet
+    index = {"index": hit.index} if hit.index else {}
     return (
         {"rank": rank}
+        | index
         | chunk_record(hit.chunk)
         | {
             "page": snippet.page,

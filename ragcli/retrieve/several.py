@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ragcli.index.reader import Index
 from ragcli.retrieve.engine import Searcher, SearchOptions
@@ -13,10 +14,16 @@ from ragcli.types import Chunk, Hit, Question, Results, Span
 class SeveralSearcher(Searcher):
     """A searcher of several open indexes. Each keeps the order of its own hits."""
 
-    def __init__(self, indexes: Sequence[Index], options: SearchOptions | None = None) -> None:
-        """Load what ``options`` ask for, per index. Raises what Searcher raises."""
+    def __init__(
+        self, indexes: Sequence[Index], options: SearchOptions | None = None, names: Sequence[str] = ()
+    ) -> None:
+        """Load what ``options`` ask for, per index. Hits are of the index ``names``, or of its folder's name.
+
+        Raises what Searcher raises.
+        """
         self._k = (options or SearchOptions()).k
         self._searchers = [Searcher(index, options) for index in indexes]
+        self._names = names or _names([index.catalog.path.parent for index in indexes])
         self._home: dict[int, Searcher] = {}  # of the chunks that were found, by identity: ids differ per index
 
     @property
@@ -29,9 +36,9 @@ class SeveralSearcher(Searcher):
         found = [searcher.search(text) for searcher in self._searchers]
         self._home = {}
         lists = []
-        for searcher, results in zip(self._searchers, found, strict=True):
+        for searcher, name, results in zip(self._searchers, self._names, found, strict=True):
             self._home.update((id(hit.chunk), searcher) for hit in results.hits)
-            lists.append(list(results.hits))
+            lists.append([replace(hit, index=name) for hit in results.hits])
         searched = [results for results in found if results.searched]
         known = [results.answered for results in searched if results.answered is not None]
         notes = dict.fromkeys(note for results in searched or found for note in results.notes)
@@ -46,10 +53,6 @@ class SeveralSearcher(Searcher):
             searched=bool(searched),
         )
 
-    def index_of(self, chunk: Chunk) -> int:
-        """Return the position, among the indexes, of the one that holds a chunk of the last results."""
-        return self._searchers.index(self._home[id(chunk)])
-
     def fits(self, question: Question, chunk: Chunk, spans: Sequence[Span]) -> list[float]:
         """Score how well each span of a chunk answers, with the models of its index."""
         return self._home.get(id(chunk), self._searchers[0]).fits(question, chunk, spans)
@@ -61,6 +64,12 @@ class SeveralSearcher(Searcher):
     def page_of(self, chunk: Chunk) -> Callable[[int], int | None]:
         """Return a function from an offset in the document, within the chunk, to its page."""
         return self._home.get(id(chunk), self._searchers[0]).page_of(chunk)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Return the name of each index: that of its folder, or the whole path where two have the same name."""
+    names = [folder.name for folder in folders]
+    return [str(folder) if names.count(folder.name) > 1 else folder.name for folder in folders]
 
 
 def _merged(lists: Sequence[list[Hit]]) -> list[Hit]:

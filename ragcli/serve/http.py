@@ -371,18 +371,10 @@ class Application:
 
 
 def _found(desk: Desk, folders: Mapping[str, Path], text: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``ragcli query --json`` prints; with several indexes, each hit also names its own."""
-    from ragcli.retrieve.several import SeveralSearcher
-
+    """Return what ``ragcli query --json`` prints."""
     indexes = desk.indexes(list(folders.values()))
-    engine = searcher(indexes, search_options(fields, base=index_base(*indexes), offline=True))
-    results = engine.search(text)
-    record = results_record(results)
-    if isinstance(engine, SeveralSearcher):
-        names = list(folders)
-        for hit, printed in zip(results.hits, record["hits"], strict=True):
-            printed["index"] = names[engine.index_of(hit.chunk)]
-    return record
+    engine = searcher(indexes, search_options(fields, base=index_base(*indexes), offline=True), list(folders))
+    return results_record(engine.search(text))
 
 
 def _for_cli(question: str, desk: Desk, folders: Sequence[Path], fields: Mapping[str, Any]) -> object:

@@ -164,12 +164,15 @@ def search(index: Index, text: str, options: SearchOptions) -> Results:
     return searcher([index], options).search(text)
 
 
-def searcher(indexes: Sequence[Index], options: SearchOptions) -> Searcher:
-    """Return what searches one index, or several at once. Raises what ``retrieve.engine.Searcher`` raises."""
+def searcher(indexes: Sequence[Index], options: SearchOptions, names: Sequence[str] = ()) -> Searcher:
+    """Return what searches one index, or several at once, whose hits are of the index ``names`` or of its folder's.
+
+    Raises what ``retrieve.engine.Searcher`` raises.
+    """
     if len(indexes) > 1:
         from ragcli.retrieve.several import SeveralSearcher
 
-        return SeveralSearcher(indexes, options)
+        return SeveralSearcher(indexes, options, names)
     from ragcli.retrieve.engine import Searcher
 
     return Searcher(indexes[0], options)

@@ -36,6 +36,24 @@ def test_the_best_of_all_indexes_comes_first_and_copies_are_folded(several):
         assert len(hits) == 2
         (mangroves,) = (hit for hit in hits if "Mangroves" in hit["text"])
         assert [path.rpartition("/")[2] for path in mangroves["copies"]] == ["copy.md"]
+        assert [hit["index"] for hit in hits] == [first, {"work": "away", "away": "work"}[first]]
+
+
+def test_two_indexes_of_one_name_are_told_apart_by_their_folders(ragcli, tmp_path):
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        (folder / "docs").mkdir(parents=True)
+        (folder / "docs" / "logs.md").write_text(f"The logs of server {name} are rotated at night.\n")
+        assert ragcli("index", str(folder / "docs"), "-i", str(folder / "index")).returncode == ExitCode.OK
+    places = [str(tmp_path / name / "index") for name in ("one", "two")]
+    both = [part for place in places for part in ("-i", place)]
+    hits = json.loads(ragcli("query", "when are logs rotated?", *both, "--all", "--json").stdout)["hits"]
+    assert sorted(hit["index"] for hit in hits) == places
+
+
+def test_a_hit_of_one_index_names_none(several):
+    record = json.loads(several("query", "how often are logs rotated?", "-i", "work", "--json").stdout)
+    assert all("index" not in hit for hit in record["hits"])
 
 
 def test_an_answer_quotes_from_the_index_that_holds_it(several):
