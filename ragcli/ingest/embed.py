@@ -162,11 +162,16 @@ class Embedder:
         """The digest of every chunk whose vector serves again, ascending."""
         return sorted({key for writer in self._reuse_from for key in writer.catalog.all_keys()})
 
-    def embed_slice(self, expected: int) -> None:
-        """Encode the next texts. The ``expected`` number of texts in all decides which runtime is worth starting."""
+    def open(self, expected: int) -> None:
+        """Load the model, once. The ``expected`` number of texts in all decides which runtime is worth starting."""
         if self._encoder is None:
             self._encoder = open_index_encoder(self._files, expected)
             self._use(self._encoder.runtime)
+
+    def embed_slice(self) -> None:
+        """Encode the next texts."""
+        self.open(self.waiting)
+        assert self._encoder is not None
         keys = list(islice(self._waiting, SLICE))
         rows = self._encoder.encode([self._waiting[key].embedded for key in keys])
         for key, row in zip(keys, rows, strict=True):

@@ -141,13 +141,20 @@ class Clock:
         self._waited_until, self._texts = now, texts
 
     @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Count what is done inside as no part of the work: it is done once."""
+        began = self._now()
+        yield
+        self._waited_until += self._now() - began
+
+    @contextmanager
     def embedding(self, embedder: Embedder) -> Iterator[None]:
         """Measure what is done inside as the time that texts take once they were read."""
         began, before = self._now(), embedder.embedded
         yield
         seconds, texts = self._now() - began, embedder.embedded - before
         self._slices += 1
-        if self._slices == 2:  # the first one waited for the model, and stood for all until now
+        if self._slices == 2:  # the first one warmed the model up, and stood for all until now
             self._embedded = self._embedding = 0.0
         self._embedded = _FADING * self._embedded + texts
         self._embedding = _FADING * self._embedding + seconds

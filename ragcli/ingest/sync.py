@@ -303,11 +303,11 @@ class _Pass:
             self._queued[row.path] = _Queued([], ctimes[row.path])
             self._batch.forgotten.append(row.path)
             while embedder.waiting >= SLICE:
-                embedder.embed_slice(embedder.waiting)
+                embedder.embed_slice()
             if embedder.finished() >= _COMMIT_CHUNKS:
                 self._commit(embedder)
         while embedder.waiting:
-            embedder.embed_slice(embedder.waiting)
+            embedder.embed_slice()
         self._commit(embedder)
         self._summary.unchanged += len(rows)
 
@@ -369,8 +369,10 @@ class _Pass:
     def _embed_some(self, embedder: Embedder, clock: Clock) -> None:
         if not embedder.embedded:
             self._report(clock.progress(embedder, "loading the model"))
+            with clock.stopped():
+                embedder.open(clock.expected(embedder))
         with clock.embedding(embedder):
-            embedder.embed_slice(clock.expected(embedder))
+            embedder.embed_slice()
             self._commit_when_worth_it(embedder, clock)
         self._report(clock.progress(embedder, "embedding"))
 

@@ -143,3 +143,17 @@ def test_a_large_file_that_comes_in_parts_counts_as_far_as_it_was_read():
         assert abs(clock.seconds_left(texts) - left) <= 0.05 * left + 0.2, number
     clock.read(one, texts)
     assert clock.seconds_left(texts) < 0.01
+
+
+def test_a_model_that_takes_long_to_load_does_not_make_texts_look_slow():
+    time, texts, one = 0.0, Texts(), due("notes.md", 1_000_000)
+    clock = Clock([one], lambda: time)
+    texts.waiting = 1_000
+    clock.read(one, texts)
+    with clock.stopped():
+        time += 30.0
+    with clock.embedding(texts):
+        time += 0.01 * SLICE
+        texts.embedded, texts.waiting = SLICE, 1_000 - SLICE
+    left = 0.01 * (1_000 - SLICE)
+    assert abs(clock.seconds_left(texts) - left) < 0.05 * left
