@@ -6,6 +6,7 @@ index finds those in under 1 ms, over 146,000 different words too; reading its l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +21,17 @@ _ONE_EDIT = 4  # letters from which any edit is allowed; in a shorter word, neig
 _TWO_EDITS = 6  # letters from which two edits are allowed
 _PASSAGES = 40  # that are read for each word: frequent words stand in the first ones
 _MOST_WORDS = 4  # of a question that are corrected: more unknown words are another language
+
+# English makes words of words, more than a vocabulary holds: "callable" is spelled right where "call" is.
+_SUFFIX = re.compile(
+    "s|es|ed|ers?|ors?|ings?|al|ally|ly|ic|ically|ive|ful|fully|less|like|wise|ish|hood|ship|ness|ments?|ations?"
+    "|ab(?:le|ly|ility)|ible|ism|ists?|ity|ities|i[sz](?:e|ed|es|ers?|ing|ation)"
+)
+_PREFIXES = ("anti", "de", "dis", "inter", "mis", "multi", "non", "over", "pre", "re", "sub", "un", "under")
+_BASE = 3  # letters of a word before a suffix
+_PART = 4  # letters of each word of a compound
+_AFTER_PREFIX = 5  # letters of a word behind a prefix: "presure" is none
+_BEGINNING = 3  # letters behind a prefix that another word must share
 
 
 class Correction(NamedTuple):
@@ -36,7 +48,7 @@ def corrections(question: Question, index: Index, is_word: Callable[[str], bool]
 
     ``is_word`` tells whether a word is known to be spelled right; such a word is left as it is, and so are words with
     digits and names in quotation marks. The first letter is taken to be right, or to have changed places with the
-    second.
+    second. What is made of a known word is only taken for another word that is made of it.
     """
     if all(map(index.frequency, question.terms)):
         return []
@@ -50,7 +62,8 @@ def corrections(question: Question, index: Index, is_word: Callable[[str], bool]
         return []
     found = []
     for term, start, end in unknown:
-        instead = _nearest(text[start:end].lower(), term, index)
+        word = text[start:end].lower()
+        instead = _nearest(word, term, index, _beginning(word, is_word))
         if instead:
             found.append(Correction(start, end, text[start:end], instead))
     return found
@@ -81,8 +94,27 @@ def _words(text: str) -> list[tuple[str, int, int]]:
     return [one for one in spans if not any(one[1] <= s and e <= one[2] and (s, e) != one[1:] for _, s, e in spans)]
 
 
-def _nearest(word: str, term: str, index: Index) -> str:
+def _beginning(word: str, is_word: Callable[[str], bool]) -> str:
+    """Return what a word begins with that ``word`` may be taken for, where it is made of a known word; "" for anything.
+
+    The last letter of the known word may have doubled or gone: "run", "running"; "cache", "caching".
+    """
+    for cut in range(len(word) - 1, _BASE - 1, -1):
+        base, rest = word[:cut], word[cut:]
+        known = is_word(base) or (rest[0] in "aeiy" and is_word(base + "e"))
+        if known and (_SUFFIX.fullmatch(rest) or (min(len(base), len(rest)) >= _PART and is_word(rest))):
+            return base[:-1]
+    for prefix in _PREFIXES:
+        rest = word.removeprefix(prefix)
+        if rest != word and len(rest) >= _AFTER_PREFIX and is_word(rest):
+            return prefix + rest[:_BEGINNING]
+    return ""
+
+
+def _nearest(word: str, term: str, index: Index, beginning: str) -> str:
     """Return the word of the documents that is likeliest meant by ``word``, whose term is ``term``; "" for none.
+
+    It starts with ``beginning``.
 
     Words are compared as they are written, because the stems of two words that are alike may differ by more.
     """
@@ -92,7 +124,7 @@ def _nearest(word: str, term: str, index: Index) -> str:
         for chunk in index.chunks(index.near(term, distance, _PASSAGES)).values():
             for other, start, end in term_spans(chunk.embedded):
                 written = chunk.embedded[start:end].lower()
-                if written not in near and (edits := _edits(word, written, most)):
+                if written not in near and written.startswith(beginning) and (edits := _edits(word, written, most)):
                     near[written] = edits, -index.frequency(other)
         if any(edits == 1 for edits, _ in near.values()):
             break

@@ -61,6 +61,30 @@ def test_a_word_that_is_known_is_left_alone(index):
     assert corrected(index, "boat", known=["boat"]) == "boat"
 
 
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("boating", ["boat"], "boating"),  # not the boot, and nothing begins with "boa"
+        ("atempts", ["attempt"], "attempt"),  # "atempt" is no word
+        ("captains", ["captain"], "captains"),  # its stem is there
+        ("rebooth", ["booth"], "rebooth"),
+        ("bluee", ["blue"], "blue"),
+        ("coatings", ["coat"], "coatings"),
+    ],
+)
+def test_a_word_made_of_a_known_one_is_taken_for_no_other(index, typed, known, meant):
+    assert corrected(index, typed, known) == meant
+
+
+def test_what_the_model_knows_a_part_of_is_left_alone(tmp_path):
+    """ "callable" was searched for as "capable"."""
+    (tmp_path / "a.md").write_text("Threads are capable of much. A function in a private module is hidden from others.")
+    sync(tmp_path / "index", [tmp_path / "a.md"], SyncOptions())
+    with open_index(tmp_path / "index") as opened:
+        assert search(opened, "is a function callable from another module?").notes == ()
+        assert search(opened, "is a function capabel of much?").notes != ()
+
+
 def test_many_unknown_words_are_another_language(index):
     text = "bakcoff atempt cleint captian blakc"
     assert corrected(index, text) == text
