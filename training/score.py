@@ -7,9 +7,9 @@ weight of a hit's signals is negative, so more of a signal never ranks a hit low
 loss, which calibrates, and of the softmax loss over the list of each question, which orders (Cao and others: Learning
 to Rank: From Pairwise Approach to Listwise Approach, ICML 2007). Each pool counts by the root of its questions.
 
-Prints, for every pool, nDCG@10 with weights that were fitted on the other pools, the expected calibration error, a
-reliability table, and what a floor of the probability would leave out. ``--write`` keeps the weights of all pools in
-calibration.json of the reranker.
+Prints, for every pool, nDCG@10 with weights that were fitted on the other pools, and with the one weight of the logit
+that would be best for the pool; the expected calibration error, a reliability table, and what a floor of the
+probability would leave out. ``--write`` keeps the weights of all pools in calibration.json of the reranker.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ NEAR = SIGNALS["near"]
 OF_QUERY = ("question", "statement")
 LISTWISE = 8.0  # the weight of the softmax loss: more orders better, less calibrates better
 PENALTY = 1e-3
+WEIGHTS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.4, 1.0)  # of the logit, beside the fused score
 SHOWN = 5  # hits of a question that are judged for calibration: those that people look at
 # What is left out: a hit that is less probable, and every hit where the documents are less probably about the question.
 # "related" is by whole passages; where it is lower, "near" is by the closest sentence.
@@ -81,7 +82,7 @@ def main() -> None:
     rows = [row for row in everything if row.pool not in ABOUT]
     pools = sorted({row.pool for row in rows})
     told: list[tuple[Asked, Floats]] = []
-    print(f"{'pool':24}{'questions':>10}{'hybrid':>9}{'reranked':>10}")
+    print(f"{'pool':24}{'questions':>10}{'hybrid':>9}{'reranked':>10}{'at best':>10}")
     means = []
     for pool in pools:
         weights = fit([row for row in rows if row.pool != pool])
@@ -89,9 +90,10 @@ def main() -> None:
         told += [(row, probabilities(row, weights)) for row in part]
         judged = [row for row in part if row.ideal]
         gains = [mean_gain(judged, lambda row: np.array([s["fused"] for s in row.signals])),
-                 mean_gain(judged, lambda row, weights=weights: probabilities(row, weights))]  # fmt: skip
+                 mean_gain(judged, lambda row, weights=weights: probabilities(row, weights)),
+                 best_gain(judged)]  # fmt: skip
         means.append(gains)
-        print(f"{pool:24}{len(judged):>10}{gains[0]:>9.4f}{gains[1]:>10.4f}")
+        print(f"{pool:24}{len(judged):>10}{gains[0]:>9.4f}{gains[1]:>10.4f}{gains[2]:>10.4f}")
     print(f"{'mean':34}" + "".join(f"{value:>10.4f}" for value in np.mean(means, axis=0)))
     report_calibration(told)
     related = report_related(rows)
@@ -195,6 +197,16 @@ def mean_gain(rows: Sequence[Asked], score: Callable[[Asked], Floats]) -> float:
         best = sum(grade / math.log2(i + 2) for i, grade in enumerate(row.ideal[:10]))
         gains.append(sum(grade / math.log2(i + 2) for i, grade in enumerate(ranked)) / best)
     return float(np.mean(gains)) if gains else float("nan")
+
+
+def best_gain(rows: Sequence[Asked]) -> float:
+    """Mean nDCG@10 with the one weight of the logit that is best for these rows themselves: what nobody can know."""
+    return max(mean_gain(rows, lambda row, weight=weight: row_sums(row, weight)) for weight in WEIGHTS)
+
+
+def row_sums(row: Asked, weight: float) -> Floats:
+    """The fused score and ``weight`` times the logit of each candidate, (candidates,)."""
+    return np.array([one["fused"] + weight * one["logit"] for one in row.signals])
 
 
 def report_calibration(told: Sequence[tuple[Asked, Floats]]) -> None:
