@@ -217,7 +217,8 @@ def vectors_of(data: Dataset, files: ModelFiles) -> Rows:
 
 def many(base: Rows, first: int, count: int) -> Iterator[Rows]:
     """The unit rows ``first`` to ``count``, a block at a time: between real ones, with noise."""
-    near = np.concatenate([(-part @ base.T).argpartition(11, axis=1)[:, :11] for part in np.array_split(base, 50)])
+    parts = np.array_split(base, 50)
+    near = np.concatenate([(-part @ base.T).argpartition(11, axis=1)[:, :11].copy() for part in parts])
     for start in range(first, count, BLOCK):
         rng = np.random.default_rng((0, start))  # of its own: a fill that was stopped goes on
         size = min(BLOCK, count - start)
