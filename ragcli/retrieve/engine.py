@@ -72,8 +72,8 @@ class Searcher:
 
     def search(self, text: str) -> Results:
         """Return the best ``options.k`` passages for ``text``. Raises UsageError when it is blank."""
-        has_words = self._options.mode != "dense" and bool(text.strip())
-        excluded = read_exclusions(text, self._index) if has_words else Exclusions(text)
+        known = self._index if self._options.mode != "dense" else None  # it has no words to look up
+        excluded = read_exclusions(text, known) if text.strip() else Exclusions(text)
         question, found = self._question(excluded.text)
         lists = self._lists(question, _WIDER if excluded.words else 1)
         groups, judged, unmet = self._judged(question, lists, excluded)
@@ -286,7 +286,7 @@ def exact_first(exact: Exact, groups: list[list[Chunk]]) -> tuple[list[list[Chun
                 f"no passage holds {' and '.join(f'“{phrase}”' for phrase in exact.phrases)}: these come nearest"
             )
         groups = kept or groups
-    if not exact.is_exact:
+    if not exact.is_exact and not exact.phrases:
         return groups, [NEITHER] * len(groups), unmet
     graded = sorted(((grade(exact, twins[0].text), twins) for twins in groups), key=lambda one: -one[0])
     return [twins for _, twins in graded], [found for found, _ in graded], unmet

@@ -227,7 +227,8 @@ def rerank_texts(
 
     encoder = open_query_encoder(resolve(DEFAULT_MODEL))
     judge = open_judge(encoder, reranker, offline=offline, probability_needed=probability_needed)
-    return judge.order(question, [Candidate(text, {}) for text in texts], len(texts))
+    candidates = [Candidate(text, {}, grade(question.exact, text)) for text in texts]
+    return judge.order(question, candidates, len(texts))
 
 
 def score(
@@ -321,7 +322,7 @@ def words_signals(question: Question, passage: str) -> Signals:
         **{form: float(question.exact.form == form) for form in FORMS},
         "named": named(question.exact, passage),
         "holds": float(found >= HOLDS),
-        "defines": float(found == DEFINES),
+        "defines": float(found >= DEFINES),
     }
 
 

@@ -13,6 +13,15 @@ _MOST_UNKNOWN = 0.5  # the share of a text in unknown tokens from which a model 
 _RARE = "[\u0530-\u1dff\u2c00-\ufdff\U00010000-\U0001efff\U00020000-\U0003ffff]+"
 _WORD = re.compile(r"[^\W\d_]+")
 
+# Han, Kana, Thai, Lao, Myanmar and Khmer with their marks are written without spaces; Hangul has its endings glued on.
+# Thai and Lao digits and the punctuation of these blocks are not included.
+SPACELESS = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0eb9\u0ebb-\u0ecd\u0edc-\u0edf\u1000-\u103f\u1050-\u108f\u1100-\u11ff"
+    "\u1780-\u17d3\u2e80-\u2fd5\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u309a\u309d-\u309f\u30a1-\u30fa"
+    "\u30fc-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7fb\uf900-\ufaff"
+    "\uff66-\uff9f\uffa0-\uffdc\U0001b000-\U0001b16f\U00020000-\U000323af"
+)
+
 # Words that stand in most sentences and say nothing about their subject.
 _STOP_WORDS = {
     "English": """

@@ -93,6 +93,23 @@ def test_a_line_that_the_models_cannot_read_has_no_probability(ragcli):
     assert known[lines[1]] is None
 
 
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ('"box of litter"', "4 In the box of litter that we sent were stones."),
+        ("total += step", "7     total += step"),
+        (".NET", "9 it runs on .NET only"),
+    ],
+)
+def test_lines_with_the_exact_text_come_first(ragcli, query, line):
+    lines = [
+        "1 The litter box of the cat is cleaned daily, and the litter is changed.", "2     total -= step", line,
+        "3 The net total of each step is the price of a box.",
+    ]  # fmt: skip
+    done = ragcli("rerank", query, stdin="".join(f"{line}\n" for line in lines))
+    assert done.stdout.splitlines()[0] == line
+
+
 def test_records_keep_their_fields_and_get_their_rank(rerank, best_first):
     records = [{"id": i, "body": line, "text": 7, "more": {"a": [1, None]}} for i, line in enumerate(LINES)]
     done = rerank(encoded([json.dumps(record) for record in records]), "--field", "body")
