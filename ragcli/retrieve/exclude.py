@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ragcli.text.exact import holds_phrase
 from ragcli.text.terms import terms
 
 if TYPE_CHECKING:
     from ragcli.index.reader import Index
     from ragcli.types import Chunk
 
-_MINUS = r"(?<!\S)-(?:\"(?P<phrase>[^\"]+)\"|(?P<word>[^\W\d_]\w*))(?!\S)"
+_MINUS = r"(?<!\S)[-–−](?:\"(?P<phrase>[^\"]+)\"|(?P<word>[^\W\d_]\w*))(?!\S)"
 _NOT = r"(?<!\S)NOT\s+(?:\"(?P<phrase>[^\"]+)\"|(?P<word>\w[\w.+#-]*))"
 _PASSAGES = 50  # that hold the word and are searched for the flag
 
@@ -26,9 +27,12 @@ class Exclusions(NamedTuple):
     words: tuple[str, ...] = ()  # what no hit may hold
 
     def allow(self, chunk: Chunk) -> bool:
-        """Whether the passage holds none of the words, by their terms."""
+        """Whether the passage holds none of the words, by their terms, and none of the phrases."""
         held = set(terms(chunk.embedded)) if self.words else set()
-        return not any(held.issuperset(terms(word)) for word in self.words)
+        return not any(
+            held.issuperset(terms(word)) and (" " not in word or holds_phrase(chunk.embedded, word))
+            for word in self.words
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -37,11 +41,18 @@ class Exclusions(NamedTuple):
         return (f'left out what holds {words}; quote the sign to search for it: "-{self.words[0]}"',) if words else ()
 
 
-def read_exclusions(text: str, index: Index) -> Exclusions:
-    """Take the exclusions out of a question, unless nothing else would be left of it."""
+def read_exclusions(text: str, index: Index | None) -> Exclusions:
+    """Take the exclusions out of a question, unless nothing else would be left of it.
+
+    ``index`` None: what the documents hold is not looked up, and every ``-word`` is an exclusion.
+    """
     found: list[re.Match[str]] = []
-    if "-" in text:
-        found += [match for match in re.finditer(_MINUS, text) if match["phrase"] or not _is_flag(match["word"], index)]
+    if any(sign in text for sign in "-–−"):
+        found += [
+            match
+            for match in re.finditer(_MINUS, text)
+            if match["phrase"] or index is None or not _is_flag(match["word"], index)
+        ]
     if "NOT" in text and any(character.islower() for character in text):
         found += re.finditer(_NOT, text)
     found = [match for match in found if text.count('"', 0, match.start()) % 2 == 0]

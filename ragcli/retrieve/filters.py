@@ -182,5 +182,12 @@ def _absolute(pattern: str, base: Path) -> str:
 
 def _matches(path: Path, pattern: str) -> bool:
     if os.sep not in pattern:
-        return fnmatch.fnmatchcase(path.name, pattern)
-    return fnmatch.fnmatchcase(str(path), pattern) or str(path).startswith(pattern.rstrip(os.sep) + os.sep)
+        return path.name == pattern or fnmatch.fnmatchcase(path.name, pattern)
+    name = str(path)
+    return (
+        name == pattern
+        or name.startswith(pattern.rstrip(os.sep) + os.sep)
+        or any(
+            fnmatch.fnmatchcase(name, one) for one in {pattern, pattern.replace("/**/", "/")}
+        )  # ** is no folder, too
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragcli.errors import IndexDamaged, RagcliError, UsageError
+from ragcli.index.catalog.rows import DocumentRow
 from ragcli.index.reader import Index
 from ragcli.types import Chunk
 
@@ -27,7 +28,7 @@ class Place:
 def find_reference(index: Index, reference: str, base: Path | None = None) -> Place:
     """Return the chunk behind ``reference``, whose path is relative to ``base`` (None: the current folder).
 
-    Raises UsageError when there is none.
+    A path that is not there names the one document whose path ends with it. Raises UsageError when there is none.
     """
     if reference.isdecimal() and len(reference) <= 18:
         found = index.chunks([int(reference)]).get(int(reference))
@@ -38,7 +39,7 @@ def find_reference(index: Index, reference: str, base: Path | None = None) -> Pl
     if match is None:  # the path part matches anything
         raise UsageError("the reference is empty", "write a chunk id, path:line or path#page=3")
     path = Path(os.path.abspath((base or Path()) / match["path"]))  # noqa: PTH100 (as indexed: links are not followed)
-    row = index.catalog.document(path)
+    row = index.catalog.document(path) or _document_named(index, match["path"])
     if row is None:
         raise UsageError(f"{match['path']} is not in the index", "see what is: ragcli list")
     chunks = index.catalog.document_chunks(row.id)
@@ -50,6 +51,19 @@ def find_reference(index: Index, reference: str, base: Path | None = None) -> Pl
         raise UsageError(f"{reference} is past the end of the text", f"the last line is {chunks[-1].lines[1]}")
     first = chosen[0]
     return Place(first, line or first.lines[0], page or (first.pages[0] if first.pages else None))
+
+
+def _document_named(index: Index, name: str) -> DocumentRow | None:
+    """Return the one document whose path ends with ``name``; None where there is none. UsageError for several."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts:
+        return None
+    found = [row for row in index.catalog.documents() if row.path.parts[-len(parts) :] == parts]
+    if len(found) > 1:
+        first, second = (str(row.path) for row in found[:2])
+        rest = f" and {len(found) - 2} more" if len(found) > 2 else ""
+        raise UsageError(f"{name} names {len(found)} documents", f"name one: {first}, {second}{rest}")
+    return found[0] if found else None
 
 
 def text_around(index: Index, place: Place, lines: int) -> tuple[str, int]:

@@ -31,6 +31,16 @@ def test_show_prints_the_lines_of_the_file(samples):
     assert record["text"] in path.read_text()
 
 
+def test_show_takes_a_name_that_only_one_document_has(samples, tmp_path):
+    path = next(SAMPLES.rglob("*.md"))
+    whole = json.loads(samples("show", f"{path}:1", "--json").stdout)
+    assert json.loads(samples("show", f"{path.name}:1", "--json", cwd=tmp_path).stdout) == whole
+    assert json.loads(samples("show", f"{path.parent.name}/{path.name}", "--json", cwd=tmp_path).stdout) == whole
+    done = samples("show", "nothing-is-called-so.md:1")
+    assert done.returncode == 2
+    assert "is not in the index" in done.stderr
+
+
 def test_show_by_page_and_by_id_agree(samples):
     page = json.loads(samples("show", f"{SAMPLES / 'reversible-networks.pdf'}#page=3", "--json").stdout)
     assert page["pages"]["start"] <= 3 <= page["pages"]["end"]

@@ -45,6 +45,7 @@ def index(tmp_path_factory):
         ("do not enter", "do not enter", ()),
         ('cats "or -dogs"', 'cats "or -dogs"', ()),
         ("x -y", "x", ("y",)),
+        ("cats –dogs", "cats", ("dogs",)),
     ],
 )
 def test_exclusions_are_taken_out_of_the_question(index, question, rest, words):
@@ -52,8 +53,17 @@ def test_exclusions_are_taken_out_of_the_question(index, question, rest, words):
     assert (found.text, found.words) == (rest, words)
 
 
+def test_an_excluded_phrase_must_stand_in_one_piece(index):
+    names = {hit.chunk.path.name for hit in search(index, 'sleep -"warm stove"', SearchOptions(reranker=None)).hits}
+    assert "cats.md" not in names
+    names = {hit.chunk.path.name for hit in search(index, 'sleep -"stove warm"', SearchOptions(reranker=None)).hits}
+    assert "cats.md" in names
+
+
 @pytest.mark.parametrize("question", ["cats -dogs", "cats NOT dogs", "cats -dog"])
-@pytest.mark.parametrize("options", [SearchOptions(reranker=None), SearchOptions(mode="keyword", reranker=None)])
+@pytest.mark.parametrize(
+    "options", [SearchOptions(mode=mode, reranker=None) for mode in ("hybrid", "keyword", "dense")]
+)
 def test_no_hit_holds_an_excluded_word(index, question, options):
     results = search(index, question, options)
     assert results.hits[0].chunk.path.name == "cats.md"
