@@ -36,6 +36,24 @@ _BULLET = re.compile(r"\s*(?:(?:[-*+•]|\d{1,3}[.)]|#{1,6}|>)\s+)*")
 _HEADING = re.compile(r"\s*(?:#{1,6}\s.*|\*\*[^*\n]+\*\*:?)\s*")
 _EMPTY_LINES = re.compile(r"\n[^\S\n]*\n(?:[^\S\n]*\n)+")
 _SIGNS = re.compile(r"[\W_]+")
+_LONGEST_REFUSAL = 400  # characters of an answer that only says in its own words that there is none
+# A sentence that says that the passages hold no answer.
+_HOLDERS = r"\b(?:passages?|documents?|context|sources?|texts?|excerpts?|information|material)\b"
+_NOTHING_FOUND = re.compile(
+    rf"{_HOLDERS}[^.!?]{{0,60}}(?:\b(?:not|no|nothing|neither|never)\b|n't\b)"
+    r"[^.!?]{0,40}\b(?:contain|hold|answer|mention|say|specif|state|provide|include|give|discuss|address"
+    r"|cover|describe|indicate|tell|information|enough|about)"
+    r"|\b(?:can|could|do|does|did|is|are|was|were|am|will)(?: not|not|n't)\b[^.!?]{0,40}\b(?:answer|find|found"
+    r"|determine|tell|say|mentioned|specified|stated|contained|included|provided|available|enough|sufficient)\b[^.!?]{0,60}"
+    rf"(?:{_HOLDERS}|\bquestion\b|[.!]?$)"
+    r"|\bunable to (?:answer|find|determine|tell)\b|\bthere is (?:no|not enough|nothing)\b[^.!?]{0,40}"
+    r"\b(?:information|mention|answer|passages?|documents?|context|evidence)\b"
+    rf"|\bno (?:answer|information|mention)\b[^.!?]{{0,60}}(?:{_HOLDERS}|\b(?:found|available|provided|given)\b)"
+    r"|\b(?:Dokumente|Passagen|Textstellen|Abschnitte|Quellen|Texte)\b[^.!?]{0,80}\b(?:nicht|nichts|keine[nrs]?)\b"
+    r"|\bles (?:documents|passages|extraits|sources)\b[^.!?]{0,40}\b(?:pas|rien|aucune?)\b"
+    r"|\b[Ll]os (?:documentos|pasajes|textos)\b[^.!?]{0,20}\bno\b|\bno (?:contienen|mencionan|responden)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,7 @@ class LiveCheck:
         self._names = known_names([question, *(chunk.embedded for chunk in passages)])
         self._text = ""  # from the first sentence that is not finished
         self._shown = 0  # characters of that
+        self._only_refuses = True  # no sentence so far says anything else
 
     def feed(self, piece: str) -> Iterator[str]:
         """Yield what can be shown now: the text, and " [?]" behind a sentence that is not supported."""
@@ -141,7 +160,8 @@ class LiveCheck:
         yield self._text[self._shown : one.end]
         self._shown = max(self._shown, one.end)
         claims = one.numbers or not _leads_up(self._text[one.start : one.end], one.words)
-        if claims and _objection(one, self._passages, self._names, self._supports):
+        self._only_refuses = self._only_refuses and _says_nothing_found(one)
+        if claims and not self._only_refuses and _objection(one, self._passages, self._names, self._supports):
             yield f" {DOUBTED}"
 
     def _drop(self, end: int) -> None:
@@ -181,13 +201,25 @@ def strike(text: str, checked: Sequence[Checked]) -> str:
 
 
 def is_refusal(text: str) -> bool:
-    """Whether the answer begins with the sentence that the prompt asks for when there is no answer."""
-    return _bare(text).startswith(_bare(REFUSAL))
+    """Whether the answer says that there is none: in the sentence that the prompt asks for, or in its own words."""
+    if _is_asked_refusal(text):
+        return True
+    found = _sentences(text) if len(text) <= _LONGEST_REFUSAL else []
+    return bool(found) and all(map(_says_nothing_found, found))
 
 
 def may_become_refusal(text: str) -> bool:
-    """Whether the first pieces of an answer are, or may still grow into, a refusal."""
-    return is_refusal(text) or _bare(REFUSAL).startswith(_bare(text))
+    """Whether the first pieces of an answer are, or may still grow into, the refusal that the prompt asks for."""
+    return _is_asked_refusal(text) or _bare(REFUSAL).startswith(_bare(text))
+
+
+def _is_asked_refusal(text: str) -> bool:
+    return _bare(text).startswith(_bare(REFUSAL))
+
+
+def _says_nothing_found(one: _Sentence) -> bool:
+    """Whether a sentence says that the passages hold no answer, and cites none and names no number."""
+    return not one.numbers and _NOTHING_FOUND.search(one.words) is not None and not re.search(r"\d", one.words)
 
 
 def _bare(text: str) -> str:

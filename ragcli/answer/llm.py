@@ -34,6 +34,8 @@ _MOST_ERROR = 1 << 16  # bytes read of the body of a refusal
 _MOST_REASON = 200  # characters shown of it
 _KEY = re.compile(r"[!-~]+")
 _OLLAMA_PORT = 11434
+_INVALID = (400, 422)
+_TOO_LARGE = 413
 _BUSY = (429, 503)  # 503: the model is still being loaded
 _WAIT_AGAIN = 2.0  # seconds before the one retry where the server does not say
 _MOST_LINE = 1 << 20  # bytes of one line of a stream
@@ -49,10 +51,16 @@ Note = Callable[[str], None]
 # How servers say that a prompt is too long, and the size of the window in what they say.
 _OVERFLOW = re.compile(
     r"context (?:size|length|window)|exceed_context|context_length_exceeded|maximum context|n_ctx|too many tokens"
-    r"|(?:prompt|input) is too long|max_new_tokens|must have less than \d+ tokens|reduce the length",
+    r"|(?:prompt|input|request) (?:is )?too (?:long|large)|max_new_tokens|must have less than \d+ tokens"
+    r"|reduce the length|max_seq_len|max_model_len|maximum number of (?:input )?tokens|token limit"
+    r"|tokens? (?:count )?exceed",
     re.IGNORECASE,
 )
-_WINDOW = re.compile(r"(?:n_ctx\W{1,4}|context (?:length|size|window)(?: is| of)?\D{0,20})(\d{2,8})", re.IGNORECASE)
+_WINDOW = re.compile(
+    r"(?:n_ctx\W{1,4}|context (?:length|size|window)(?: is| of)?(?! by)\D{0,20}|max_(?:seq|model)_len\D{0,6}"
+    r"|tokens allowed\W{1,3})(\d{2,8})",
+    re.IGNORECASE,
+)
 _NO_SYSTEM = re.compile(
     r"system role|role\W{1,3}system|system message|only user and assistant|roles must alternate", re.IGNORECASE
 )
@@ -92,7 +100,7 @@ def open_endpoint(
     LlmUnavailable when ``offline`` is set and the address is not this machine's own.
     """
     try:
-        parsed = httpx2.URL(url.strip().rstrip("/"))
+        parsed = httpx2.URL(url.strip().rstrip("/").removesuffix("/chat/completions"))
     except httpx2.InvalidURL:
         parsed = httpx2.URL("")
     if parsed.scheme not in {"http", "https"} or not parsed.host:
@@ -220,13 +228,13 @@ class _Request:
             return replace(self, waited=True)
         if status in {httpx2.codes.NOT_FOUND, httpx2.codes.METHOD_NOT_ALLOWED} and "model" not in reason.lower():
             return self.with_version()
-        if self.temperature and status == httpx2.codes.BAD_REQUEST and "temperature" in reason:
+        if self.temperature and status in _INVALID and "temperature" in reason:
             note(f"{endpoint.model} takes no temperature: asked with its own, so answers may vary")
             return replace(self, temperature=False)
         if self.system and _NO_SYSTEM.search(reason):
             note(f"{endpoint.model} has no system role: asked with the rules in the question")
             return replace(self, system=False)
-        if _OVERFLOW.search(reason):
+        if _OVERFLOW.search(reason) or status == _TOO_LARGE:
             raise _overflow(endpoint, reason)
         return None
 
@@ -287,6 +295,8 @@ def _pieces(response: httpx2.Response, endpoint: Endpoint, note: Note, think: Th
         events = iter([_body(response, 4 * _MOST_TEXT, _LONGEST_STREAM * endpoint.timeout)])
     elif kind in {"text/event-stream", "application/x-ndjson"}:
         events = _events(response, endpoint, plain=kind != "text/event-stream")
+    elif kind == "text/html":  # the page of a server whose API lies elsewhere
+        raise _NoEndpoint("it answered with a page of HTML")
     else:
         raise _garbled(endpoint, f"it answered {kind or 'without a type'}")
     length = thought = 0
@@ -372,6 +382,9 @@ def _read(data: str, endpoint: Endpoint) -> tuple[str, str, str]:
         message = choice.get("delta") or choice.get("message") or {}
         text, muse = _parts(message.get("content") or "")
         muse += next((message[name] for name in _THOUGHTS if isinstance(message.get(name), str)), "")
+        google = (message.get("extra_content") or {}).get("google") or {}
+        if google.get("thought") is True:  # of Gemini: all of this event
+            text, muse = "", muse + text
         finish = choice.get("finish_reason") or ""
     except (AttributeError, KeyError, TypeError) as error:
         raise _garbled(endpoint, "its events have another form") from error
@@ -380,7 +393,13 @@ def _read(data: str, endpoint: Endpoint) -> tuple[str, str, str]:
     return text, muse, finish
 
 
-_THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # fields that servers have for what a model thinks
+_THOUGHTS = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+    "reasoning_text",
+    "thought",
+)  # fields that servers have for what a model thinks
 
 
 def _parts(content: object, depth: int = 0) -> tuple[str, str]:
@@ -396,7 +415,7 @@ def _parts(content: object, depth: int = 0) -> tuple[str, str]:
         kind = str(part.get("type", "text"))
         inner = next((part[name] for name in ("text", "content", *_THOUGHTS, "summary") if part.get(name)), "")
         found, thought = _parts(inner, depth + 1)
-        if "think" in kind or "reason" in kind:
+        if any(sign in kind for sign in ("think", "thought", "reason")) or part.get("thought") is True:
             muse += found + thought
         elif kind in {"text", "output_text"}:
             text, muse = text + found, muse + thought

@@ -86,6 +86,18 @@ class Handler(BaseHTTPRequestHandler):
 
     # badly behaved
 
+    def web(self):
+        """A page at the root, the API below /v1."""
+        if self.path == "/web/v1/chat/completions":
+            return self.say()
+        return self.page()
+
+    def delta(self):
+        self.begin()
+        self.event({"choices": [{"delta": json.loads(self.text)}]})
+        self.event({"choices": [{"delta": {"content": "so"}, "finish_reason": "stop"}]})
+        self.end()
+
     def drops(self):
         self.begin()
         self.pieces()

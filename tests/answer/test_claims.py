@@ -175,6 +175,35 @@ def test_refusals(check):
     assert not is_refusal("The documents hold the answer.")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The passages do not answer this.", "I could not find the answer in the provided passages.",
+        "The documents don't mention a price.", "There is no information about this in the passages.",
+        "I'm sorry, but the context does not contain enough information to answer the question.",
+        "I cannot answer this question. The sources say nothing about it.", "No answer was found in the documents.",
+        "It is not mentioned.", "Based on the passages, I am unable to determine it.",
+        "Die Dokumente enthalten keine Antwort darauf.", "Les documents ne mentionnent rien à ce sujet.",
+    ],
+)  # fmt: skip
+def test_a_refusal_in_other_words_is_one(text):
+    assert is_refusal(text)
+    live = LiveCheck([], "what?", lambda *_: 1.0)
+    assert "".join([*live.feed(text), *live.finish()]) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The documents are not signed [1].", "The contract documents do not include a warranty [1].",
+        "The rent is due monthly [1]. The passages do not mention pets.", "Logs are kept for 14 days.",
+        "The sources of the river do not freeze.", "The passages do not mention 14 days.",
+    ],
+)  # fmt: skip
+def test_a_statement_with_a_negation_is_no_refusal(text):
+    assert not is_refusal(text)
+
+
 def test_a_refusal_is_known_from_its_first_piece_on():
     for end in range(len(REFUSAL) + 1):
         assert may_become_refusal(REFUSAL[:end])

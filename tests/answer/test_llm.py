@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -124,7 +125,7 @@ def test_a_model_that_takes_no_temperature_is_asked_without(ask, chat_server):
         ("missing", ["does not know the model tiny", "(404): model not found, pull it first", "--base-url"]),
         ("broken", ["answered 500;"]),
         ("moved", ["has moved (307)", "--base-url"]),
-        ("page", ["does not speak the chat completions protocol: it answered text/html", "/v1"]),
+        ("page", ["does not speak the chat completions protocol: it answered with a page of HTML", "/v1"]),
         ("garbage", ["it sent invalid JSON"]),
         ("odd", ["its events have another form"]),
         ("list", ["it sent JSON that is not an object"]),
@@ -313,6 +314,30 @@ def test_thoughts_that_the_server_tells_apart_are_handed_over(chat_server, how):
     assert "".join(thoughts) == "Let me see."
 
 
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_text": "hm"}, {"content": [{"type": "thought", "text": "hm"}]},
+        {"content": [{"type": "text", "text": "hm", "thought": True}]},
+        {"content": "hm", "extra_content": {"google": {"thought": True}}},
+    ],
+)  # fmt: skip
+def test_more_ways_to_tell_thoughts_apart(chat_server, delta):
+    chat_server.reply(json.dumps(delta))
+    thoughts: list[str] = []
+    endpoint = open_endpoint(chat_server.url("delta"), "tiny", timeout=20)
+    assert "".join(stream_chat(endpoint, MESSAGES, print, thoughts.append)) == "so"
+    assert "".join(thoughts) == "hm"
+
+
+@pytest.mark.parametrize("path", ["", "/v1", "/v1/", "/v1/chat/completions"])
+def test_a_base_url_may_be_the_page_of_the_server_or_its_whole_address(chat_server, path):
+    chat_server.reply(REPLY)
+    root = chat_server.url("web").removesuffix("/v1")
+    endpoint = open_endpoint(f"{root}{path}", "tiny", timeout=20)
+    assert "".join(stream_chat(endpoint, MESSAGES, print)) == REPLY
+
+
 def test_ollama_is_asked_for_a_window_that_holds_the_prompt(chat_server):
     chat_server.reply(REPLY)
     endpoint = open_endpoint(chat_server.url("ollama"), "tiny", timeout=20, context_tokens=3000)
@@ -332,6 +357,10 @@ def test_the_models_of_a_server_are_listed(chat_server):
     [
         ("This model's maximum context length is 4096 tokens. However, you requested 5000 tokens", 4096),
         ("Requested tokens (5000) exceed context window of 4096", 4096),
+        ("prompt too long; exceeded max context length by 10 tokens", 0),
+        ("The input token count (5000) exceeds the maximum number of tokens allowed (4096).", 4096),
+        ("Prompt length 5000 is greater than max_seq_len 4096", 4096),
+        ("Request too large for model `tiny`: limit 4096, requested 5000", 0),
         ("Trying to keep the first 5000 tokens, but the model is loaded with context length of only 4096 tokens", 4096),
         ("The input (5000 tokens) is longer than the model's context length (4096 tokens).", 4096),
         ("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", 0),

@@ -22,6 +22,23 @@ FORMS = [
     f"<|begin_of_thought|>{THOUGHT}<|end_of_thought|>\n<|begin_of_solution|>{ANSWER}<|end_of_solution|>",
     f"<|START_THINKING|>{THOUGHT}<|END_THINKING|><|START_RESPONSE|>{ANSWER}<|END_RESPONSE|>",
     f"<|inner_prefix|>{THOUGHT}<|inner_suffix|>{ANSWER}",
+    f"<|channel|>analysis<|message|>{THOUGHT}<|end|><|channel|>final <|constrain|>text<|message|>{ANSWER}",
+    f"analysis{THOUGHT}assistantfinal{ANSWER}",  # the same, from a server that takes the special tokens out
+    f"<think>{THOUGHT}</think>\n<think>{THOUGHT}</think>\n{ANSWER}",
+    f'<think effort="high">{THOUGHT}</think>{ANSWER}',
+    f"<reason>{THOUGHT}</reason>{ANSWER}",
+    f"<unused94>thought\n{THOUGHT}<unused95>{ANSWER}",
+    f"<|think|>{THOUGHT}<|end|>{ANSWER}",
+    f"<thinking>{THOUGHT}</thinking><output>{ANSWER}</output>",
+    f"<details>\n<summary>Thinking ...</summary>\n{THOUGHT}\n</details>\n{ANSWER}",
+    f"```thinking\n{THOUGHT}\n```\n{ANSWER}",
+    f"Here is my thought process:\n{THOUGHT}\n\nHere is my response:\n{ANSWER}",
+    f"Here are my reasoning steps:\n{THOUGHT}\n[BEGIN FINAL RESPONSE]\n{ANSWER}\n[END FINAL RESPONSE]",
+    f"Thought: {THOUGHT}\nFinal Answer: {ANSWER}",
+    f"**Thinking:**\n{THOUGHT}\n\n**Answer:**\n{ANSWER}",
+    f"## Reasoning\n{THOUGHT}\n\n## Answer\n{ANSWER}",
+    f"{THOUGHT}\n\nAnswer: {ANSWER}",
+    f"{ANSWER} <think>{THOUGHT}</think>",
 ]
 
 
@@ -58,6 +75,20 @@ def test_a_tag_within_the_answer_stays():
 def test_what_holds_no_tag_stays(pieces):
     text = "".join(pieces)
     assert "".join(split_thinking(pieces)) == text.lstrip()
+
+
+def test_a_thought_in_the_middle_of_an_answer_is_taken_out():
+    text = f"It is so [2]. <think>{THOUGHT}</think>And that is why [1]."
+    for pieces in ([text], list(text)):
+        assert read(pieces) == (ANSWER, THOUGHT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Reasoning: it is so, as the log says [1].", "Analysis of the log shows it [1].", "Let me put it so: yes [1]."],
+)
+def test_an_answer_that_only_begins_like_a_thought_is_shown(text):
+    assert read(list(text))[0] == text
 
 
 def test_thoughts_without_an_end_are_no_answer():
