@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from difflib import SequenceMatcher
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from ragcli.answer.reading import (
@@ -79,7 +79,8 @@ _ONLY = _set_of(
 )
 _ONLY_IF = _set_of("before until must required require requires need needs needed if not without till")
 _COPIED = 0.6  # the share of a claim's words that a sentence has in the same order, to be taken as its source
-_LINKS = _set_of("from to for by with without before after more less than")
+_LINKS = _set_of("from to for by with without before after more less than up down")
+_TIMES = _set_of("until till since within during by when once if unless except")
 _CONDITION = _set_of("if when unless where who whom which whose")
 _WEAK = _set_of("may can could might must shall should allowed possible need needs required")
 _COUNTS = NUMBER_WORDS.keys() | _set_of("about around roughly a")
@@ -110,16 +111,17 @@ _CONTRARIES = """
     |hot warm/cold cool|dry/wet|early/late|earlier/later|long/short|success/failure|good/poor bad|light/dark|high/low
     |strong/weak|fast quick/slow|easy/difficult hard|full/empty|cheap/expensive|safe/dangerous|support/oppose|win/lose
     |pass succeed/fail|connect/disconnect|install/uninstall|debit/credit|profit/loss|income/expense|local/remote
-    |same/lower/higher|horizontal/vertical
+    |same/lower/higher|horizontal/vertical|up/down|oral orally verbal verbally/writing written
     """
 _ALL = _set_of("anyone everyone everybody anybody all every notonly always")
+_TURNED_ROUND = (("before", "after"), ("more", "less"), ("up", "down"), ("with", "without"))
 
 
 def _contraries() -> dict[str, frozenset[str]]:
     """Return the words that exclude each word, all by their base forms."""
     found: dict[str, frozenset[str]] = {}
     for group in _CONTRARIES.split("|"):
-        sides = [frozenset(stem(word) for word in side.split()) for side in group.split("/")]
+        sides = [frozenset(stem(word) or word for word in side.split()) for side in group.split("/")]
         for side in sides:
             others = frozenset[str]().union(*(other for other in sides if other is not side))
             found |= {name: found.get(name, frozenset()) | others for name in side}
@@ -249,7 +251,9 @@ def contradicted(claim: str, passage: Sequence[Reading]) -> str:
 def _is_part(claim: Reading, sentence: Reading) -> bool:
     """Whether a sentence has the words of a claim side by side, with the same negations and amounts."""
     ours, theirs = (
-        " ".join(f"{word.stem or word.text}{word.sign:+}" for word in one.words if word.stem or word.text in _LINKS)
+        " ".join(
+            f"{word.stem or word.text}{word.sign:+}" for word in one.words if word.stem or word.text in _LINKS | _TIMES
+        )
         for one in (claim, sentence)
     )
     only = claim.has(*_ONLY_WORDS) == sentence.has(*_ONLY_WORDS)
@@ -259,7 +263,7 @@ def _is_part(claim: Reading, sentence: Reading) -> bool:
 
 def _is_same(one: Amount, other: Amount) -> bool:
     kept = (one.units, one.bound, one.side, one.periods) == (other.units, other.bound, other.side, other.periods)
-    return kept and bool(one.values & other.values)
+    return kept and bool(one.values & other.values) and bool(one.scaled) == bool(other.scaled) and _equal(one, other)
 
 
 def in_common(claim: str, passage: Sequence[Reading]) -> float:
@@ -296,12 +300,13 @@ def _phrase(claim: Reading, amount: Amount) -> str:
 def _equal(one: Amount, other: Amount) -> bool:
     """Whether an amount is another one, converted or rounded; an unknown unit is any."""
     if not one.units or not other.units or one.units & other.units:
-        return bool(one.values & other.values) or _is_rounded(one.values, other.values, one)
-    ours, theirs = _in_base(one), _in_base(other)
-    return bool(ours & theirs) or any(
+        ours, theirs = (one.scaled, other.scaled) if one.scaled and other.scaled else (one.values, other.values)
+        return bool(ours & theirs) or _is_rounded(ours, theirs, one)
+    base, their_base = _in_base(one), _in_base(other)
+    return bool(base & their_base) or any(
         kind == their_kind and _is_rounded({value}, {their_value}, one)
-        for kind, value in ours
-        for their_kind, their_value in theirs
+        for kind, value in base
+        for their_kind, their_value in their_base
     )
 
 
@@ -380,6 +385,7 @@ def _limit_follows(claim: Reading, amount: Amount, sentence: Reading, other: Amo
         here = {w.stem for w in claim.words if w.clause == claim.words[amount.at].clause and w.stem}
         there = {word.stem for word in sentence.words if word.piece == sentence.words[other.at].piece and word.stem}
         here -= _COMPARATIVES | _UNIT_STEMS | _CONCEPTS
+        there -= _COMPARATIVES
         if all(name[0].isdigit() or name in _UNIT_STEMS or name in NUMBER_WORDS for name in there):
             there |= sentence.stems  # "..., for no more than three nights" is about the whole
         if len(here & there) < _SAID_OF * len(here):
@@ -410,12 +416,37 @@ def _times(pair: _Pair) -> Reading | None:
             and not any(_says_both(claim, one, *pair) for pair in alike)
         ):
             return alike[0][1]
+        if sentence := _happened_then(one, claim, pair):
+            return sentence
         if not alike and one.is_date and not one.negated and one.word in {"before", "after"}:
             numbers = {name for name in one.object if name[0].isdigit()}
             for sentence in best[:1]:
                 exact = any(str(value) in numbers for amount in sentence.amounts for value in amount.values)
                 if exact and not sentence.orders and not any(amount.bound for amount in sentence.amounts):
                     return sentence
+    return None
+
+
+def _happened_then(one: Ordered, claim: Reading, pair: _Pair) -> Reading | None:
+    """Return the sentence by which something happened in a year, or when something else does, and not until then."""
+    for sentence in pair.best:
+        texts = [word.text for word in sentence.words]
+        if any(_same_object(one, other) for other in sentence.orders):
+            continue
+        if one.is_date and one.word in {"until", "till"} and not claim.has("not", "no", "never"):
+            began = any(
+                texts[amount.at - 1 : amount.at] == ["in"] and amount.at and texts[amount.at] in one.object
+                for amount in sentence.amounts
+                if _is_year(amount)
+            )
+            if began and _happens(claim, one, sentence, pair.held):
+                return sentence
+        elif one.word == "before" and not one.negated:
+            clauses = {word.clause for word in sentence.words if word.text in {"when", "once", "whenever"}}
+            said = {word.stem for word in sentence.words if word.clause in clauses and word.stem}
+            event = {name for name in one.object if not name[0].isdigit()}
+            if len(one.object) > 1 and event and event <= said and _happens(claim, one, sentence, pair.held):
+                return sentence
     return None
 
 
@@ -575,9 +606,9 @@ def _only(pair: _Pair) -> Reading | None:
         for one in best:
             if one.has("except") and not one.has("only") and claim.stems <= one.stems:
                 return one
-    elif claim.has(*_ALL):
+    elif claim.has(*_ALL) or (claim.has("any") and not claim.has("without", "not", "no")):
         for sentence in best:
-            narrow = sentence.has(*_ONLY_WORDS) and not sentence.has(*_ALL)
+            narrow = sentence.has(*_ONLY_WORDS) and not sentence.has(*_ALL, *(("any",) if claim.has("any") else ()))
             if narrow and (len(claim.stems & sentence.stems) >= 2 or claim.has("notonly")):
                 return sentence
     return None
@@ -593,8 +624,15 @@ def _excepted(pair: _Pair) -> Reading | None:
         if at is None:
             continue
         clause = sentence.words[at].clause
-        excepted = {word.stem: word.sign for word in sentence.words[at + 1 :] if word.clause == clause and word.stem}
-        rule = {word.stem for word in sentence.words[:at] if word.stem} - excepted.keys() - _CONCEPTS
+        rest_of_it = sentence.words[at + 1 :]
+        verb = next((i for i, word in enumerate(rest_of_it) if i and _is_plain_verb(word.text)), len(rest_of_it))
+        excepted = {word.stem: word.sign for word in rest_of_it[:verb] if word.clause == clause and word.stem}
+        general_part = (*sentence.words[:at], *(word for word in rest_of_it[verb:] if word.clause == clause))
+        rule = {word.stem for word in general_part if word.stem} - excepted.keys() - _CONCEPTS
+        said = claim.stems - _CONCEPTS
+        of_all = claim.has("all", "every", "everyone") and not excepted.keys() & claim.stems
+        if of_all and len(said) >= _ENOUGH_OF_A_RULE and said <= rule:
+            return sentence
         subject = next((word for word in claim.words if word.stem), None)
         rest = claim.stems - excepted.keys() - _CONCEPTS
         named = subject is not None and subject.stem in excepted and len(rule & claim.stems) >= _ENOUGH_OF_A_RULE
@@ -606,6 +644,10 @@ def _excepted(pair: _Pair) -> Reading | None:
         if claim.has(*_ONLY_WORDS) if narrow else not claim.has(*_ONLY_WORDS) and sign == general:
             return sentence
     return None
+
+
+def _is_plain_verb(text: str) -> bool:
+    return text in BASES or text in PAST or text in _BE or text in _MODALS
 
 
 # -- roles ------------------------------------------------------------------------------------------------------------
@@ -652,7 +694,10 @@ def _is_relative(reading: Reading, at: int) -> bool:
 
 def _agent_end(words: Sequence[Word], start: int) -> int:
     for i in range(start, len(words)):
-        if words[i].clause != words[start].clause or words[i].text in _SMALL_WORDS - {"of"} | _PLACES:
+        if (
+            words[i].clause != words[start].clause
+            or words[i].text in _SMALL_WORDS - {"of"} | _PLACES | _TIMES | _TURNING
+        ):
             return i
     return len(words)
 
@@ -705,9 +750,78 @@ def _swapped(pair: _Pair) -> Reading | None:
             their_actor, their_target = _sides(sentence, place)
             both = actor & target & their_actor & their_target  # the choir of one place, and that of another
             actor, target = actor - both, target - both
+            if not their_actor and sentence.words[0].text in _PRONOUNS:
+                their_actor = _subject_before(sentence, pair.passage)
             crossed = actor & their_target and target & their_actor and not actor & their_actor
             if crossed and not any(one.order != other.order for one in claim.orders for other in sentence.orders):
                 return sentence
+    return None
+
+
+def _subject_before(sentence: Reading, passage: Sequence[Reading]) -> frozenset[str]:
+    """Return what a pronoun at the front of a sentence stands for: the subject of the nearest sentence with a noun."""
+    for before in reversed(passage[: passage.index(sentence)]):
+        words = before.words
+        if words and words[0].text not in _PRONOUNS:
+            verb = next(
+                (i for i, word in enumerate(words) if word.text in _BE or (i and _is_verb(words, i))), len(words)
+            )
+            return frozenset(_things([word for word in words[:verb] if word.stem]))
+    return frozenset()
+
+
+def _opposed(pair: _Pair) -> Reading | None:
+    """What one does must not be replaced by its contrary: Ida opposed the toll, and the council supported it."""
+    claim = pair.claim
+    for at, word in enumerate(claim.words):
+        contrary = _CONTRARY.get(word.stem, frozenset())
+        if not contrary or not _is_verb(claim.words, at):
+            continue
+        actor, target = _sides(claim, at)
+        passive = _is_passive(claim.words, at)
+        if _does(pair.passage, word.stem, actor or target):
+            continue
+        for sentence in pair.best:
+            for place, other in enumerate(sentence.words):
+                if other.stem not in contrary or other.sign != word.sign or not _is_verb(sentence.words, place):
+                    continue
+                their_actor, their_target = _sides(sentence, place)
+                if passive and _is_passive(sentence.words, place) and target & their_target:
+                    if claim.is_conditional or claim.has("if", "when"):
+                        continue
+                    return sentence
+                if actor & their_actor and (target & their_target or not (target and their_target)):
+                    return sentence
+    return None
+
+
+def _does(passage: Sequence[Reading], verb: str, said: frozenset[str]) -> bool:
+    """Whether a verb is said of one of ``said`` in a passage, or of nothing that is known."""
+    for sentence in passage:
+        for i, word in enumerate(sentence.words):
+            if word.stem == verb:
+                theirs = frozenset().union(*_sides(sentence, i))
+                if not theirs or theirs & said:
+                    return True
+    return False
+
+
+def _year_of_another(pair: _Pair) -> Reading | None:
+    """A year must not be given to what has another in the sentence: 3 million in 2023, up 8% from 2022."""
+    years = [amount for amount in pair.claim.amounts if _is_year(amount)]
+    if len(years) != 1:
+        return None
+    said = pair.claim.stems - {pair.claim.words[years[0].at].stem}
+    for sentence in pair.best[:1]:
+        own: set[str] = set()
+        rival: set[str] = set()
+        places = [amount for amount in sentence.amounts if _is_year(amount)]
+        for amount in places:
+            clause = sentence.words[amount.at].clause
+            stems = {word.stem for word in sentence.words if word.clause == clause and word.stem} & said
+            (own if _equal(amount, years[0]) else rival).update(stems)
+        if any(_equal(amount, years[0]) for amount in places) and not own and len(rival) > 1:
+            return sentence
     return None
 
 
@@ -721,12 +835,25 @@ def _amount_of_another(pair: _Pair) -> Reading | None:
         for sentence in pair.passage if own and (amount.shown != "one" or amount.units) else ():
             is_row = _is_row(sentence.text)
             same = [other for other, one in own if one is sentence]
-            if (same and is_row) or (not is_row and (_is_year(amount) or not (amount.units or same))):
+            if (same and is_row) or (not is_row and ((_is_year(amount) and not same) or not (amount.units or same))):
                 continue
             for rival in sentence.amounts:
-                if not _comparable(amount, rival) or any(_equal(rival, one) for one in claim.amounts):
+                if rival.at and sentence.words[rival.at - 1].text == "every":
+                    continue  # how often is not how long
+                if rival.shown == "one" and not rival.units:
+                    continue
+                if (
+                    not _comparable(amount, rival)
+                    or _is_year(amount) != _is_year(rival)
+                    or any(_equal(rival, one) for one in claim.amounts)
+                ):
                     continue
                 if any(_in_one_range(sentence, rival, other) for other in same):
+                    continue
+                only_here = all(one is sentence for _, one in own)
+                if only_here and any(_is_given_to_another(sentence, other, rival, said) for other in same):
+                    return sentence
+                if _is_year(amount):
                     continue
                 alone = all(other is rival or not _comparable(rival, other) for other in sentence.amounts)
                 whole = is_row or (alone and not same)
@@ -737,6 +864,19 @@ def _amount_of_another(pair: _Pair) -> Reading | None:
                 ):
                     return sentence
     return None
+
+
+def _is_given_to_another(sentence: Reading, own: Amount, rival: Amount, said: Set[str]) -> bool:
+    """Whether a claim with an amount names what has the rival in the sentence, and not what has the amount itself."""
+    mine, theirs = (
+        frozenset(
+            name
+            for name in _content(sentence, sentence.words[one.at].piece) - _UNIT_STEMS - _CONCEPTS
+            if name[0] != "~" and not _is_number(name)
+        )
+        for one in (own, rival)
+    )
+    return bool(theirs - mine) and theirs - mine <= said and bool(mine - theirs) and bool((mine - theirs) - said)
 
 
 def _near(passage: Sequence[Reading], sentence: Reading, amount: Amount, rival: Reading) -> frozenset[str]:
@@ -771,6 +911,30 @@ def _clauses_exchanged(pair: _Pair) -> Reading | None:
                 mixed = [stems for stems in mine if stems & first and stems & second]
                 if len(mixed) > 1 and not mixed[0] & mixed[1] & (first | second):
                     return sentence
+    return None
+
+
+def _predicate_of_another(pair: _Pair) -> Reading | None:
+    """What one does must not be said of another one: Dr. Ito designed the study and Dr. Sand analysed the data."""
+    words = pair.claim.words
+    verb = next((i for i, word in enumerate(words) if i and (word.text in _BE or _is_verb(words, i))), None)
+    if verb is None or pair.claim.is_conditional:
+        return None
+    subject = {word.stem for word in words[:verb] if word.stem}
+    predicate = {word.stem for word in words[verb:] if word.stem} - subject - _CONCEPTS
+    for sentence in pair.best[:1]:
+        said = {piece: {w.stem for w in sentence.words if w.piece == piece and w.stem} for piece in _pieces(sentence)}
+        of_one = {name for name in subject if sum(name in stems for stems in said.values()) == 1}
+        homes = [piece for piece, stems in said.items() if of_one and of_one <= stems]
+        others = [piece for piece, stems in said.items() if predicate & stems]
+        if len(homes) != 1 or len(others) != 1 or homes == others or not predicate <= said[others[0]]:
+            continue
+        part = [word for word in sentence.words if word.piece == others[0] and word.stem]
+        first = next(i for i, word in enumerate(part) if word.stem in predicate)
+        theirs = set(_things(part[:first])) - subject
+        own = {word.stem for word in sentence.words if word.piece == homes[0] and word.stem} - subject - _CONCEPTS
+        if theirs and own:
+            return sentence
     return None
 
 
@@ -852,14 +1016,21 @@ def _cells(row: str) -> list[str]:
 def _altered(pair: _Pair) -> Reading | None:
     """A copy of a passage's sentence in which two words have changed places, or one is replaced by its contrary."""
     claim = _marks(pair.claim)
+    contrasts = _contrasts(pair.passage)
     for sentence in pair.best:
         marks = _marks(sentence)
+        same_sign = pair.claim.has("not", "no", "never") == sentence.has("not", "no", "never")
+        if same_sign and _has_turned(claim, marks, contrasts):
+            return sentence
         matcher = SequenceMatcher(None, claim, marks, autojunk=False)
         blocks = [block for block in matcher.get_matching_blocks() if block.size]
         if not blocks or sum(block.size for block in blocks) < _COPIED * len(claim):
             continue
         gone = set(marks) - set(claim)
-        if any(_CONTRARY.get(name, frozenset()) & gone for name in set(claim) - set(marks)):
+        if any(
+            (_CONTRARY.get(name, frozenset()) | contrasts.get(name, frozenset())) & gone
+            for name in set(claim) - set(marks)
+        ):
             return sentence
         first, last = blocks[0], blocks[-1]
         span = marks[max(0, first.b - first.a) : last.b + len(claim) - last.a]
@@ -870,6 +1041,34 @@ def _altered(pair: _Pair) -> Reading | None:
         if _has_exchanged(claim, marks) or _has_exchanged_parts(claim, marks, matcher):
             return sentence
     return None
+
+
+def _contrasts(passage: Sequence[Reading]) -> dict[str, frozenset[str]]:
+    """Return the words that a sentence sets against each other: with the drug than with the placebo."""
+    found: dict[str, frozenset[str]] = {}
+    for sentence in passage:
+        places: dict[str, list[Word]] = {}
+        for before, word in pairwise(word for word in sentence.words if word.text not in _DETERMINERS):
+            if before.text in _SMALL_WORDS | _PLACES - {"of"} and word.stem and word.stem[0].isalpha():
+                places.setdefault(before.text, []).append(word)
+        for words in places.values():
+            for one, other in combinations(words, 2):
+                if one.stem != other.stem and (one.piece != other.piece or sentence.has("than")):
+                    found[one.stem] = found.get(one.stem, frozenset()) | {other.stem}
+                    found[other.stem] = found.get(other.stem, frozenset()) | {one.stem}
+    return found
+
+
+def _has_turned(claim: Sequence[str], marks: Sequence[str], contrasts: Mapping[str, Set[str]]) -> bool:
+    """Whether a claim is a copy in which one word is replaced by its contrary: less for more, before for after."""
+    for start in range(len(marks) - len(claim) + 1 if len(claim) > 2 else 0):
+        apart = [(one, other) for one, other in zip(claim, marks[start:], strict=False) if one != other]
+        if len(apart) == 1:
+            one, other = apart[0]
+            turned = apart[0] in _TURNED_ROUND or apart[0][::-1] in _TURNED_ROUND
+            if turned or other in _CONTRARY.get(one, frozenset()) or other in contrasts.get(one, frozenset()):
+                return True
+    return False
 
 
 def _has_exchanged(claim: Sequence[str], marks: Sequence[str]) -> bool:
@@ -926,6 +1125,11 @@ def _substituted(pair: _Pair) -> Reading | None:
             named = actor and their_actor and actor | their_actor <= names and not actor & their_actor
             turned = any(one.order != other.order for one in claim.orders for other in sentence.orders)
             relative = _is_relative(claim, at) or _is_relative(sentence, place)
+            passive = _is_passive(claim.words, at) and _is_passive(sentence.words, place)
+            if any(_CONTRARY.get(one, frozenset()) & their_actor for one in actor - their_actor):
+                named = not actor & their_actor  # the seller, where it is the buyer
+            if passive and actor and their_actor and not actor & their_actor and actor <= pair.held:
+                named = True  # by finance, where it is by the team lead
             if named and target & their_target and not turned and not relative:
                 return sentence
     return None
@@ -942,6 +1146,7 @@ def _names(passage: Sequence[Reading]) -> frozenset[str]:
 
 
 _RULES = (
-    _limits, _times, _negations, _only, _excepted, _swapped, _amount_of_another,
-    _clauses_exchanged, _objects_of_others, _substituted, _altered, _of_another_row, _of_another_label,
+    _limits, _times, _negations, _only, _excepted, _swapped, _opposed, _amount_of_another, _year_of_another,
+    _clauses_exchanged, _predicate_of_another, _objects_of_others, _substituted, _altered, _of_another_row,
+    _of_another_label,
 )  # fmt: skip

@@ -211,6 +211,10 @@ _ORDER_WORDS: list[tuple[str, Order]] = [
     (r"after|since|(?<!the )following|as soon as|once|upon|wait until|later than", "after"),
 ]
 _ORDERS = [(re.compile(rf"(?<![-\w])(?:{pattern})(?![-\w])", re.IGNORECASE), order) for pattern, order in _ORDER_WORDS]
+# Within ten days of the claim is after the claim.
+_WITHIN_OF = re.compile(
+    r"\bwithin (?:[\w,.]+ ){1,3}(?:minutes?|hours?|days?|weeks?|months?|years?) of\b", re.IGNORECASE
+)
 # From 10 to 6 is a range, not an order.
 _RANGE = re.compile(r"\bfrom\b[^,;]{1,40}?\b(?:to|until|till)\b", re.IGNORECASE)
 _MONTH = "january|february|march|april|may|june|july|august|september|october|november|december"
@@ -248,7 +252,7 @@ _CONCEPTS: dict[str, tuple[str, int]] = {
         ("open", "open opens opened opening", "closed closing shut"),
         ("include", "include includes included including cover covers covered covering contain contains contained",
          "exclude excludes excluded lack lacks lacked omit omitted"),
-        ("valid", "valid", "invalid"),
+        ("valid", "valid", "invalid void"),
         ("same", "same identical", "different separate"),
         ("active", "active activity", "inactive inactivity"),
     )
@@ -311,6 +315,7 @@ class Amount(NamedTuple):
     periods: frozenset[str]  # per month, a week
     at: int  # of the word
     is_rough: bool  # about, almost
+    scaled: frozenset[Decimal]  # of 3.5 million: the values with the million; empty where no such word stands behind it
 
 
 class Ordered(NamedTuple):
@@ -381,6 +386,8 @@ def stem(word: str) -> str:
         return _CONCEPTS[word][0]
     if word in _EMPTY:
         return ""
+    if word in {"employer", "employers"}:  # its stem would be that of "employs", which says nothing about who
+        return "employer"
     found = terms(_IRREGULAR.get(word, word))
     return found[-1] if found else ""
 
@@ -490,6 +497,11 @@ def _signed(
             zip(tokens, texts, stems, clauses, pieces, own, strict=True)
         )
     )  # fmt: skip
+    # never closed: open
+    doubled = {
+        (stems[i], clauses[i]) for i, text in enumerate(texts) if _is_negative(text) and signs[clauses[i]] * own[i] > 0
+    }
+    denied = [one for one in denied if one not in doubled]
     negated = Counter(clauses[i] for i, text in enumerate(texts) if text in _NEGATORS or _is_negative(text))
     excepted = {clauses[i] for i, text in enumerate(texts) if text in _NOUN_NEGATORS}
     apart = {clauses[i] for i, text in enumerate(texts) if text == ";"}
@@ -586,7 +598,7 @@ def _amounts(
     for i, word in enumerate(words):
         if i <= skip:
             continue
-        values, last, is_clock = _values(words, i)
+        values, scaled, last, is_clock = _values(words, i)
         if not values:
             continue
         skip = last
@@ -597,7 +609,7 @@ def _amounts(
         if units & {"am", "pm"}:
             values = frozenset(_minutes(value, next(iter(units & {"am", "pm"})), is_clock) for value in values)
             units = frozenset({"clock"})
-        elif is_clock:
+        elif is_clock and not _is_of_24_hours(word.text):
             values = frozenset(time for value in values for time in (value, value + 12 * 60))
         bound = _bound(plain, words, i, behind)
         near = frozenset(name for place, name in periods if clauses[place] == word.clause) or frozenset(
@@ -609,13 +621,21 @@ def _amounts(
         beside = _ABOVE.match(plain, end)
         side = 0 if beside is None else 1 if beside[1] else -1
         found.append(
-            Amount(shown, values, units, noun, bound, side, near, i, bool(_ROUGHLY.search(plain[: word.start])))
+            Amount(shown, values, units, noun, bound, side, near, i, bool(_ROUGHLY.search(plain[: word.start])), scaled)
         )
     return _inherited(found, words)
 
 
-def _values(words: Sequence[Word], i: int) -> tuple[frozenset[Decimal], int, bool]:
-    """Return the values of the number that begins at a word, its last word, and whether it is a time such as 8:30."""
+def _is_of_24_hours(time: str) -> bool:
+    """Whether a time such as 02:30 or 14:30 can be one half of the day only."""
+    return time.startswith("0") or int(time.split(":")[0]) > 12
+
+
+def _values(words: Sequence[Word], i: int) -> tuple[frozenset[Decimal], frozenset[Decimal], int, bool]:
+    """Return the values of the number that begins at a word, those scaled by a word behind it, its last word.
+
+    At the end: whether it is a time such as 8:30.
+    """
     text = words[i].text
     values: set[Decimal] = set()
     last = i
@@ -641,8 +661,9 @@ def _values(words: Sequence[Word], i: int) -> tuple[frozenset[Decimal], int, boo
         values = {value}
     if values and last + 1 < len(words) and words[last + 1].text in _SCALES:
         last += 1
-        values |= {value.scaleb(_SCALES[words[last].text]).normalize() for value in values}
-    return frozenset(values), last, is_clock
+        scaled = frozenset(value.scaleb(_SCALES[words[last].text]).normalize() for value in values)
+        return frozenset(values) | scaled, scaled, last, is_clock
+    return frozenset(values), frozenset(), last, is_clock
 
 
 def _unit(words: Sequence[Word], i: int, last: int) -> tuple[frozenset[str], str, int]:
@@ -652,6 +673,8 @@ def _unit(words: Sequence[Word], i: int, last: int) -> tuple[frozenset[str], str
         return UNIT_NAMES[before], "", last
     noun = ""
     at = last + 1
+    if at + 1 < len(words) and words[at].text[0].isdigit() and words[at + 1].text in UNIT_NAMES:
+        at += 2  # two 500 mg tablets
     for j in range(at, min(at + 4, len(words))):
         text = words[j].text
         if text == "-" and j == at:
@@ -720,7 +743,8 @@ def _orders(plain: str, words: Sequence[Word], amounts: Sequence[Amount]) -> lis
     taken: set[int] = set()
     by_place = {amount.at: amount for amount in amounts}
     ranges = [match.span() for match in _RANGE.finditer(plain)]
-    for pattern, order in (*_ORDERS, *_ORDERS_OF_A_TIME):
+    of = {match.start(): match.end() for match in _WITHIN_OF.finditer(plain)}
+    for pattern, order in (*_ORDERS, *_ORDERS_OF_A_TIME, (_WITHIN_OF, "after")):
         for match in pattern.finditer(plain):
             at = next((i for i, word in enumerate(words) if word.start >= match.end()), None)
             in_range = any(start <= match.start() < end for start, end in ranges)
@@ -729,6 +753,10 @@ def _orders(plain: str, words: Sequence[Word], amounts: Sequence[Amount]) -> lis
             taken.add(match.end())
             clause = words[at].clause
             until = _event_end(words, at)
+            if match.start() in of and pattern is not _WITHIN_OF:
+                until = next(
+                    i for i in range(at + 1, len(words)) if words[i].start + len(words[i].text) == of[match.start()]
+                )
             inside = range(at, until)
             stems = frozenset(
                 str(next(iter(by_place[j].values))) if j in by_place else words[j].stem
