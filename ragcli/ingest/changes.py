@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,8 @@ from ragcli.ingest.sandbox.limits import Limits
 from ragcli.types import Reason, Skipped
 from ragcli.units import counted
 
-# A run asks before it removes so many documents of a root when they are more than half of it: fewer are soon read
-# again, and a small folder changes like that every day.
+# A run asks before it removes more than half of the documents of a root. With fewer than these, it asks only where the
+# root shrinks by so much, and by more than one: a note that is renamed and edited is one file less and one more.
 MANY = 10
 
 if TYPE_CHECKING:
@@ -166,11 +166,20 @@ def compare(
         limits or Limits(),
     )
     gone: list[Path] = []
+    walks: list[_Walked] = []
     for root, rules in roots.items():
         if os.path.exists(root):  # noqa: PTH110 (Path.exists raises for impossible names)
-            gone += _compare_root(changes, root, rules, known, own_folders, remove_missing=remove_missing)
+            walks.append(_compare_root(changes, root, rules, known, own_folders))
         else:
             _keep_missing_root(changes, root, states)
+    # a file that moved is new under its other name, perhaps in another root
+    new = Counter((due.found.size, due.found.mtime_ns) for due in changes.due if due.state is None)
+    for walked in walks:
+        place = walked.here
+        if walked.absent and not remove_missing:
+            place = _keep_absent(changes, walked, new)
+        changes.places[walked.root] = place
+        gone += walked.absent
     doubtful = {document for doubt in changes.doubts for document in doubt.documents}
     for path in gone:
         if not _is_below(path, changes.closed):
@@ -199,10 +208,8 @@ class _Known(NamedTuple):
         return has_wider_limit or _is_worth_a_try(state, self.load, rules)
 
 
-def _compare_root(
-    changes: Changes, root: Path, rules: Rules, known: _Known, own_folders: Collection[Path], *, remove_missing: bool
-) -> list[Path]:
-    """Add what differs below ``root``, and return the known paths that are not there."""
+def _compare_root(changes: Changes, root: Path, rules: Rules, known: _Known, own_folders: Collection[Path]) -> _Walked:
+    """Add what differs below ``root``, and return what is there and what is not."""
     seen = Seen()
     found: set[str] = set()
     files: set[str] = set()  # among them, those that are read when they are due
@@ -233,11 +240,7 @@ def _compare_root(
     place = Place(_file_system(root), tuple(sorted(seen.mounts)))
     absent, inside = _split(known.states, known.states.besides(found, [root]), seen.unchanged | files)
     _compare_members(changes, known, inside, rules)
-    if absent and not remove_missing:
-        walked = _Walked(root, known.states, absent, found, new, _last_place(root, known.places, place))
-        place = _keep_absent(changes, walked, place)
-    changes.places[root] = place
-    return absent
+    return _Walked(root, known.states, absent, found, new, _last_place(root, known.places, place), place)
 
 
 class _Walked(NamedTuple):
@@ -249,6 +252,7 @@ class _Walked(NamedTuple):
     found: set[str]  # every path that is there
     new: list[Found]
     last: Place  # of the last run
+    here: Place
 
 
 def _last_place(root: Path, places: Mapping[Path, Place], here: Place) -> Place:
@@ -266,12 +270,12 @@ def _keep_missing_root(changes: Changes, root: Path, states: FileStates) -> None
     changes.skipped.append(Skipped(root, Reason.ABSENT, f"it is gone; {_staying(documents)}; {advice}", files=0))
 
 
-def _keep_absent(changes: Changes, walked: _Walked, here: Place) -> Place:
+def _keep_absent(changes: Changes, walked: _Walked, new: Counter[tuple[int, int]]) -> Place:
     """Keep the documents of a root that seem to be gone only because a disk is not mounted; doubt a large loss.
 
-    Returns the place to remember.
+    ``new`` counts the files in all roots that no document is of, by size and time. Returns the place to remember.
     """
-    states, last = walked.states, walked.last
+    states, last, here = walked.states, walked.last, walked.here
     lost = [path for path in walked.absent if states[path].document is not None]
     for mount in map(Path, last.mounts):
         below = [path for path in lost if _is_below(path, (mount,))]
@@ -284,7 +288,8 @@ def _keep_absent(changes: Changes, walked: _Walked, here: Place) -> Place:
     lost = [path for path in lost if not _is_below(path, hidden)]
     if not lost:
         return here
-    if not walked.new and not any(Path(name) in states for name in walked.found):
+    is_strange = not any(Path(name) in states for name in walked.found)
+    if is_strange and not walked.new:
         _keep(changes, walked.root, len(lost), "it holds none of its files now")
         return last
     total = len(states.documents_below(os.fspath(walked.root)))
@@ -293,17 +298,29 @@ def _keep_absent(changes: Changes, walked: _Walked, here: Place) -> Place:
     if is_other and (last.is_away or not _has_survivor(changes, walked, total - len(lost))):
         _keep(changes, walked.root, len(lost), "it is on another disk than before")
         return here._replace(file_system=last.file_system, is_away=True)
-    # a file that moved within the root is new under its other name
-    moved = Counter((item.size, item.mtime_ns) for item in walked.new)
-    doubtful = []
-    for state in map(states.__getitem__, lost):
-        if moved[state.size, state.mtime_ns]:
-            moved[state.size, state.mtime_ns] -= 1
-        elif state.document is not None:
-            doubtful.append(state.document)
-    if len(doubtful) >= MANY and 2 * len(doubtful) > total:
-        changes.doubts.append(Doubt(walked.root, tuple(doubtful), total))
+    doubtful, replaced = _without_moved(walked, lost, new)
+    shrinks_by = len(doubtful)
+    if shrinks_by < MANY and not (is_strange and replaced < shrinks_by):  # a few files, such as one at a mount point
+        shrinks_by -= replaced
+    if shrinks_by > 1 and 2 * shrinks_by > total:
+        documents = tuple(number for path in doubtful if (number := states[path].document) is not None)
+        changes.doubts.append(Doubt(walked.root, documents, total))
     return here
+
+
+def _without_moved(walked: _Walked, lost: Sequence[Path], new: Counter[tuple[int, int]]) -> tuple[list[Path], int]:
+    """Return which of ``lost`` did not move, and how many files of the root are new without having moved.
+
+    A file that moved has the size and the time that it had; what is in it moved too. Takes it out of ``new``.
+    """
+    absent, moved = set(map(os.fspath, walked.absent)), set()
+    for path in walked.absent:
+        state = walked.states[path]
+        if _holder(path, absent) is None and new[state.size, state.mtime_ns]:
+            new[state.size, state.mtime_ns] -= 1
+            moved.add(path)
+    left = new & Counter((item.size, item.mtime_ns) for item in walked.new)
+    return [path for path in lost if not _is_below(path, moved)], left.total()
 
 
 def _has_survivor(changes: Changes, walked: _Walked, left: int) -> bool:

@@ -93,8 +93,8 @@ def sync(
 
     ``roots`` are files or folders, one or several; with none, every root that the index knows is read. ``report`` is
     called with the progress of the run. ``on_wait`` is told who else writes to the index, and then this call waits;
-    without it, IndexBusy is raised. ``confirm`` is asked before more than half of a root's documents, and at least
-    MANY, are removed; without ``options.remove_missing`` and without its consent they stay. ``relocated`` is a folder
+    without it, IndexBusy is raised. ``confirm`` is asked before more than half of a root's documents are
+    removed; without ``options.remove_missing`` and without its consent they stay. ``relocated`` is a folder
     that moved, as (old, new): its documents follow it. A root that moved as a whole is noticed without that.
 
     A file that cannot be read costs itself, never the run: ``Summary.failures`` names it. Raises UsageError for a root

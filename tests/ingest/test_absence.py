@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,9 +86,9 @@ def test_a_root_that_is_gone_is_named_with_what_helps(tmp_path):
 
 @pytest.mark.parametrize(
     ("files", "deleted", "asks"),
-    [(3, 2, False), (MANY + 2, MANY, True), (3 * MANY, MANY, False), (2 * MANY, 2 * MANY - 1, True)],
+    [(2, 1, False), (3, 2, True), (MANY + 2, MANY, True), (3 * MANY, MANY, False), (2 * MANY, 2 * MANY - 1, True)],
 )
-def test_a_large_loss_is_asked_about_and_a_small_root_is_no_nuisance(tmp_path, files, deleted, asks):
+def test_a_loss_of_more_than_half_of_a_root_is_asked_about(tmp_path, files, deleted, asks):
     docs, index = tmp_path / "docs", tmp_path / "index"
     write(docs, *(f"{i}.md" for i in range(files)))
     sync(index, docs, OPTIONS)
@@ -102,6 +103,53 @@ def test_a_large_loss_is_asked_about_and_a_small_root_is_no_nuisance(tmp_path, f
         assert len(indexed(index, docs)) == files
         assert sync(index, [], OPTIONS, confirm=lambda _: True).removed == deleted
     assert len(indexed(index, docs)) == files - deleted
+
+
+@pytest.mark.parametrize("names", [("1.md", "2.md"), ("1.md", "2.md", "deep/3.md")])
+def test_a_placeholder_at_a_mount_point_does_not_empty_a_small_root(tmp_path, names):
+    mnt, index = tmp_path / "mnt", tmp_path / "index"
+    write(mnt, *names)
+    sync(index, mnt, OPTIONS)
+    mnt.rename(tmp_path / "away")
+    write(mnt, "NOT_MOUNTED.txt")
+    summary = sync(index, [], OPTIONS)
+    assert (summary.added, summary.removed, absent(summary)) == (1, 0, [mnt])
+    assert len(indexed(index, mnt)) == len(names) + 1
+
+
+def test_files_that_are_renamed_and_edited_are_no_loss(tmp_path):
+    docs, index = tmp_path / "docs", tmp_path / "index"
+    write(docs, "1.md", "2.md", "3.md")
+    sync(index, docs, OPTIONS)
+    for i in (1, 2):
+        (docs / f"{i}.md").rename(docs / f"new{i}.md")
+        (docs / f"new{i}.md").write_text("Another and longer text.\n")
+    assert sync(index, [], OPTIONS).removed == 2
+    assert indexed(index, docs) == ["3.md", "new1.md", "new2.md"]
+
+
+def test_an_archive_that_is_renamed_takes_what_is_in_it_along(tmp_path):
+    docs, index = tmp_path / "docs", tmp_path / "index"
+    write(docs, "a.md")
+    with zipfile.ZipFile(docs / "old.zip", "w") as archive:
+        for i in range(MANY + 2):
+            archive.writestr(f"{i}.md", f"The text of member {i}.\n")
+    sync(index, docs, OPTIONS)
+    (docs / "old.zip").rename(docs / "new.zip")
+    summary = sync(index, [], OPTIONS)
+    assert (summary.failures, summary.chunks_embedded) == ([], 0)
+    assert sum(name.startswith("new.zip/") for name in indexed(index, docs)) == MANY + 2
+    assert not [name for name in indexed(index, docs) if name.startswith("old.zip")]
+
+
+def test_files_that_moved_to_another_root_are_no_loss(tmp_path):
+    one, other, index = tmp_path / "one", tmp_path / "other", tmp_path / "index"
+    write(one, "1.md", "2.md", "3.md")
+    write(other, "a.md")
+    sync(index, [other, one], OPTIONS)
+    for i in (1, 2):
+        (one / f"{i}.md").rename(other / f"{i}.md")
+    assert sync(index, [], OPTIONS).removed == 2
 
 
 def test_files_that_moved_within_a_root_or_are_left_out_by_a_rule_are_not_lost(tmp_path):
