@@ -102,6 +102,11 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace" if stream.isatty() else "surrogateescape")
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr = _Stderr(
+            sys.stderr.buffer, encoding=sys.stderr.encoding, errors=sys.stderr.errors, line_buffering=True
+        )
+    _end_as_with_ctrl_c()
     invocation = Invocation()
     return int(_guarded(lambda: _run(invocation), invocation))
 
@@ -117,6 +122,44 @@ def _open_missing_streams() -> None:
             opened = os.open(os.devnull, os.O_RDWR)
             os.set_inheritable(opened, opened == number)
             setattr(sys, name, os.fdopen(opened, "w" if number else "r", encoding="utf-8", closefd=False))
+
+
+class _Stderr(io.TextIOWrapper):
+    """Standard error that loses what cannot be written: a full disk or a closed pipe there must not end a run."""
+
+    def write(self, text: str) -> int:
+        """Write, or drop everything from here on."""
+        try:
+            return super().write(text)
+        except OSError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop everything from here on."""
+        try:
+            super().flush()
+        except OSError:
+            self._drop()
+
+    def _drop(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.fileno())
+        os.close(nowhere)
+
+
+def _end_as_with_ctrl_c() -> None:
+    """Let a run that is asked to end keep what it finished, and remove its temporary files."""
+    import signal
+    import threading
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:  # not so under nohup
+                signal.signal(number, interrupt)
 
 
 def _run(invocation: Invocation) -> int:

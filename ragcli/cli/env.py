@@ -147,7 +147,11 @@ class Env:
         if not self.quiet:
             from ragcli.render.visible import visible
 
-            sys.stderr.write(f"{visible(message if self.more else with_index(message, self.index))}\n")
+            sys.stderr.write(f"{visible(message if self.more else self.advised(message))}\n")
+
+    def advised(self, message: str) -> str:
+        """Name the index of this run, and its home, in the commands that a message advises."""
+        return with_index(message, self.index, self.given_home)
 
 
 # A command in a message that acts on an index and names none.
@@ -156,13 +160,16 @@ _ADVICE = re.compile(
 )
 
 
-def with_index(message: str, index: str) -> str:
-    """Add ``-i NAME`` to the commands that a message advises, so that they act on the same index when typed."""
-    if index == os.environ.get("RAGCLI_INDEX", DEFAULT_NAME) or "ragcli " not in message:
+def with_index(message: str, index: str, home: Path | None) -> str:
+    """Add ``-i NAME`` and ``--home`` to the commands that a message advises, so that they act on the same index."""
+    options = [] if index == os.environ.get("RAGCLI_INDEX", DEFAULT_NAME) else ["-i", index]
+    if home is not None and str(home) != os.environ.get("RAGCLI_HOME"):
+        options += ["--home", str(home)]
+    if not options or "ragcli " not in message:
         return message
     import shlex
 
-    return _ADVICE.sub(lambda found: f"{found[0]} -i {shlex.quote(index)}", message)
+    return _ADVICE.sub(lambda found: f"{found[0]} {shlex.join(options)}", message)
 
 
 def _complete_index(incomplete: str) -> list[str]:
@@ -241,7 +248,8 @@ class Invocation:
         """Name the index of this run in the commands that a message advises, where the run has one index."""
         if self.context is None or getattr(self.context.command, "more", None):
             return message
-        return with_index(message, self.context.params.get("index") or DEFAULT_NAME)
+        params = self.context.params
+        return with_index(message, params.get("index") or DEFAULT_NAME, params.get("home"))
 
 
 def origin_of(context: typer.Context, name: str) -> str:

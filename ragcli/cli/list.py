@@ -43,6 +43,11 @@ def _list_documents(env: Env) -> ExitCode:
 
     with open_index(env.existing_index(), None) as index:
         rows = list(index.catalog.documents())
+        run = index.catalog.ledger.unfinished_run()
+    if run is not None:
+        env.say(f"note: {run}")
+    elif not rows:
+        env.say("note: the index holds no documents; see what was left out: ragcli list --not-indexed")
     if env.json:
         entries = [
             {

@@ -27,7 +27,7 @@ def remove(
     """
     from ragcli.ingest.roots import forget
     from ragcli.render import write_json
-    from ragcli.render.visible import display_path
+    from ragcli.render.visible import display_path, shell_command
     from ragcli.units import counted
 
     folder = env.existing_index()
@@ -44,7 +44,7 @@ def remove(
             f"removed {counted(documents, 'document')}" + (f" and {counted(len(roots), 'folder')}" if roots else "")
         )
         for path in kept_out:
-            env.say(f"note: {path} stays out of the index until you name it: ragcli index {path}")
+            env.say(f"note: {path} stays out of the index until you name it: ragcli index {shell_command([path])}")
     else:
         env.say(f"nothing removed: the index holds nothing at or below {', '.join(map(str, paths))}")
     return ExitCode.OK if documents or roots else ExitCode.NOT_FOUND

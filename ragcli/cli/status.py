@@ -1,12 +1,14 @@
 """``ragcli status``: which index, what is in it, what is not."""
 
+import os
 import sys
 from collections import Counter
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ragcli.cli.command import command
-from ragcli.cli.env import Env, with_index
+from ragcli.cli.env import Env
 from ragcli.errors import ExitCode, IndexNotFound
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def status(env: Env) -> ExitCode:
         if env.json:
             write_json(record, out)
         else:
-            _write_text(record, out, env.index)
+            _write_text(record, out, env)
     return ExitCode.OK if record["exists"] else ExitCode.NOT_FOUND
 
 
@@ -72,6 +74,7 @@ def _index_record(index: "Index", folder: Path) -> dict[str, Any]:
             "text": str(run),
         },
         "roots": [str(root) for root in catalog.roots()],
+        "gone": [str(root) for root in catalog.roots() if not os.path.exists(root)],  # noqa: PTH110 (any name will do)
         "files": documents + not_indexed,
         "documents": documents,
         "kinds": dict(sorted(kinds.items())),
@@ -116,11 +119,17 @@ def _search_line(record: dict[str, Any]) -> str:
     )
 
 
-def _write_text(record: dict[str, Any], out: TextIO, index: str) -> None:
+def _folder(root: str, base: Path, gone: Container[str]) -> str:
+    from ragcli.render.visible import display_path
+
+    return display_path(Path(root), base) + (" (gone)" if root in gone else "")
+
+
+def _write_text(record: dict[str, Any], out: TextIO, env: Env) -> None:
     import textwrap
 
     from ragcli.render.terminal import terminal_width
-    from ragcli.render.visible import display_path, visible
+    from ragcli.render.visible import visible
     from ragcli.units import human_size
 
     base = Path.cwd()
@@ -134,7 +143,7 @@ def _write_text(record: dict[str, Any], out: TextIO, index: str) -> None:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out["reasons"].items())
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in record["kinds"].items())
         lines += [
-            ("folders", ", ".join(display_path(Path(root), base) for root in record["roots"])),
+            ("folders", ", ".join(_folder(root, base, record["gone"]) for root in record["roots"])),
             ("files", f"{record['files']:,}"),
             ("documents", f"{record['documents']:,}" + (f": {kinds}" if kinds else "")),
             ("not indexed", f"{left_out['files']:,}" + (f": {reasons}" if reasons else "")),
@@ -144,7 +153,7 @@ def _write_text(record: dict[str, Any], out: TextIO, index: str) -> None:
             ("disk", human_size(record["disk_bytes"])),
         ]
         if record["unfinished"]:
-            lines.append(("incomplete", with_index(record["unfinished"]["text"], index)))
+            lines.append(("incomplete", env.advised(record["unfinished"]["text"])))
     # A pipe gets one line per value; on a terminal, lines break between words and never within a path.
     width = terminal_width() if sys.stdout.isatty() else sys.maxsize
     for name, value in lines:

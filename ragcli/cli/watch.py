@@ -1,7 +1,6 @@
 """``ragcli watch``: keep an index up to date."""
 
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -92,9 +91,6 @@ def watch(
         summary = sync(settings.folder, settings.roots, settings.options)
         tell.done(summary)
         return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
-            signal.signal(number, _interrupt)
     from ragcli.serve.watch import keep_up
 
     try:
@@ -141,10 +137,6 @@ class Teller:
         if self._told != str(error):
             self._env.say(f"ragcli: {error}")
         self._told = str(error)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def unit(env: Env, roots: list[Path]) -> str:

@@ -21,6 +21,8 @@ _LOCK_NAME = "writer.lock"
 _HOLDER_NAME = "writer.json"  # says who holds the lock, and goes with the hold; the lock file itself stays
 LOCK_FILES = (_LOCK_NAME, _HOLDER_NAME)
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 OnWait = Callable[[str], None]  # told once who holds the lock, before the wait for it
 
 
@@ -51,6 +53,24 @@ def writer_lock(folder: Path, on_wait: OnWait | None = None) -> Iterator[None]:
         with suppress(OSError):
             (folder / _HOLDER_NAME).unlink(missing_ok=True)
         os.close(lock)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds ``folder`` for writing.
+
+    Where none does, one that begins in this moment meets a lock: ask only where that is worth it.
+    """
+    try:
+        descriptor = os.open(folder / _LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _lock(path: Path, *, wait: bool) -> int | None:
@@ -95,16 +115,20 @@ def _holder(folder: Path) -> str:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C until the block is done."""
+    """Delay Ctrl-C, and the signals that ask a process to end, until the block is done."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     caught: list[tuple[int, FrameType | None]] = []
-    previous: Callable[[int, FrameType | None], Any] | int | None = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, lambda number, frame: caught.append((number, frame)))
+    # only what Python handles: a signal that ends the process at once does so here too
+    previous = {number: handler for number in _ENDING if callable(handler := signal.getsignal(number))}
+    for ending in previous:
+        signal.signal(ending, lambda number, frame: caught.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
-    if caught and callable(previous):
-        previous(*caught[-1])
+        for ending, handler in previous.items():
+            signal.signal(ending, handler)
+    if caught:
+        number, frame = caught[-1]
+        previous[signal.Signals(number)](number, frame)

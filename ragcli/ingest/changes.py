@@ -266,8 +266,16 @@ def _last_place(root: Path, places: Mapping[Path, Place], here: Place) -> Place:
 def _keep_missing_root(changes: Changes, root: Path, states: FileStates) -> None:
     documents = len(states.documents_below(os.fspath(root)))
     changes.closed.add(root)
-    advice = f"did it move? ragcli index --relocate {root} NEW; not needed? ragcli remove {root}"
-    changes.skipped.append(Skipped(root, Reason.ABSENT, f"it is gone; {_staying(documents)}; {advice}", files=0))
+    why = f"it is gone; {_staying(documents)}; {advice_for_gone(root)}"
+    changes.skipped.append(Skipped(root, Reason.ABSENT, why, files=0))
+
+
+def advice_for_gone(root: Path) -> str:
+    """Say what helps where a root is gone."""
+    import shlex  # hardly any run needs it
+
+    name = shlex.quote(os.fspath(root))
+    return f"did it move? ragcli index --relocate {name} NEW; not needed? ragcli remove {name}"
 
 
 def _keep_absent(changes: Changes, walked: _Walked, new: Counter[tuple[int, int]]) -> Place:

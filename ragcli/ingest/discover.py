@@ -19,6 +19,8 @@ from typing import NamedTuple
 from ragcli.errors import UsageError
 from ragcli.formats.registry import ARCHIVE_SUFFIXES
 from ragcli.index.catalog.rows import CTIME_UNSETTLED
+from ragcli.index.layout import CATALOG, VECTORS
+from ragcli.index.lock import LOCK_FILES as INDEX_LOCKS
 from ragcli.ingest.ignore import (
     IGNORE_FILES,
     Pattern,
@@ -42,6 +44,7 @@ LOCK_FILES = frozenset(
     | {"Gemfile.lock", "composer.lock", "go.sum", "flake.lock"}
 )
 OWN_INDEX = "ragcli's own index"
+OTHER_INDEX = "an index of ragcli"
 REMOVED = "taken out with ragcli remove"
 BY_NAME = "by its name; take it with --include-secrets"
 
@@ -205,6 +208,9 @@ def _enter(folder: _Folder, walk: _Walk, pending: list[tuple[os.DirEntry[str], _
     if folder.device not in (None, device):
         walk.seen.mounts.add(folder.path)
     folder = folder._replace(device=device)
+    if CATALOG in entries and not {VECTORS, *INDEX_LOCKS}.isdisjoint(entries):
+        yield Skipped(Path(folder.path), Reason.EXCLUDED, OTHER_INDEX, _count_files(folder.path))
+        return
     if walk.rules.ignore_files:
         if "pyvenv.cfg" in entries and not folder.is_root and not folder.kept:
             files = _count_files(folder.path)

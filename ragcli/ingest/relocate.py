@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -97,7 +98,8 @@ def relocate(catalog: Catalog, old: Path, new: Path) -> Move:
     renamed = [root for root in moved if moved[root].is_file() and moved[root].name != root.name]
     if renamed:  # the name of a file is one of its keywords
         raise UsageError(
-            f"{renamed[0].name} has another name there", f"index it with: ragcli index {moved[renamed[0]]}"
+            f"{renamed[0].name} has another name there",
+            f"index it with: ragcli index {shlex.quote(os.fspath(moved[renamed[0]]))}",
         )
     if _is_in(new, old) or _is_in(old, new):
         raise UsageError(f"{old} and {new} lie in each other", "bring them up to date with: ragcli index")

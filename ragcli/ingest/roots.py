@@ -39,6 +39,9 @@ def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rule
     for root in named:
         if not os.path.lexists(root):
             raise UsageError(f"{root} does not exist", "check the path")
+        # a known root whose link leads nowhere is one that is gone: a disk may be away
+        if root not in known and not os.path.exists(root):  # noqa: PTH110 (any name will do)
+            raise UsageError(f"{root} is a link to nothing", "check the path that it names")
     if not named and not known:
         raise UsageError("this index has no folders yet", "name one: ragcli index PATH")
     if not named:

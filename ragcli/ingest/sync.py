@@ -20,7 +20,7 @@ from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.lock import OnWait
 from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import Batch, NewFile, NotIndexed, Writer, open_writer
-from ragcli.ingest.changes import Changes, Doubt, Due, compare
+from ragcli.ingest.changes import Changes, Doubt, Due, advice_for_gone, compare
 from ragcli.ingest.discover import BY_NAME, REMOVED, Rules, stored_time
 from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
 from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
@@ -127,7 +127,7 @@ def sync(
 
 
 def _gone(root: Path) -> str:
-    return f"it is gone; did it move? ragcli index --relocate {root} NEW; not needed? ragcli remove {root}"
+    return f"it is gone; {advice_for_gone(root)}"
 
 
 def _paths(given: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -628,7 +629,9 @@ def _tcp_socket(host: str, port: int) -> Iterator[socket.socket]:
             listening.bind((host, port))
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise UsageError(f"cannot listen on {host}:{port}: {reason}", "choose another --port") from error
+            is_elsewhere = isinstance(error, socket.gaierror) or getattr(error, "errno", None) == errno.EADDRNOTAVAIL
+            hint = "name an address of this machine" if is_elsewhere else "choose another --port"
+            raise UsageError(f"cannot listen on {host}:{port}: {reason}", hint) from error
         yield listening
 
 

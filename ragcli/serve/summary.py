@@ -26,6 +26,7 @@ def index_summary(desk: Desk, name: str, folder: Path) -> dict[str, Any]:
     for skipped in catalog.skipped():
         reasons[str(skipped.reason)] += skipped.files
     kinds = Counter(row.loader for row in catalog.documents())
+    run = catalog.ledger.unfinished_run()
     return {
         "name": name,
         "folder": str(folder),
@@ -34,6 +35,7 @@ def index_summary(desk: Desk, name: str, folder: Path) -> dict[str, Any]:
         "kinds": dict(sorted(kinds.items())),
         "chunks": catalog.count("chunks"),
         "not_indexed": dict(sorted(reasons.items())),
+        "unfinished": None if run is None else str(run),
         "model": desk.index(folder).settings.model,
         "commits": catalog.commits(),
         "age_seconds": round(age_seconds(folder), 1),

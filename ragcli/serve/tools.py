@@ -172,15 +172,21 @@ class Toolbox:
         from ragcli.serve.summary import index_summary, stale_files
 
         def lines(desk: Desk, name: str) -> str:
-            folder = self._folder(name)
-            record = index_summary(desk, name, folder)
+            try:
+                folder = self._folder(name)
+                record = index_summary(desk, name, folder)
+            except RagcliError as error:  # the others can be asked
+                return _visible(f"index {name}: {error}")
             kinds = ", ".join(f"{count} {kind}" for kind, count in record["kinds"].items())
             reasons = ", ".join(f"{count} {reason}" for reason, count in record["not_indexed"].items()) or "nothing"
             stale = stale_files(desk.index(folder).catalog, folder)
+            unfinished = f"\n  {record['unfinished']}" if record["unfinished"] else ""
+            gone = [root for root in record["roots"] if not os.path.exists(root)]  # noqa: PTH110 (any name will do)
+            missing = f"\n  gone: {', '.join(gone)}" if gone else ""
             return _visible(
                 f"index {name}: {record['documents']} documents ({kinds}), {record['chunks']} passages, changed"
                 f" {_age(record['age_seconds'])}, stale files: {stale}\n"
-                f"  folders: {', '.join(record['roots'])}\n  not indexed: {reasons}"
+                f"  folders: {', '.join(record['roots'])}\n  not indexed: {reasons}{missing}{unfinished}"
             )
 
         names = self._names()
@@ -190,6 +196,7 @@ class Toolbox:
 
     def _sync(self, folder: Path) -> str:
         from ragcli.ingest.sync import sync
+        from ragcli.types import Reason
 
         if not self._syncing.acquire(blocking=False):
             raise UsageError("a run is going on already", "call status in a while")
@@ -198,7 +205,9 @@ class Toolbox:
         finally:
             self._syncing.release()
         failures = "".join(
-            f"\nfailed: {_visible(str(one.path))}: {_visible(f'{one.reason} {one.detail}')}" for one in done.failures
+            f"\n{'kept' if one.reason is Reason.ABSENT else 'failed'}: {_visible(str(one.path))}:"
+            f" {_visible(f'{one.reason} {one.detail}')}"
+            for one in done.failures
         )
         return (
             f"{done.added} added, {done.changed} changed, {done.removed} removed, {done.unchanged} unchanged in"
@@ -297,9 +306,12 @@ def _summary_line(folder: Path) -> str:
     try:
         roots = ", ".join(str(root) for root in catalog.roots())
         documents, chunks = catalog.count("documents"), catalog.count("chunks")
+        run = catalog.ledger.unfinished_run()
     finally:
         catalog.close()
-    return _visible(f"{documents} documents, {chunks} passages from {roots}, changed {_age(age_seconds(folder))}")
+    unfinished = "" if run is None else f"; {run}"
+    held = f"{documents} documents, {chunks} passages from {roots}"
+    return _visible(f"{held}, changed {_age(age_seconds(folder))}{unfinished}")
 
 
 def _passage(hit: Hit, number: int, base: Path, snippet: str, addressed: Callable[[str], str]) -> str:

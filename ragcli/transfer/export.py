@@ -19,12 +19,14 @@ from ragcli.errors import IndexBusy, IndexDamaged, RagcliError, UsageError
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.rows import ApproximateRow, SegmentRow
 from ragcli.index.layout import CATALOG, VECTORS
+from ragcli.index.lock import is_held
 from ragcli.index.reader import open_index
 from ragcli.transfer import manifest as manifests
 from ragcli.transfer.manifest import Manifest, Member
 
 # A commit takes a second or two, and there is a pause after each.
 _PATIENCE_SECONDS = 60.0
+_COMMIT_SECONDS = 5.0  # without anybody who writes: a commit that is not complete by then was cut off
 
 
 def export_index(folder: Path, file: Path) -> Manifest:
@@ -72,8 +74,8 @@ class _Frozen(NamedTuple):
 
 def _freeze(folder: Path, draft: Path, stack: ExitStack) -> _Frozen:
     """Open the files of one state of the index; the catalog, whose log holds commits, is copied to ``draft``."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    began = time.monotonic()
+    while time.monotonic() < began + _PATIENCE_SECONDS:
         with open_index(folder, None) as index, ExitStack() as opened:
             settings, catalog = index.settings, index.catalog
             if settings.store:
@@ -98,6 +100,11 @@ def _freeze(folder: Path, draft: Path, stack: ExitStack) -> _Frozen:
                         raise IndexDamaged(f"cannot read {missing}", "see: ragcli verify")
                     stack.push(opened.pop_all())
                     return _Frozen(settings.model, *counts, rows, files)
+            elif time.monotonic() > began + _COMMIT_SECONDS and not is_held(folder):
+                raise RagcliError(
+                    f"a run of {folder} was stopped in the midst of a commit",
+                    "bring the index up to date, then export it again: ragcli index",
+                )
         time.sleep(0.1)
     raise IndexBusy(f"{folder} changes faster than it can be read", "export it again when the run is over")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -175,7 +176,8 @@ def test_names_that_are_no_text_are_indexed_and_come_out_as_they_went_in(ragcli,
     assert len(plain.splitlines()) == 1
 
 
-def test_ctrl_c_keeps_what_is_done_and_the_next_run_embeds_only_the_rest(ragcli, tmp_path):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_keeps_what_is_done_and_the_next_run_embeds_only_the_rest(ragcli, tmp_path, ending):
     folder = tmp_path / "many"
     folder.mkdir()
     for i in range(250):
@@ -184,7 +186,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_embeds_only_the_rest(ragcli,
     command = [sys.executable, "-m", "ragcli", "index", str(folder), "--home", str(tmp_path / "home")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(6)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ending)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in stderr
@@ -209,6 +211,33 @@ def test_advice_names_the_index_that_was_asked_for(ragcli, tmp_path):
     done = ragcli("index", "-i", "disks", **variables)
     assert done.returncode == 3
     assert "ragcli index -i disks --yes" in done.stderr
+    home = ragcli("index", "-i", "disks", "--home", str(tmp_path / "home"), RAGCLI_HOME="")
+    assert f"ragcli index -i disks --home {tmp_path}/home --yes" in home.stderr
     missing = ragcli("query", "comet", "-i", "other", RAGCLI_HOME=str(tmp_path / "nowhere"))
     assert "make one with: ragcli index -i other PATH" in missing.stderr
     assert "ragcli index --yes\n" in ragcli("index", RAGCLI_INDEX="disks", **variables).stderr
+
+
+def test_advice_can_be_pasted_into_a_shell(ragcli, tmp_path):
+    folder = tmp_path / "my notes; rm -rf x"
+    folder.mkdir()
+    (folder / "-a b.md").write_text("The comet grows a tail of dust.")
+    assert ragcli("index", str(folder)).returncode == 0
+    note = ragcli("remove", str(folder / "-a b.md"), cwd=folder).stderr
+    assert shell_words(note) == ["ragcli", "index", "./-a b.md"]
+    assert ragcli(*shell_words(note)[1:], cwd=folder).returncode == 0
+    folder.rename(tmp_path / "new")
+    kept = ragcli("index").stderr.splitlines()[0]
+    assert shell_words(kept) == ["ragcli", "remove", str(folder)]
+
+
+def shell_words(message: str) -> list[str]:
+    """Return the words of the last command in a message, as a shell reads them."""
+    return shlex.split(message[message.rindex("ragcli ") :])
+
+
+def test_status_names_folders_that_are_gone(ragcli, notes):
+    ragcli("index", str(notes))
+    shutil.move(notes, notes.with_name("unmounted"))
+    assert record(ragcli("status", "--json"))["gone"] == [str(notes)]
+    assert "(gone)" in ragcli("status").stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -43,6 +44,15 @@ def test_a_closed_descriptor_is_like_dev_null(folder, closed):
     ):
         done = shell(folder, f"{PROGRAM} {arguments} -i ./other {closed} {'' if '<' in closed else '< /dev/null'}")
         assert (done.returncode, "bug" in done.stderr) == (code, False), (arguments, done.stderr)
+
+
+def test_what_cannot_be_said_ends_no_run(folder):
+    (folder / "docs" / "c.txt").write_text("A comet grows a tail.")
+    assert shell(folder, f"{PROGRAM} index docs -i ./i 2>/dev/full").returncode == 0
+    assert shell(folder, f"{PROGRAM} verify -i ./i 2>/dev/full").returncode == 0
+    assert shell(folder, f"{PROGRAM} verify -i ./nosuch 2>/dev/full").returncode == 2
+    done = shell(folder, f"({PROGRAM} verify -i ./i; echo $? >code) 2>&1 >/dev/null | true; cat code")
+    assert done.stdout == "0\n"
 
 
 @pytest.mark.parametrize("mask", ["022", "027", "077"])
@@ -157,6 +167,15 @@ line.sync({str(folder / "new")!r}, {str(folder / "docs")!r}, line.SyncOptions(wo
     assert '"running": false' in ragcli("status", "-i", "./new", "--json", cwd=folder).stdout
     query = ragcli("query", "heron", "--mode", "keyword", "-i", "./new", "--json", cwd=folder)
     assert "note: the last run was interrupted" in query.stderr
+    assert "note: the last run was interrupted" in ragcli("list", "-i", "./new", cwd=folder).stderr
+    requests = [
+        {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}},
+        {"id": 2, "method": "tools/call", "params": {"name": "status", "arguments": {}}},
+    ]
+    lines = "".join(json.dumps({"jsonrpc": "2.0", **request}) + "\n" for request in requests)
+    told = ragcli("mcp", "-i", "./new", stdin=lines, cwd=folder).stdout.splitlines()
+    assert len(told) == 2
+    assert all("the last run was interrupted" in line for line in told)
     assert "the last run was interrupted" in query.stdout
     assert ragcli("index", "-i", "./new", cwd=folder).returncode == 0
     assert "interrupted" not in ragcli("query", "heron", "--mode", "keyword", "-i", "./new", cwd=folder).stderr

@@ -423,6 +423,19 @@ def test_the_index_itself_is_not_a_root(tmp_path):
     assert said == {".": (Reason.EXCLUDED, "ragcli's own index", 1)}
 
 
+def test_other_indexes_below_a_root_are_left_out(tmp_path):
+    write(
+        tmp_path, "docs/a", "docs/catalog.sqlite3", "home/b", "home/old/catalog.sqlite3", "home/old/keywords/meta.json"
+    )
+    write(tmp_path, "home/old/writer.lock")
+    assert listing(tmp_path) == {
+        "docs/a": ("found",),
+        "docs/catalog.sqlite3": ("found",),
+        "home/b": ("found",),
+        "home/old": (Reason.EXCLUDED, "an index of ragcli", 3),
+    }
+
+
 def test_a_single_file_is_judged_by_kind_and_size_alone(tmp_path):
     write(tmp_path, ".gitignore", text="*\n")
     write(tmp_path, ".secret.log", text="four")

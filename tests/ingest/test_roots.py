@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ragcli.errors import UsageError
 from ragcli.index.catalog.documents import Catalog
 from ragcli.ingest.discover import Rules
 from ragcli.ingest.roots import forget
@@ -121,3 +122,24 @@ def test_a_root_is_forgotten_and_takes_its_removed_paths_along(case):
     assert case.indexed() == []
     case.run(case.docs)
     assert case.indexed() == ["a.txt", "old/b.txt", "old/deep/c.txt", "older/d.txt"]
+
+
+def test_a_link_to_nothing_is_refused_and_becomes_no_root(tmp_path):
+    case = Case(tmp_path)
+    (tmp_path / "link").symlink_to("nowhere")
+    (case.docs / "link").symlink_to("nowhere")
+    for link in (tmp_path / "link", case.docs / "link"):
+        with pytest.raises(UsageError, match="link to nothing"):
+            case.run(link)
+    assert case.run().failures == []
+
+
+def test_a_linked_root_whose_target_is_away_keeps_its_documents(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.txt").write_text("The text of a.")
+    (tmp_path / "link").symlink_to("disk")
+    sync(tmp_path / "index", tmp_path / "link", OPTIONS)
+    (tmp_path / "disk").rename(tmp_path / "away")
+    for named in ([], [tmp_path / "link"]):
+        summary = sync(tmp_path / "index", named, OPTIONS)
+        assert (summary.removed, len(summary.failures)) == (0, 1)

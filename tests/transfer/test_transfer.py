@@ -373,6 +373,20 @@ def test_an_index_in_use_is_exported_whole(tmp_path):
         writer.join()
 
 
+def test_an_index_whose_commit_was_cut_off_says_so_and_is_exported_after_the_next_run(tmp_path, monkeypatch):
+    folder = tmp_path / "index"
+    change(folder, {"/a": ["apple one"]})
+    with open_writer(folder) as writer, writer.catalog.transaction():
+        writer.catalog.ledger.reserve(2)  # as a run that is killed in the midst of a commit leaves it
+    monkeypatch.setattr("ragcli.transfer.export._COMMIT_SECONDS", 0.2)
+    with pytest.raises(RagcliError, match="stopped in the midst of a commit"):
+        export_index(folder, tmp_path / "x")
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    with open_writer(folder):
+        pass
+    assert export_index(folder, tmp_path / "x").documents == 1
+
+
 def test_an_import_adds_to_an_index_what_it_does_not_have(tmp_path):
     mine, theirs = tmp_path / "home" / "mine", tmp_path / "theirs"
     change(mine, {"/a": ["apple one"], "/b": ["apple of mine"]})
