@@ -256,7 +256,13 @@ def _sync(
     try:
         with progress_bar(quiet=env.quiet) as bar:
             summary = sync(
-                env.index_folder(), roots, options, partial(show_progress, bar), env.on_wait(wait), _confirm, relocated
+                env.index_folder(),
+                roots,
+                options,
+                partial(show_progress, bar),
+                env.on_wait(wait),
+                partial(_confirm, bar),
+                relocated,
             )
     except KeyboardInterrupt:
         env.say("stopped: what is finished is in the index, and the next run goes on from there")
@@ -268,13 +274,22 @@ def _sync(
     return ExitCode.SOME_FAILED if summary.failures else ExitCode.OK
 
 
-def _confirm(doubt: "Doubt") -> bool:
+def _confirm(bar: "ProgressBar", doubt: "Doubt") -> bool:
     """Ask on a terminal whether a large loss is meant; elsewhere it is not, without --yes."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     from ragcli.render.visible import display_path, visible
 
-    return typer.confirm(f"{visible(display_path(doubt.root, Path.cwd()))}: {doubt}; remove them?", err=True)
+    question = f"{visible(display_path(doubt.root, Path.cwd()))}: {doubt}; remove them? [y/N] "
+    with bar.paused():
+        while True:
+            sys.stderr.write(question)
+            sys.stderr.flush()
+            answer = sys.stdin.readline().strip().lower()
+            if answer in ("y", "yes"):
+                return True
+            if answer in ("", "n", "no"):  # also at the end of the input
+                return False
 
 
 def _dry_run(env: Env, roots: Sequence[Path], options: "SyncOptions") -> ExitCode:

@@ -16,16 +16,34 @@ from typing import NamedTuple
 
 # Files that hold nothing but credentials. A *.pem may be a certificate and a *.key slides: what stands in them decides.
 _NAMES = frozenset(
-    {".env", ".netrc", "_netrc", ".pgpass", ".my.cnf", ".htpasswd", ".git-credentials", ".dockercfg", ".s3cfg"}
+    {
+        ".env",
+        ".envrc",
+        ".netrc",
+        "_netrc",
+        ".pgpass",
+        ".my.cnf",
+        ".htpasswd",
+        ".git-credentials",
+        ".dockercfg",
+        ".s3cfg",
+    }
     | {"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk", "id_ed25519_sk"}
 )
 _ENDS = (".kdbx", ".jks", ".p12", ".pfx", ".ppk", ".keystore", ".agekey")
 _NO_VALUES = (".example", ".sample", ".template", ".dist", ".defaults")  # of .env.example: a form to fill in
 
+_FORMS = ("example.", "sample.", "template.", "default.", "defaults.")
+
 
 def is_secret_name(name: str) -> bool:
     """Whether a file of this name holds keys or credentials by what it is for."""
-    return name in _NAMES or name.endswith(_ENDS) or (name.startswith(".env.") and not name.endswith(_NO_VALUES))
+    name = name.lower()
+    if name in _NAMES or name.endswith(_ENDS):
+        return True
+    if name.endswith(".env"):  # prod.env, as containers are given it
+        return not name.startswith(_FORMS)
+    return name.startswith(".env.") and not name.endswith(_NO_VALUES)
 
 
 class _Rule(NamedTuple):

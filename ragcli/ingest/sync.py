@@ -522,7 +522,10 @@ class _Pass:
         if is_secret_name(document.path.name):  # in an archive: a walk leaves out such a file
             return BY_NAME
         texts = [document.text] if chunked is None else [chunk.text for chunk in chunked.chunks]
-        return next((secret for text in texts if (secret := secret_in(text)) is not None), None)
+        found = next((secret for text in texts if (secret := secret_in(text)) is not None), None)
+        if found is None and (found := secret_in(document.title)) is not None:
+            return found.partition(",")[0] + ", in its title"
+        return found
 
     def _commit_finished(self, embedder: Embedder, clock: Clock) -> None:
         if self._commit(embedder):

@@ -65,6 +65,18 @@ class ProgressBar:
             ends=None if left is None else seconds + left,
         )
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Draw nothing inside, where something is asked: what is written there without a line break is seen."""
+        if self._bars is None:
+            yield
+            return
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[ProgressBar]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shlex
 import shutil
 import signal
@@ -241,3 +243,30 @@ def test_status_names_folders_that_are_gone(ragcli, notes):
     shutil.move(notes, notes.with_name("unmounted"))
     assert record(ragcli("status", "--json"))["gone"] == [str(notes)]
     assert "(gone)" in ragcli("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "left"), [("y\n", 0, 1), ("n\n", 3, 4), ("\x04", 3, 4), ("\x03", 130, 4), ("what?\ny\n", 0, 1)]
+)
+def test_a_terminal_is_asked_before_a_large_loss(ragcli, tmp_path, answer, code, left):
+    (tmp_path / "docs").mkdir()
+    for i in range(4):
+        (tmp_path / "docs" / f"{i}.md").write_text(f"Lighthouse number {i}.")
+    ragcli("index", str(tmp_path / "docs"))
+    for i in range(3):
+        (tmp_path / "docs" / f"{i}.md").unlink()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ |= {"RAGCLI_HOME": str(tmp_path / "home"), "TERM": "xterm"}
+        os.execv(sys.executable, [sys.executable, "-m", "ragcli", "index"])
+    shown = b""
+    while b"[y/N]" not in shown:  # the progress bar must not hide the question
+        shown += os.read(terminal, 1024)
+    assert b"3 of its 4 documents have no file any more" in shown
+    os.write(terminal, answer.encode())
+    with contextlib.suppress(OSError):  # the end, as Linux tells it
+        while more := os.read(terminal, 1024):
+            shown += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code, shown
+    assert b"bug" not in shown
+    assert len(record(ragcli("list", "--json"))["documents"]) == left

@@ -149,6 +149,9 @@ def test_the_names_of_key_files():
         ".env",
         ".env.local",
         ".env.production",
+        ".envrc",
+        "prod.env",
+        "SERVER.PFX",
         ".netrc",
         ".pgpass",
         ".git-credentials",
@@ -160,6 +163,8 @@ def test_the_names_of_key_files():
         "id_rsa.pub",
         ".env.example",
         ".env.sample",
+        "example.env",
+        "environment",
         "environment.md",
         "key.md",
         "a.pem",
@@ -236,3 +241,15 @@ def test_the_standard_library_and_its_tests_lose_few_files(tmp_path):
             found.append(path.name)
             assert "PRIVATE KEY-----" in text
     assert len(found) <= 3
+
+
+def test_a_title_with_a_token_keeps_a_file_out(tmp_path):
+    token = TOKENS["a GitHub token"]
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.html").write_text(f"<title>{token}</title><p>The heron stands in the reeds.")
+    sync(tmp_path / "index", tmp_path / "docs", OPTIONS)
+    catalog = Catalog.open(tmp_path / "index")
+    assert [(one.reason, one.detail) for one in catalog.skipped()] == [(Reason.SECRET, "a GitHub token, in its title")]
+    catalog.close()
+    for path in (tmp_path / "index").rglob("*"):
+        assert not path.is_file() or token.encode() not in path.read_bytes()
