@@ -379,6 +379,12 @@ def say_summary(env: Env, summary: "Summary") -> None:
         env.say(f"failed: {display_path(failure.path, base)}: {_why(failure)}")
     if len(failures) > _FAILURES_SHOWN:
         env.say(f"failed: {len(failures) - _FAILURES_SHOWN} more; see: ragcli list --not-indexed")
+    if summary.imported:
+        are = "is" if summary.imported == 1 else "are"
+        env.say(
+            f"note: {counted(summary.imported, 'document')} {are} in no folder of this index, and not looked at; name"
+            " their folder: ragcli index PATH"
+        )
     if summary.secrets:
         env.say(
             f"note: {counted(summary.secrets, 'file')} with keys or credentials left out; see: ragcli list"

@@ -57,7 +57,7 @@ def import_(
     from ragcli.units import counted
 
     if not file.exists():
-        raise UsageError(f"{file} does not exist", "name a file that ragcli export wrote")
+        raise UsageError(f"{file} does not exist", "name an exported file")
     folder = env.index_folder()
     if merge and (folder / CATALOG).exists():
         merged = merge_index(file, folder)

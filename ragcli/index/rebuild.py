@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.index.catalog.documents import Catalog
+from ragcli.index.catalog.rows import Settings
 from ragcli.index.layout import KEYWORDS, REBUILD, VECTORS, sync_folder
 
 
@@ -55,6 +56,23 @@ def align(folder: Path, catalog: Catalog) -> None:
         rebuilt.close()
     if is_stale:
         shutil.rmtree(folder / REBUILD, ignore_errors=True)
+
+
+def settings(folder: Path) -> Settings | None:
+    """How the unfinished rebuild in the index in ``folder`` is built; None where there is none, or it has not begun."""
+    try:
+        rebuilt = Catalog.open(folder / REBUILD)
+    except (IndexNotFound, IndexDamaged):
+        return None
+    try:
+        return rebuilt.settings()
+    finally:
+        rebuilt.close()
+
+
+def drop(folder: Path) -> None:
+    """Remove an unfinished rebuild. The caller holds the lock of the index in ``folder``."""
+    shutil.rmtree(folder / REBUILD)
 
 
 def adopt(folder: Path, catalog: Catalog, rebuilt_folder: Path, rebuilt: Catalog) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ragcli.errors import UsageError
@@ -81,6 +81,16 @@ def needs_rebuild(old: Settings, options: SyncOptions) -> bool:
     chunks = options.chunks
     resized = chunks is not None and (chunks.size, chunks.overlap) != (old.chunk_size, old.chunk_overlap)
     return model or store or resized
+
+
+def rebuild_options(old: Settings, options: SyncOptions) -> SyncOptions:
+    """Return ``options`` for a rebuild: what they leave open is as it was."""
+    return replace(
+        options,
+        model=options.model or old.model,
+        chunks=options.chunks or ChunkOptions(old.chunk_size, old.chunk_overlap),
+        store=old.store if options.store is None else options.store,
+    )
 
 
 def trusted_store(text: str) -> str:

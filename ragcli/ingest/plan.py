@@ -14,10 +14,11 @@ from pathlib import Path
 from ragcli.errors import IndexNotFound, LoadError
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
+from ragcli.index import rebuild
 from ragcli.index.catalog.documents import Catalog
 from ragcli.index.layout import CATALOG, REBUILD
 from ragcli.ingest.changes import Changes, Due, compare
-from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild
+from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, rebuild_options
 from ragcli.ingest.relocate import Move, as_known, find_moves
 from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots
 from ragcli.ingest.sandbox.limits import Limits
@@ -161,7 +162,9 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
     if catalog is not None and old is not None and (options.force or needs_rebuild(old, options)):
         chosen = all_roots(known, chosen)
         catalog.close()
-        catalog = _open(folder / REBUILD)  # an unfinished one goes on
+        begun = rebuild.settings(folder)  # an unfinished one with the same settings goes on
+        is_begun = begun is not None and not needs_rebuild(begun, rebuild_options(old, options))
+        catalog = _open(folder / REBUILD) if is_begun else None
     changes = compare(catalog, chosen, options.load, [folder], options.limits, remove_missing=options.remove_missing)
     for doubt in changes.doubts:
         changes.keep(doubt)

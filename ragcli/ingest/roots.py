@@ -56,6 +56,11 @@ def choose_roots(named: Sequence[Path], known: Mapping[Path, Rules], given: Rule
     return {root: chosen[root] for root in _outermost(chosen)}
 
 
+def imported(catalog: Catalog) -> int:
+    """How many documents lie below no folder of the index: they were imported, and no run reads their files."""
+    return catalog.count("documents") - sum(map(catalog.count_below, catalog.roots()))
+
+
 def all_roots(known: Mapping[Path, Rules], chosen: Mapping[Path, Rules]) -> dict[Path, Rules]:
     """Every root, for a rebuild: what this run chose, and the known roots beside it."""
     both = {**known, **chosen}

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ragcli.errors import LoadError, UsageError
+from ragcli.errors import LoadError
 from ragcli.formats import registry as loaders
+from ragcli.index import rebuild
 from ragcli.index.catalog.rows import ApproximateRow, FileState, Settings
 from ragcli.index.layout import REBUILD, staging_folder
 from ragcli.index.lock import OnWait
@@ -22,11 +23,11 @@ from ragcli.index.vectors.optimize import is_due
 from ragcli.index.writer import Batch, NewFile, NotIndexed, Writer, open_writer
 from ragcli.ingest.changes import Changes, Doubt, Due, advice_for_gone, compare
 from ragcli.ingest.discover import BY_NAME, REMOVED, Rules, stored_time
-from ragcli.ingest.options import ChunkOptions, SyncOptions, needs_rebuild, new_settings, trusted_store
+from ragcli.ingest.options import SyncOptions, needs_rebuild, new_settings, rebuild_options, trusted_store
 from ragcli.ingest.progress import Clock, Progress, clear_run, store_run
 from ragcli.ingest.readers import open_reader, require_engine
 from ragcli.ingest.relocate import Move, as_known, find_moves, relocate
-from ragcli.ingest.roots import absolute, all_roots, choose_roots, known_roots, store_roots, taken_back
+from ragcli.ingest.roots import absolute, all_roots, choose_roots, imported, known_roots, store_roots, taken_back
 from ragcli.ingest.secrets import is_secret_name, secret_in
 from ragcli.types import Block, Document, Reason, Skipped
 
@@ -60,6 +61,7 @@ class Summary:
     chunks_reused: int = 0  # took the stored vector of an identical text
     skipped: dict[Reason, int] = field(default_factory=dict)  # files by reason
     failures: list[Skipped] = field(default_factory=list)
+    imported: int = 0  # documents below no folder of the index, when all folders were read: no run reads their files
     secrets: int = 0  # files that were left out for the first time, because they hold keys or credentials
     moved: list[Move] = field(default_factory=list)  # folders whose documents followed them
     warnings: list[tuple[Path, str]] = field(default_factory=list)
@@ -119,6 +121,8 @@ def sync(
         else:
             summary = _Pass(writer, options, report, confirm).run(chosen, reuse_from=[writer])
         summary.moved = moves
+        if not named:
+            summary.imported = imported(catalog)
     if named:
         summary.warnings += [(root, _gone(root)) for root in known if root not in chosen and not os.path.lexists(root)]
     summary.warnings += [(path, "it was removed, and is indexed again") for path in taken_back(named, known)]
@@ -144,28 +148,20 @@ def _rebuild(
 ) -> Summary:
     """Build a whole new index beside the old one, which keeps answering, and switch at the end.
 
-    A stopped rebuild goes on, provided that it was asked for the same settings. Documents whose files cannot be read
-    now, or seem to be gone by mistake, are taken over with the text that they had.
+    A stopped rebuild goes on where it was asked for the same settings, and is dropped elsewhere. Documents whose files
+    cannot be read now, seem to be gone by mistake, or are in no root, are taken over with the text that they had.
     """
     from ragcli.models.resolve import resolve_stored
 
     if options.model is None:
         resolve_stored(old.model)  # nobody names it now: raise at once, with how to get it, when it is not here
-    wanted = replace(
-        options,
-        model=options.model or old.model,
-        chunks=options.chunks or ChunkOptions(old.chunk_size, old.chunk_overlap),
-        store=old.store if options.store is None else options.store,
-    )
+    wanted = rebuild_options(old, options)
+    begun = rebuild.settings(writer.folder)
+    if begun is not None and needs_rebuild(begun, wanted):
+        rebuild.drop(writer.folder)
     with open_writer(writer.folder / REBUILD) as rebuilt:
-        found = rebuilt.settings()
-        if found is None:
+        if rebuilt.settings() is None:
             writer.seed(rebuilt, on_server=bool(wanted.store))
-        elif needs_rebuild(found, wanted):
-            raise UsageError(
-                f"an unfinished rebuild with model {found.model} is in {rebuilt.folder}",
-                "finish it with the same options, or delete that folder",
-            )
         # --force promises vectors that nothing old has touched
         reuse_from = [rebuilt] if options.force else [rebuilt, writer]
         # what stays must be told from the old index: the new one does not know yet what there was
@@ -173,10 +169,13 @@ def _rebuild(
             writer.catalog, roots, wanted.load, [writer.folder], wanted.limits, remove_missing=wanted.remove_missing
         )
         doubted = {number for doubt in _unconfirmed(before, confirm) for number in doubt.documents}
+        outside = {
+            row.id for row in writer.catalog.documents() if roots.keys().isdisjoint((row.path, *row.path.parents))
+        }
         run = _Pass(rebuilt, wanted, report)
         summary = run.run(roots, reuse_from, own_folder=writer.folder)
         run.note_absent(before)
-        run.take_over(writer.catalog, before.closed, doubted, reuse_from)
+        run.take_over(writer.catalog, before.closed, doubted | outside, reuse_from)
         writer.adopt(rebuilt)
     return summary
 

@@ -119,6 +119,29 @@ def test_a_part_of_a_known_folder_rebuilds_the_whole_and_leaves_nothing_behind(f
     assert "sound: 2 documents" in ragcli("verify", "-i", "./i", cwd=folder).stderr
 
 
+def test_a_rebuild_that_was_stopped_does_not_bar_one_with_other_settings(folder, ragcli):
+    script = f"""
+import ragcli.ingest.sync as line
+from ragcli.ingest.options import ChunkOptions
+def stop(progress):
+    raise KeyboardInterrupt
+line.sync({str(folder / "i")!r}, [], line.SyncOptions(workers=1, offline=True, chunks=ChunkOptions(50, 10)), stop)
+"""
+    for options in (["--chunk-size", "60"], ["--force"]):
+        subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+        assert (folder / "i" / "rebuild").exists()
+        assert ragcli("index", "-i", "./i", *options, "--dry-run", cwd=folder).stdout.count("add\t") == 2
+        done = ragcli("index", "-i", "./i", *options, cwd=folder)
+        assert (done.returncode, "2 added" in done.stderr) == (0, True), done.stderr
+        assert not (folder / "i" / "rebuild").exists()
+
+
+def test_one_index_at_a_time_where_a_command_takes_one(folder, ragcli):
+    for command in ("list", "index", "verify"):
+        done = ragcli(command, "-i", "./i", "-i", "./j", cwd=folder)
+        assert (done.returncode, "takes one index" in done.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e300"])
 def test_a_timeout_is_a_number_of_seconds(folder, ragcli, value):
     for command in (["index", "docs"], ["ask", "heron"]):

@@ -387,6 +387,25 @@ def test_an_index_whose_commit_was_cut_off_says_so_and_is_exported_after_the_nex
     assert export_index(folder, tmp_path / "x").documents == 1
 
 
+def test_a_rebuild_keeps_what_was_imported_and_a_run_says_that_it_does_not_look_at_it(ragcli, tmp_path):
+    for name, text in (("one", "The heron stands in the reeds."), ("two", "The otter swims at dawn.")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.md").write_text(text)
+        assert ragcli("index", str(tmp_path / name), "-i", name).returncode == 0
+    assert ragcli("export", "one.ragcli", "-i", "one", cwd=tmp_path).returncode == 0
+    assert ragcli("import", "one.ragcli", "-i", "two", "--merge", cwd=tmp_path).returncode == 0
+    (tmp_path / "one" / "a.md").write_text("The heron stands in the water.")
+    for options in ([], ["--force"], ["--chunk-size", "100"]):
+        done = ragcli("index", "-i", "two", *options)
+        assert done.returncode == 0
+        assert "1 document is in no folder of this index" in done.stderr
+        assert "heron stands in the reeds" in ragcli("query", "heron", "-i", "two").stdout
+    assert ragcli("index", "one", "-i", "two", cwd=tmp_path).returncode == 0  # as it advises
+    assert "heron stands in the water" in ragcli("query", "heron", "-i", "two").stdout
+    assert "in no folder" not in ragcli("index", "-i", "two").stderr
+    assert ragcli("verify", "--deep", "-i", "two").returncode == 0
+
+
 def test_an_import_adds_to_an_index_what_it_does_not_have(tmp_path):
     mine, theirs = tmp_path / "home" / "mine", tmp_path / "theirs"
     change(mine, {"/a": ["apple one"], "/b": ["apple of mine"]})

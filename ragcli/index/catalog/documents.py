@@ -333,6 +333,12 @@ class Catalog:
     def count(self, table: Literal["documents", "chunks", "skipped", "segments", "dead", "roots"]) -> int:
         return self._db.number(f"SELECT count(*) FROM {table}")
 
+    def count_below(self, folder: Path) -> int:
+        """How many documents are at or below ``folder``."""
+        first = os.fsencode(os.path.join(folder, ""))  # noqa: PTH118 (with a separator at the end)
+        sql = "SELECT COUNT(*) FROM documents WHERE path = ? OR (path >= ? AND path < ?)"
+        return self._db.number(sql, (os.fsencode(folder), first, first[:-1] + bytes([first[-1] + 1])))
+
     def _among(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         for asked in _in_groups(sql, values):
             yield from self._db.rows(*asked)
