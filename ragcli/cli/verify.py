@@ -51,7 +51,7 @@ def verify(
         parts = ((report.documents, "document"), (report.chunks, "chunk"), (report.segments, "segment"))
         whole = ", ".join(counted(count, noun) for count, noun in parts)
         env.say(f"{counted(len(faults), 'fault')} in {whole}" if faults else f"sound: {whole}")
-        if report.faults:
+        if report.faults and report.is_repairable:
             env.say("repair it with: ragcli repair")
         elif faults:
             env.say("read the files again with: ragcli index --force")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ragcli.errors import RagcliError, UsageError
+from ragcli.errors import IndexDamaged, RagcliError, UsageError
 
 CATALOG = "catalog.sqlite3"
 VECTORS = "vectors"
@@ -65,6 +65,14 @@ def is_vectors_or_draft(name: str) -> bool:
 
 def is_keywords_name(name: str) -> bool:
     return _KEYWORDS.fullmatch(name) is not None
+
+
+def without_catalog(folder: Path) -> IndexDamaged:
+    """The error for an index whose catalog is gone, while files that are derived from it are there."""
+    return IndexDamaged(
+        f"the catalog of the index in {folder} is gone",
+        "restore it from a backup, or delete that folder and index again",
+    )
 
 
 def refuse_links(folder: Path) -> None:

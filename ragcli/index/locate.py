@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ragcli.errors import IndexNotFound, UsageError
-from ragcli.index.layout import CATALOG
+from ragcli.index.layout import CATALOG, VECTORS, is_keywords_name, without_catalog
 
 DEFAULT_NAME = "default"
 _NAME = re.compile(r"[\w][\w.-]*")
@@ -59,6 +59,8 @@ def require_index(home: Home, given: str) -> Path:
     folder = find_index(home, given)
     if (folder / CATALOG).is_file():
         return folder
+    if (folder / VECTORS).is_dir() and any(map(is_keywords_name, os.listdir(folder))):  # noqa: PTH208 (names)
+        raise without_catalog(folder)
     if folder.parent != home.path:
         raise IndexNotFound(f"there is no index in {folder}", f"make one with: ragcli index --index {given} PATH")
     names = index_names(home)

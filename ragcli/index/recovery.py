@@ -18,6 +18,7 @@ from ragcli.index.layout import (
     is_staging_name,
     is_vectors_or_draft,
     refuse_links,
+    without_catalog,
 )
 from ragcli.index.lock import LOCK_FILES
 from ragcli.index.stores import open_store
@@ -29,9 +30,11 @@ def refuse_foreign(folder: Path) -> None:
     if (folder / CATALOG).exists() or not folder.is_dir():
         return
     expected = {*LOCK_FILES, REBUILD}
-    found = any(not entry.name.startswith(".") and entry.name not in expected for entry in folder.iterdir())
+    found = [name for name in os.listdir(folder) if not name.startswith(".") and name not in expected]  # noqa: PTH208
     # Looked at again: another process may have begun the index since, and its catalog is the first of its files.
     if found and not (folder / CATALOG).exists():
+        if all(name == VECTORS or is_keywords_name(name) or is_staging_name(name) for name in found):
+            raise without_catalog(folder)
         raise UsageError(
             f"{folder} holds other files and no index", "name a folder that is new or empty: --index NAME or PATH"
         )

@@ -30,6 +30,7 @@ class Report:
     chunks: int
     segments: int
     faults: tuple[str, ...]
+    is_repairable: bool = True  # False: the catalog itself is not what was written
 
 
 def verify(folder: Path) -> Report:
@@ -58,14 +59,16 @@ def _state_now(folder: Path) -> tuple[int, int]:
 def _check(folder: Path, catalog: Catalog, settings: Settings) -> Report:
     faults = catalog.check()
     if faults:  # then the catalog cannot be compared with anything
-        return Report(0, 0, 0, tuple(faults))
+        return Report(0, 0, 0, tuple(faults), is_repairable=False)
     faults += [*catalog.check_values(), *_text_faults(catalog)]
+    is_repairable = not faults
     with closing(open_store(folder, catalog, settings)) as store:
         faults += vector_faults(store, catalog)
     faults += keyword_faults(folder, catalog)
     return Report(
-        catalog.count("documents"), catalog.count("chunks"), len(catalog.ledger.vector_files()), tuple(faults)
-    )
+        catalog.count("documents"), catalog.count("chunks"), len(catalog.ledger.vector_files()), tuple(faults),
+        is_repairable,
+    )  # fmt: skip
 
 
 def catalog_faults(catalog: Catalog) -> list[str]:

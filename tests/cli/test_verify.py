@@ -1,4 +1,7 @@
 import json
+import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -45,3 +48,26 @@ def test_no_index_to_repair(ragcli):
     done = ragcli("repair")
     assert done.returncode == 2
     assert "there is no index" in done.stderr
+
+
+def test_of_a_damaged_catalog_verify_advises_what_helps(docs, ragcli, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "home" / "default" / "catalog.sqlite3")) as catalog:
+        catalog.execute("UPDATE chunks SET text = replace(text, 'harbour', 'pasture')")
+        catalog.commit()
+    done = ragcli("verify")
+    assert (done.returncode, "ragcli repair" in done.stderr) == (2, False)
+    assert "ragcli index --force" in done.stderr
+    assert ragcli("index", "--force").returncode == 0
+    assert ragcli("verify", "--deep").returncode == 0
+
+
+def test_an_index_without_its_catalog_is_told_from_none(docs, ragcli, tmp_path):
+    folder = tmp_path / "home" / "default"
+    (folder / "catalog.sqlite3").unlink()
+    for command in (["query", "boat"], ["verify"], ["repair"], ["index", str(docs)]):
+        done = ragcli(*command)
+        assert done.returncode == 2
+        assert "the catalog of the index" in done.stderr
+        assert "delete that folder and index again" in done.stderr
+    shutil.rmtree(folder)
+    assert ragcli("index", str(docs)).returncode == 0
