@@ -76,7 +76,7 @@ _LOADERS = {
             """json jsonl ndjson geojson json5 yaml yml toml xml xsl xsd rss atom opml svg ini cfg conf properties"""
         ),
     ),
-    "pdf": _Loader("pdf.loader", 7, _dotted("pdf"), is_text=False),
+    "pdf": _Loader("pdf.loader", 8, _dotted("pdf"), is_text=False),
     "docx": _Loader("ooxml.docx", 4, _dotted("docx docm dotx dotm"), is_text=False),
     "pptx": _Loader("ooxml.pptx", 4, _dotted("pptx pptm ppsx ppsm potx potm"), is_text=False),
     "xlsx": _Loader("ooxml.xlsx", 4, _dotted("xlsx xlsm xltx xltm"), is_text=False),

@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,12 @@ _WIDE_GAP = 0.7  # em between two cells in a line of pdfium
 _NARROW_GAP = 0.35  # em before a column: more than between the words of a line
 _LIFTED = 0.12  # times the size of the line: the least by which a number is raised
 _IN_SCRIPT = frozenset("0123456789+-−–,.")
+_LONE_LETTER = re.compile(r"(?<!\S)[^\W\d_](?!\S)")
+_SPACED = (0.06, 0.45)  # em between the letters of a line that is set with letter spacing
+_WORD_GAP = 0.15  # em, the least by which the words of such a line stand further apart than its letters
+_NARROW_BLANK = 0.22  # em; no font has a narrower one
+_LETTERS_PER_WORD = 2  # at least; fewer are letters that stand by themselves
+_PAIRS = 3
 _UNIT_SIZE = 2.0  # programs that scale all text write it in one point
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
@@ -178,6 +185,10 @@ def _segments(text_page: pypdfium2.PdfTextPage) -> list[Line]:
         units = len(part) if is_ascii or part.isascii() else len(part.encode("utf-16-le", "surrogatepass")) // 2
         segment = _segment(handle, part, position, units, measures)
         if segment is not None:
+            if not is_mirrored and segment.quarter == 0 and _LONE_LETTER.search(part):
+                closed = _close_up(handle, part, position, segment, measures)
+                if closed != part:
+                    segment, part = segment._replace(text=clean_line(closed.replace(_LINE_END_HYPHEN, "-"))), closed
             if not is_mirrored and segment.quarter == 0 and _DIGIT.search(part):
                 marked = _with_scripts(handle, part, position, segment, measures)
                 if marked != part:
@@ -405,6 +416,62 @@ def _segment(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, units: int,
         )
     quarter = round(math.atan2(turned.b, turned.a) / (math.pi / 2)) % 4
     return _upright(text, size, (measures.x.value, measures.y.value), (box, last_box), quarter)
+
+
+def _close_up(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures) -> str:
+    """``part`` with soft hyphens in place of the blanks that pdfium puts between letters that are set apart.
+
+    It compares the gap with the width of a blank, so that "Winter times" with letter spacing is "W in te r t ime s".
+    Here a gap counts as that of a word when it is wider than the gaps between letters, or when the file draws a blank.
+    """
+    if max(part) > "\uffff" or any(unicodedata.category(sign) == "Sm" for sign in part if not sign.isalnum()):
+        return part  # letters of formulas are set apart too
+    gaps = _letter_gaps(handle, part.rstrip(), position, line, measures)
+    spacing = sorted(gap for gap, _ in gaps)[len(gaps) // 3] if gaps else 0.0  # kerning makes some gaps narrower
+    if not _SPACED[0] * line.size <= spacing <= _SPACED[1] * line.size:
+        return part
+    closed = [blank for gap, blank in gaps if gap <= spacing + _WORD_GAP * line.size]
+    characters = sum(map(str.isalnum, part))
+    words = len(part.split()) - sum(blank >= 0 for blank in closed)
+    if characters < _LETTERS_PER_WORD * words or (words == 1 and spacing >= _NARROW_BLANK * line.size):
+        return part  # "A B C" without letter spacing
+    letters = list(part)
+    for blank in closed:
+        if blank >= 0:
+            letters[blank] = "\u00ad"
+    return "".join(letters)
+
+
+def _letter_gaps(
+    handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures
+) -> list[tuple[float, int]]:
+    """The width of each gap between two characters, and the place of pdfium's blank in it, -1 where there is none.
+
+    Gaps with a blank of the file are left out. No gaps for a line that has no letter spacing.
+    """
+    into, box = measures.into[2], measures.start
+    gaps: list[tuple[float, int]] = []
+    before, right = -1, 0.0  # the place of the last character, and where it ends
+    pairs, widest = 0, 0.0
+    for place, character in enumerate(part):
+        if character.isspace():
+            continue
+        pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + place), into)
+        gap, right = box.left - right, box.right
+        distance = place - before
+        is_first, before = before < 0, place
+        if is_first:
+            continue
+        if distance == 1:
+            gaps.append((gap, -1))
+            pairs, widest = pairs + 1, max(widest, gap)
+            if pairs == _PAIRS and widest < _SPACED[0] * line.size:  # nearly always, for a line with the word "a"
+                return []
+        elif distance == 2:
+            pdfium.FPDFText_GetLooseCharBox(handle, measures.index(position + place - 1), into)
+            if box.right - box.left < 0.01:
+                gaps.append((gap, place - 1))
+    return gaps
 
 
 def _with_scripts(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line, measures: _Measures) -> str:
