@@ -160,6 +160,17 @@ def test_notes_comments_and_boxes_follow_their_paragraph():
     assert text(body) == ["Before it goes on.", "Note: below", "Comment by Ann: really?", "in a box"]
 
 
+def test_the_words_that_fields_show_are_text():
+    who = '<text:user-field-get text:name="a">Ann Lee</text:user-field-get>'
+    rent = '<text:variable-get text:name="b">450 euro</text:variable-get>'
+    berth = '<text:database-display text:table-name="t" text:column-name="c">B12</text:database-display>'
+    figure = '<text:sequence-ref text:ref-name="f">Figure 7</text:sequence-ref>'
+    date = "<text:author-name>Bob Gray</text:author-name>, <text:date>1 May</text:date>"
+    assert text(f"<text:p>Dear {who}, the rent is {rent} for {berth}, see {figure}. {date}</text:p>") == [
+        "Dear Ann Lee, the rent is 450 euro for B12, see Figure 7. Bob Gray, 1 May"
+    ]
+
+
 def test_what_is_deleted_or_hidden_is_not_read():
     body = """<text:tracked-changes><text:changed-region><text:deletion><office:change-info>
         <dc:creator>Ann</dc:creator></office:change-info><text:p>old words</text:p></text:deletion>

@@ -148,6 +148,18 @@ def test_superscripts_stay_in_their_line():
     assert read(out.getvalue()).text == "The energy is mc^2 in this frame."
 
 
+def test_a_page_that_is_drawn_as_one_object_keeps_its_lines():
+    out = io.BytesIO()
+    sheet = canvas.Canvas(out)
+    sheet.beginForm("page")  # as programs that stamp pages or put two on a sheet do
+    for number, line in enumerate(["The dose is 5 mg", "twice a day.", "Never with milk"]):
+        sheet.drawString(72, 700 - 14 * number - 30 * (number // 2), line)
+    sheet.endForm()
+    sheet.doForm("page")
+    sheet.save()
+    assert texts(read(out.getvalue()), 1) == ["The dose is 5 mg twice a day.", "Never with milk"]
+
+
 def test_turned_text_keeps_its_lines():
     out = io.BytesIO()
     sheet = canvas.Canvas(out)

@@ -42,6 +42,12 @@ def test_a_single_word_with_letter_spacing_is_one_word(spacing):
     assert text_of(("CONTENTS", spacing), ("The harbour has a gate.", 0.0)) == "CONTENTS\n\nThe harbour has a gate."
 
 
+@pytest.mark.parametrize("spacing", [0.1, 0.2, 0.3])
+def test_the_words_of_such_lines_are_not_cells(spacing):
+    lines = ["Winter times of the ferry", "Summer times of the ferry", "Berths for the guests"]
+    assert text_of(*((line, spacing) for line in lines)).split("\n\n") == lines
+
+
 @pytest.mark.parametrize("line", ["A B C D E F", "a, b and c", "x + y = z", "I think a plan is a good start"])
 def test_letters_that_stand_by_themselves_stay_apart(line):
     assert text_of((line, 0.0)) == line

@@ -42,6 +42,7 @@ _WORD_GAP = 0.15  # em, the least by which the words of such a line stand furthe
 _NARROW_BLANK = 0.22  # em; no font has a narrower one
 _LETTERS_PER_WORD = 2  # at least; fewer are letters that stand by themselves
 _PAIRS = 3
+_CLOSED = "\u00ad"  # a soft hyphen, which the text of a line does not keep, in place of a blank between letters
 _UNIT_SIZE = 2.0  # programs that scale all text write it in one point
 _MAX_ENTRIES = 10_000
 _TOP = 0.85  # of the page's height
@@ -322,7 +323,9 @@ def _cells(
     begin, left, end = 0, line.left, len(part.rstrip())
     lead = end - len(part.strip())
     baseline, quarter = line.baseline, line.quarter
-    wide, narrow = _WIDE_GAP * line.size, _NARROW_GAP * line.size
+    # Words stand further apart where letters do, by the spacing behind the word and behind the blank.
+    spread = 2 * _SPACED[1] * line.size if _CLOSED in part else 0.0
+    wide, narrow = _WIDE_GAP * line.size + spread, _NARROW_GAP * line.size + spread
     get_box = pdfium.FPDFText_GetLooseCharBox
     for match in _BLANK.finditer(part, lead, end):
         # pdfium's own blanks stand at the end of what is before them, or at the begin of what follows.
@@ -438,7 +441,7 @@ def _close_up(handle: pdfium.FPDF_TEXTPAGE, part: str, position: int, line: Line
     letters = list(part)
     for blank in closed:
         if blank >= 0:
-            letters[blank] = "\u00ad"
+            letters[blank] = _CLOSED
     return "".join(letters)
 
 
