@@ -51,6 +51,8 @@ from ragcli.text.terms import MAX_TERM, query_terms, term_spans, terms
         ("दिन दान दीन फल फूल", "दिन दान दीन फल फूल"),
         ("バス パス ハス", "バス パス ハス"),
         ("room 7 77 port 10 100 1000", "room 7 77 port 10 100 1000"),
+        ("client/server 2026-11-29 555-0134", "client server 2026 11 29 555 0134 5550134"),
+        ("KV-2291 closed.Boats", "kv 2291 kv2291 close boat closed.boats"),
         # tantivy 0.26 had other stems for these; an index that it wrote would lose them without an error
         ("added paste university evening", "add paste universiti evening"),
         ("", ""),
