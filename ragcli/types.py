@@ -153,11 +153,12 @@ class Question:
     terms: tuple[str, ...]  # distinct, in order, without stop words unless nothing else remains
     vector: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)  # (d,), a unit row
     exact: Exact = NOTHING  # what is asked for letter for letter
+    content: str = ""  # the text without stop words, in a language that the shipped models are not made for
 
     @property
     def read(self) -> str:
         """The text that the models read: without quotation marks around phrases."""
-        return self.exact.text or self.text
+        return self.content or self.exact.text or self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Searcher:
             self._options.mode,
             tuple(hits),
             notes=(
-                *self._notes(question.read),
+                *self._notes(question.exact.text),
                 *excluded.notes,
                 *spelling_notes(found),
                 *unmet,
@@ -141,8 +141,9 @@ class Searcher:
         literal = [(i, 0.0) for i in self._literal(question, {i for i, _ in ranked})]
         groups = [twins for twins in self._folded([*ranked, *literal]) if excluded.allow(twins[0])]
         # Of a text that it cannot read the model knows nothing: the words must be there.
-        words = {i for i, _ in [*lists.get("keyword", ()), *literal]}
-        groups = [twins for twins in groups if twins[0].id in words or self._reads(twins[0].text)] if words else groups
+        if "keyword" in lists:
+            words = {i for i, _ in [*lists["keyword"], *literal]}
+            groups = [twins for twins in groups if twins[0].id in words or self._reads(twins[0].text)]
         groups, grades, unmet = exact_first(question.exact, groups)
         fused = dict([*(ranked if "fused" in lists else scaled(ranked)), *literal])
         cosines = dict(lists.get("dense", ()))

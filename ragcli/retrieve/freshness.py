@@ -62,6 +62,8 @@ class Freshness:
             return "gone" if self._is_ours(path) else None
         except (OSError, ValueError):
             return None
+        if not stat.S_ISREG(found.st_mode):  # a folder has taken the name
+            return "gone" if self._is_ours(path) else None
         return _compared(path, found, row)
 
     def _look_into(self, container: Path, member: DocumentRow | None) -> Fresh | None:

@@ -64,6 +64,7 @@ _LETTER_FORMS = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d", "ħ": "h"}
 )
 
+_SIGNS = re.compile(r"\W+")
 _STOP_WORDS = """
 a about after again all also am an and any are as at be because been before being between both but by can could did do
 does doing don during each few for from further had has have having he her here hers him himself his how i if in into
@@ -90,7 +91,19 @@ def terms(text: str) -> list[str]:
 def make_question(text: str) -> Question:
     """Read a question once; its vector is left to the encoder."""
     exact = read_exact(text)
-    return Question(text, tuple(query_terms(exact.text)), exact=exact)
+    return Question(text, tuple(query_terms(exact.text)), exact=exact, content=_content(exact.text))
+
+
+def _content(text: str) -> str:
+    """Return a question without its stop words where it is plainly not English, else "".
+
+    Models that are made for English take "ist" and "der" for evidence.
+    """
+    name = language(text)
+    if name == "English":
+        return ""
+    stop = stop_words(name)
+    return " ".join(word for word in text.split() if _SIGNS.sub("", word).lower() not in stop)
 
 
 def term_spans(text: str) -> list[Term]:

@@ -153,3 +153,41 @@ def test_the_floor_keeps_a_line_of_notes_that_answers_in_other_words(tmp_path):
 def test_what_holds_the_query_stays_above_the_floor(notes):
     for query in (".env", "gross price", '"a box of litter"'):
         assert found(notes, query, floor=True).hits
+
+
+FOREIGN = {
+    "lease.md": "# Mietvertrag\nDie Kündigungsfrist beträgt drei Monate zum Quartalsende.\n",
+    "garden.md": "# Garten\nWie lange ist der Sommer? Der Sommer ist lang, und das Gemüse ist im August reif.\n",
+    "thai.md": "ระยะเวลาแจ้งล่วงหน้าคือสามเดือน\n", "room.md": "我们在会议室开会，讨论明年的预算。\n",
+    "other.md": "会议很长，另一间室内讨论。\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "docs").mkdir()
+    for name, text in FOREIGN.items():
+        (folder / "docs" / name).write_text(text)
+    ragcli.sync(folder / "index", folder / "docs")
+    return folder / "index"
+
+
+@pytest.mark.parametrize("query", ["Wie lange ist die Kündigungsfrist?", "wie lange ist die kuendigungsfrist"])
+def test_stop_words_of_another_language_are_no_evidence(foreign, query):
+    results = found(foreign, query)
+    assert results.hits[0].chunk.path.name == "lease.md"
+    assert any("looks German" in note for note in results.notes)
+
+
+def test_a_phrase_in_a_script_without_spaces_is_found(foreign):
+    for query in ('"会议室"', "「会议室」", "会议室"):
+        results = found(foreign, query)
+        assert results.hits[0].chunk.path.name == "room.md"
+        assert not any("no passage holds" in note for note in results.notes)
+
+
+def test_what_the_model_cannot_read_is_not_shown_for_words_that_it_does_not_hold(foreign):
+    for options in ({"reranker": None}, {}):
+        names = {hit.chunk.path.name for hit in found(foreign, "qzxv blorptang", **options).hits}
+        assert "thai.md" not in names

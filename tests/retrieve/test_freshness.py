@@ -54,6 +54,12 @@ def test_a_removed_file_is_gone(ragcli, notes):
     assert state(ragcli)[0] == "gone"
 
 
+def test_a_file_whose_name_a_folder_has_taken_is_gone(ragcli, notes):
+    (notes / "a.md").unlink()
+    (notes / "a.md").mkdir()
+    assert state(ragcli)[0] == "gone"
+
+
 def test_every_format_for_people_says_so(ragcli, notes):
     (notes / "a.md").write_text("Why do birds fly south?\n")
 
