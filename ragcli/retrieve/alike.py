@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from ragcli.retrieve.freshness import Freshness
+from ragcli.text.exact import grade
 from ragcli.text.terms import terms
 from ragcli.types import Hit, Question
 
@@ -80,15 +81,17 @@ def fold(hits: Iterable[Hit], k: int, question: Question, freshness: Freshness) 
         # Where nothing was alike so far, nothing is likely to be.
         if behind > _AHEAD or (behind and k > 1 and not any(group.others for group in groups)):
             break
-    return [_folded(group, freshness) for group in groups]
+    return [_folded(group, question, freshness) for group in groups]
 
 
-def _folded(group: _Group, freshness: Freshness) -> Hit:
+def _folded(group: _Group, question: Question, freshness: Freshness) -> Hit:
     best = group.best.hit
     if not group.others:
         return best
     members = [best, *group.others]
-    shown = max(members, key=lambda hit: (hit.fresh != "gone", freshness.modified(hit.chunk.path)))
+    # what holds the text that was asked for is not shown by a version that holds it otherwise
+    exact = {id(hit): grade(question.exact, hit.chunk.text) for hit in members}
+    shown = max(members, key=lambda hit: (exact[id(hit)], hit.fresh != "gone", freshness.modified(hit.chunk.path)))
     others = tuple(hit for hit in members if hit is not shown)
     return replace(shown, score=best.score, probability=best.probability, alike=others)
 

@@ -1,6 +1,7 @@
 """Words that a question excludes: ``cats -dogs``, ``pets NOT dogs``.
 
-``-word`` is a flag of a program as often as an exclusion. It counts as a flag where a document holds it as written.
+``-word`` is a flag of a program as often as an exclusion, and ``NOT word`` stands in SQL. They count as such where a
+document holds them as written.
 """
 
 from __future__ import annotations
@@ -54,7 +55,13 @@ def read_exclusions(text: str, index: Index | None) -> Exclusions:
             if match["phrase"] or index is None or not _is_flag(match["word"], index)
         ]
     if "NOT" in text and any(character.islower() for character in text):
-        found += re.finditer(_NOT, text)
+        found += [
+            match
+            for match in re.finditer(_NOT, text)
+            if match["phrase"]
+            or index is None
+            or not _is_held(rf"\bNOT\s+{re.escape(match['word'])}", match["word"], index)
+        ]
     found = [match for match in found if text.count('"', 0, match.start()) % 2 == 0]
     found.sort(key=lambda match: match.start())
     rest, at = "", 0
@@ -68,6 +75,11 @@ def read_exclusions(text: str, index: Index | None) -> Exclusions:
 
 def _is_flag(word: str, index: Index) -> bool:
     """Whether a document holds ``-word`` as written."""
-    flag = re.compile(rf"(?<![\w-])-{re.escape(word)}(?![\w-])")
+    return _is_held(rf"(?<![\w-])-{re.escape(word)}", word, index)
+
+
+def _is_held(pattern: str, word: str, index: Index) -> bool:
+    """Whether a document that holds ``word`` has a place for ``pattern``, and no more letters behind it."""
+    written = re.compile(rf"{pattern}(?![\w-])")
     found = index.chunks([i for i, _ in index.keyword(terms(word), _PASSAGES)])
-    return any(flag.search(chunk.text) for chunk in found.values())
+    return any(written.search(chunk.text) for chunk in found.values())

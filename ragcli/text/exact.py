@@ -69,6 +69,9 @@ _DECLARED = (
     r"(?:(?P<create>create\s+(?:or\s+replace\s+)?)?(?P<keyword>[#@]?\w+!?)\s+(?:if\s+not\s+exists\s+)?)"
     r"(?:\([^()]*\)\s*|self\.)?(?P<name>[^\s(\"“”«»,;:{=<]*[^\s(\"“”«»,;:{=<.?!])(?P<signs>\s*[(:{=<;].*|\s+(?:struct|interface|extends|implements)\b.*|\s*)"
 )
+_CALLABLES = "def defp defn defun fn func fun function sub subroutine proc procedure macro"
+_CALLABLE = frozenset(_CALLABLES.split())
+_SAME_KIND = {"function": _CALLABLE, "sub": _CALLABLE, "procedure": _CALLABLE}
 _VARIABLES = frozenset(("const", "let", "var", "val", "static"))
 _KINDS = "function|method|class|struct|type|macro|constant|variable|trait|interface|enum|module|table|setting|option"
 _ASKED = (
@@ -251,8 +254,13 @@ def _defining(exact: Exact, passage: str) -> tuple[int, int] | None:
     assert exact.name is not None
     found = definition(passage, exact.name)
     if found and exact.keyword:
-        line = passage[passage.rfind("\n", 0, found[0]) + 1 : found[0]]
-        return found if exact.keyword in line.lower().split() else None
+        line = passage[passage.rfind("\n", 0, found[0]) + 1 : found[0]].lower()
+        asked = _SAME_KIND.get(exact.keyword, frozenset((exact.keyword,)))
+        return found if asked & set(line.split()) else None
+    if found is None and exact.name.isalpha() and exact.name.islower():
+        written = {match.group() for match in _name_pattern(exact.name).finditer(passage)}
+        camel = sorted(name for name in written if name[1:] != name[1:].lower())  # typed in haste
+        return next(filter(None, (definition(passage, name) for name in camel)), None)
     return found
 
 

@@ -191,3 +191,42 @@ def test_what_the_model_cannot_read_is_not_shown_for_words_that_it_does_not_hold
     for options in ({"reranker": None}, {}):
         names = {hit.chunk.path.name for hit in found(foreign, "qzxv blorptang", **options).hits}
         assert "thai.md" not in names
+
+
+SOURCES = {
+    "Pump.java": "class Pump {\n    public int computeFlow(int level) throws X {\n        return 3;\n    }\n}\n",
+    "Use.java": "class Use {\n    void run() {\n        log(computeFlow, p.computeFlow(3));\n    }\n}\n",
+    "pump.cpp": "int Pump::drainAll(int level) const\n{\n    return level - 1;\n}\n",
+    "main.cpp": "int main() {\n    p.drainAll(3); // drainAll drains\n    return p.drainAll(4) + drainAll;\n}\n",
+    "app.js": "class Meter {\n  async readMeter(id) {\n    return fetch(id);\n  }\n}\n",
+    "use.js": "await m.readMeter(3); // readMeter reads the meter, readMeter\n",
+    "tool.rb": "class Tool\n  def self.sharpen(blade)\n    blade\n  end\nend\n",
+    "use.rb": "sharpen sharpen sharpen blade\n",
+    "ne.py": "def check(count, limit, done):\n    if count != limit and done:\n        return 1\n",
+    "eq.py": "def check(count, limit, done):\n    if count == limit and done:\n        return 2\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    (folder / "docs").mkdir()
+    for name, text in SOURCES.items():
+        (folder / "docs" / name).write_text(text)
+    ragcli.sync(folder / "index", folder / "docs")
+    return folder / "index"
+
+
+@pytest.mark.parametrize(
+    ("query", "place"),
+    [
+        ("computeFlow", "Pump.java:2"), ("where is computeFlow defined?", "Pump.java:2"),
+        ("computeflow", "Pump.java:2"),
+        ("drainAll", "pump.cpp:1"), ("`readMeter`", "app.js:2"), ("function sharpen", "tool.rb:2"),
+        ("if count != limit and done:", "ne.py:2"), ("if count == limit and done:", "eq.py:2"),
+        ('"count != limit"', "ne.py:2"), ('"count == limit"', "eq.py:2"),
+    ],
+)  # fmt: skip
+def test_definitions_and_pasted_lines_of_many_languages_are_first(sources, query, place):
+    hit = found(sources, query).hits[0]
+    assert f"{hit.chunk.path.name}:{hit.snippet.line}" == place

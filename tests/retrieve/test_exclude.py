@@ -13,6 +13,7 @@ FILES = {
     "cats.md": "Cats sleep on the warm stove all day.",
     "dogs.md": "Dogs sleep in front of the door, and so do other pets.",
     "find.md": "Use find . -name pattern to list files; the name may hold stars.",
+    "table.sql": "CREATE TABLE IF NOT EXISTS pets (name text NOT NULL);",
     "names.md": "The name of the file is listed with its pattern.",
 }
 
@@ -45,6 +46,8 @@ def index(tmp_path_factory):
         ("do not enter", "do not enter", ()),
         ('cats "or -dogs"', 'cats "or -dogs"', ()),
         ("x -y", "x", ("y",)),
+        ("CREATE TABLE IF NOT EXISTS pets", "CREATE TABLE IF NOT EXISTS pets", ()),  # a document holds it
+        ("pets name text NOT NULL", "pets name text NOT NULL", ()),
         ("cats –dogs", "cats", ("dogs",)),
     ],
 )
