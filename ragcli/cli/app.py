@@ -197,6 +197,9 @@ def _guarded(action: Callable[[], Any], invocation: Invocation) -> ExitCode:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except OSError as error:
+        if _is_nowhere():
+            _report("the current folder no longer exists; go to another one with: cd", invocation)
+            return ExitCode.ERROR
         name = f"{os.fspath(error.filename)}: " if error.filename else ""
         _report(f"{name}{error.strerror or error}", invocation)
         return ExitCode.ERROR
@@ -207,6 +210,14 @@ def _guarded(action: Callable[[], Any], invocation: Invocation) -> ExitCode:
         _report(f"this is a bug in ragcli: {type(error).__name__}: {error}; run again with --debug", invocation)
         return ExitCode.BUG
     return code
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 (its error is what is asked for)
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _report(message: str, invocation: Invocation) -> None:

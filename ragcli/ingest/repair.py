@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ragcli.errors import IndexDamaged, IndexNotFound
 from ragcli.formats import registry as loaders
 from ragcli.formats.blocks import LoadOptions
-from ragcli.index.catalog.rows import DocumentRow, SegmentRow, Settings, storable
+from ragcli.index.catalog.rows import DocumentRow, FileStates, SegmentRow, Settings, storable
 from ragcli.index.keywords.tantivy_index import rewrite_keywords
 from ragcli.index.layout import VECTORS
 from ragcli.index.lock import OnWait, uninterrupted
@@ -208,7 +208,7 @@ def recheck(folder: Path) -> Recheck:
         rows = {row.path: row for row in index.catalog.documents()}
         states = index.catalog.file_states()
         # members are read with the file that they are in, also where that file is not a document itself
-        files = {next((above for above in reversed(path.parents) if above in states), path) for path in rows}
+        files = {_file_of(path, states) for path in rows}
         with Sandbox(min(len(files), os.cpu_count() or 1), Limits(), LoadOptions()) as sandbox:
             for loaded in sandbox.load(Request(path, None) for path in sorted(files)):
                 if loaded.path in rows:
@@ -219,6 +219,11 @@ def recheck(folder: Path) -> Recheck:
     found.faults.sort()
     found.outdated.sort()
     return found
+
+
+def _file_of(path: Path, states: FileStates) -> Path:
+    """The file on the disk that a document is, or is in; a folder is listed where it could not be entered."""
+    return next((above for above in reversed(path.parents) if above in states and not os.path.isdir(above)), path)  # noqa: PTH112 (any name will do)
 
 
 def _recheck_file(index: Index, row: DocumentRow, loaded: Loaded, found: Recheck) -> None:

@@ -105,7 +105,8 @@ def forget(folder: Path, paths: Sequence[Path], on_wait: OnWait | None = None) -
         met: set[Path] = set()
         states = writer.catalog.file_states()
         for path in wanted:
-            holder = next((above for above in path.parents if above in states), None)
+            # a folder is listed where it could not be entered
+            holder = next((above for above in path.parents if above in states and not os.path.isdir(above)), None)  # noqa: PTH112 (any name will do)
             if holder is not None and path in states:
                 raise UsageError(f"{path.name} is part of {holder}", "remove that file, or leave it out with --exclude")
         for path, state in states.items():

@@ -170,6 +170,9 @@ def test_an_unreadable_folder_is_a_failure_and_no_negative_number(folder, ragcli
     assert "2 failed" not in done.stderr
     assert "1 failed" in done.stderr
     assert "-1" not in done.stderr
+    deep = shell(folder, f"{PROGRAM} verify --deep -i ./i", *(OTHER_USER if os.geteuid() == 0 else ()))
+    assert (deep.returncode, deep.stdout.count("b.txt: it cannot be read again")) == (3, 1)
+    assert ragcli("remove", "docs/sub/b.txt", "-i", "./i", cwd=folder).returncode == 0
 
 
 def test_an_interrupted_first_run_says_so_everywhere(folder, ragcli):
@@ -203,3 +206,10 @@ line.sync({str(folder / "new")!r}, {str(folder / "docs")!r}, line.SyncOptions(wo
     assert ragcli("index", "-i", "./new", cwd=folder).returncode == 0
     assert "interrupted" not in ragcli("query", "heron", "--mode", "keyword", "-i", "./new", cwd=folder).stderr
     assert "incomplete" not in ragcli("status", "-i", "./new", cwd=folder).stdout
+
+
+def test_a_current_folder_that_is_gone_is_named(folder):
+    for command in ("query heron -i ../i", "index", "status"):
+        done = shell(folder, f"mkdir -p gone; cd gone; rmdir ../gone; {PROGRAM} {command}")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "the current folder no longer exists" in done.stderr
