@@ -170,7 +170,7 @@ def _expected(folder: Path, roots: Sequence[Path], options: SyncOptions) -> tupl
         changes.keep(doubt)
     for move in moves:  # a run notes new paths for the documents, and then finds them unchanged
         changes.skipped = [skipped for skipped in changes.skipped if skipped.path != move.old]
-        changes.due = [item for item in changes.due if move.new not in item.found.path.parents]
+        changes.due = [d for d in changes.due if move.new not in (d.found.path, *d.found.path.parents)]
         changes.unchanged += move.documents
     due, changes.due = changes.due, []
     for item in due:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -65,7 +64,8 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
 
     A root has moved when none of its files is left and more than half of its documents are at the same places below the
     other folder, with the same content: files that changed or went after the move are read as any others. A root that
-    is reached through a link, and lies below a named folder, moves there.
+    is a file has moved to a named file with the same content, or into such a folder. A root that is reached through a
+    link, and lies below a named folder, moves there.
     """
     known = known_roots(catalog)
     states: FileStates | None = None
@@ -77,7 +77,10 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
             states = states or catalog.file_states()
             documents = [states[Path(name)] for name in states.documents_below(os.fspath(root))]
             documents = [row for row in documents if not _is_member(row.path, states)]  # they moved with their file
-            if documents and not any(os.path.lexists(state.path) for state in documents):
+            if documents and documents[0].path == root:
+                files = [path for path in (*named, *(place / root.name for place in places)) if path != root]
+                target = next((path for path in files if _is_same_file(path, documents[0])), None)
+            elif documents and not any(os.path.lexists(state.path) for state in documents):
                 target = _most_alike(root, documents, places)
         if target is not None:
             states = states or catalog.file_states()
@@ -88,23 +91,22 @@ def find_moves(catalog: Catalog, named: Sequence[Path]) -> list[Move]:
 def relocate(catalog: Catalog, old: Path, new: Path) -> Move:
     """Note that what was at or below the folder ``old`` is now at the same place below ``new``.
 
-    A document that is there already, under its path below ``new``, stays, and its other row goes. Raises UsageError
-    when no root is at or below ``old``.
+    A document that is there already, under its path below ``new``, stays, and its other row goes; so does the row of a
+    root that is a file and has another name now. Raises UsageError when no root is at or below ``old``.
     """
     known = known_roots(catalog)
     moved = {root: new / root.relative_to(old) for root in known if root == old or old in root.parents}
     if not moved:
         raise UsageError(f"{old} is not a folder of this index", "see its folders with: ragcli status")
-    renamed = [root for root in moved if moved[root].is_file() and moved[root].name != root.name]
-    if renamed:  # the name of a file is one of its keywords
-        raise UsageError(
-            f"{renamed[0].name} has another name there",
-            f"index it with: ragcli index {shlex.quote(os.fspath(moved[renamed[0]]))}",
-        )
     if _is_in(new, old) or _is_in(old, new):
         raise UsageError(f"{old} and {new} lie in each other", "bring them up to date with: ragcli index")
     states = catalog.file_states()
     documents = [states[Path(name)] for name in states.documents_below(os.fspath(old))]
+    files = [root for root in moved if moved[root].is_file()]
+    if any(root not in states for root in files):
+        raise UsageError(f"{new} is a file, and {old} is a folder", "name the folder where the files are now")
+    # the name of a file is one of its keywords: under another one it is read as a new file
+    renamed = [root for root in files if moved[root].name != root.name]
     with catalog.transaction():
         listed = {one.path: one for one in catalog.skipped() if _is_in(one.path, old)}
         catalog.drop_skipped(listed)
@@ -115,7 +117,8 @@ def relocate(catalog: Catalog, old: Path, new: Path) -> Move:
         for state in documents:
             path = new / state.path.relative_to(old)
             assert state.document is not None  # as its name says
-            if path in states and states[path].document is not None:
+            is_there = path in states and states[path].document is not None
+            if is_there or any(_is_in(state.path, root) for root in renamed):
                 catalog.delete_document(state.document)
             else:
                 catalog.drop_skipped([path])

@@ -201,3 +201,32 @@ def test_a_known_folder_that_is_gone_is_named_when_another_one_is_indexed(case):
     assert "ragcli remove" in told
     case.run("archive", relocated=(case.notes, archive))
     assert case.run("archive").warnings == []
+
+
+@pytest.mark.parametrize(
+    ("target", "named"), [("other.md", "other.md"), ("x/lone.md", "x/lone.md"), ("x/lone.md", "x")]
+)
+def test_a_root_that_is_a_file_moves_and_may_have_another_name(case, target, named):
+    case.write(case.base / "lone.md", "The lone file is about dragons.")
+    case.run("lone.md")
+    (case.base / "x").mkdir()
+    (case.base / "lone.md").rename(case.base / target)
+    summary = case.run(named)
+    assert [(move.old.name, move.new) for move in summary.moved] == [("lone.md", case.base / target)]
+    assert target in case.indexed()
+    assert "lone.md" not in case.indexed()
+    assert sorted(case.roots()) == sorted(["notes", named])
+    assert case.run().failures == []
+
+
+def test_a_file_with_another_name_and_text_is_relocated_when_it_is_said(case):
+    case.write(case.base / "lone.md", "The lone file is about dragons.")
+    case.run("lone.md")
+    (case.base / "lone.md").unlink()
+    case.write(case.base / "other.md", "The other file is about dragons.")
+    case.run("other.md")
+    case.run("other.md", relocated=(case.base / "lone.md", case.base / "other.md"))
+    assert sorted(case.indexed()) == ["notes/a.md", "notes/deep/b.md", "other.md"]
+    with pytest.raises(UsageError, match="is a file"):
+        case.run("notes", relocated=(case.notes, case.base / "other.md"))
+    assert len(case.indexed()) == 3
