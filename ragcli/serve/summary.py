@@ -11,6 +11,7 @@ from ragcli.index.catalog.documents import Catalog
 from ragcli.index.catalog.rows import CTIME_UNSETTLED
 from ragcli.index.layout import CATALOG
 from ragcli.serve.engine import Desk
+from ragcli.types import Reason
 
 if TYPE_CHECKING:
     from ragcli.ingest.changes import Due
@@ -59,7 +60,7 @@ def _is_unsettled(due: Due) -> bool:
 
 
 def stale_files(catalog: Catalog, folder: Path) -> int:
-    """Count the files below the folders of the index that changed since it was brought up to date.
+    """Count the files below the folders of the index that changed, or went, since it was brought up to date.
 
     Names, sizes and times decide; no file is opened. A count holds for some seconds, as each takes a look at all files.
     """
@@ -72,6 +73,9 @@ def stale_files(catalog: Catalog, folder: Path) -> int:
     if time.monotonic() - seen > _COUNT_SECONDS:
         changes = compare(catalog, known_roots(catalog), LoadOptions(), [folder])
         count = sum(not _is_unsettled(due) for due in changes.due) + len(changes.gone_documents)
+        # of a folder that is not there, or a large loss: a run keeps these
+        count += sum(catalog.count_below(one.path) for one in changes.skipped if one.reason is Reason.ABSENT)
+        count += sum(len(doubt.documents) for doubt in changes.doubts)
         _counted.clear()
         _counted[key] = time.monotonic(), count
     return count

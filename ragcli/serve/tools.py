@@ -205,8 +205,9 @@ class Toolbox:
         finally:
             self._syncing.release()
         failures = "".join(
-            f"\n{'kept' if one.reason is Reason.ABSENT else 'failed'}: {_visible(str(one.path))}:"
-            f" {_visible(f'{one.reason} {one.detail}')}"
+            f"\nkept: {_visible(f'{one.path}: {one.detail}')}"
+            if one.reason is Reason.ABSENT
+            else f"\nfailed: {_visible(f'{one.path}: {one.reason} {one.detail}')}"
             for one in done.failures
         )
         return (

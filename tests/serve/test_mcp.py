@@ -263,6 +263,19 @@ def test_a_note_names_the_argument_and_not_the_option_of_the_command(notes, tmp_
     session.close()
 
 
+def test_a_folder_that_is_not_there_and_a_broken_index_are_told(notes, tmp_path):
+    (tmp_path / "home" / "broken").mkdir()
+    (tmp_path / "home" / "broken" / "catalog.sqlite3").write_text("garbage")
+    notes.rename(tmp_path / "away")
+    session = Session(tmp_path / "home", "-i", "notes")
+    status = session.call("status")
+    assert "stale files: 2" in status
+    assert f"gone: {notes}" in status
+    assert "index broken: the catalog" in status
+    assert "stale files: 2" in session.call("search", query="boats").splitlines()[0]
+    session.close()
+
+
 def test_an_index_that_changed_is_seen_and_its_cursor_is_old(notes, tmp_path, ragcli):
     session = Session(tmp_path / "home", "-i", "notes", "--allow-index")
     tools = {tool["name"]: tool for tool in session.ask("tools/list")["result"]["tools"]}
