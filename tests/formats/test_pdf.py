@@ -160,6 +160,36 @@ def test_a_page_that_is_drawn_as_one_object_keeps_its_lines():
     assert texts(read(out.getvalue()), 1) == ["The dose is 5 mg twice a day.", "Never with milk"]
 
 
+def test_marks_that_are_drawn_behind_the_text_stand_before_their_items():
+    lines = [
+        (700, 90, "The gate opens at eight."),
+        (670, 90, "Masts are set in March, when the tide is high,"),
+        (656, 90, "and the wind is low."),
+        (610, 90, "lamp"),
+        (580, 90, "rope"),
+        (530, 72, "That is all."),
+    ]
+    marks = [(700, 77, "1."), (670, 77, "2."), (610, 77, "•"), (580, 77, "•")]
+
+    def page(*drawn: tuple[int, int, str]) -> list[str]:
+        out = io.BytesIO()
+        sheet = canvas.Canvas(out)
+        for height, left, text in drawn:
+            sheet.drawString(left, height, text)
+        sheet.save()
+        return texts(read(out.getvalue()), 1)
+
+    behind = page(*lines, *marks)  # as WeasyPrint does
+    assert behind == page(*sorted(lines + marks, key=lambda drawn: (-drawn[0], drawn[1])))
+    assert behind == [
+        "1. The gate opens at eight.",
+        "2. Masts are set in March, when the tide is high, and the wind is low.",
+        "• lamp",
+        "• rope",
+        "That is all.",
+    ]
+
+
 def test_turned_text_keeps_its_lines():
     out = io.BytesIO()
     sheet = canvas.Canvas(out)

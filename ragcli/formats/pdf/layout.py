@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import unicodedata
@@ -39,6 +40,9 @@ _COLUMN_TEXT = 20  # characters of a line of a column
 _FILLED = 0.8  # share of the longest line of a column that its lines have
 _TIGHT = 1.4  # times the size: the most between lines of running text in narrow columns
 _LONGEST_MARK = 6
+_DASHES = frozenset("-–—*")
+_MARK_GAP = 2.0  # em from a mark to its item
+_MOST_MARKS = 500  # on a page; each is compared with all pieces
 _LEAST_TYPED = 4  # characters
 _LONG_CODE = 50  # characters; a longer typed line may be one of running text
 _SHORT_CELL = 25  # characters
@@ -145,6 +149,40 @@ def _with_piece(before: Line, piece: Line, space: str) -> tuple[Cell, ...]:
 def is_item_mark(text: str) -> bool:
     """True for a bullet, or for a number such as "1." and "(a)", and nothing else."""
     return len(text) <= _LONGEST_MARK and _ITEM_MARK.match(text) is not None
+
+
+def place_marks(segments: list[Line]) -> list[Line]:
+    """Bring bullets and numbers of items before their items where the file draws them elsewhere.
+
+    WeasyPrint draws the marks of all lists of a page behind its text.
+    """
+    moved: dict[int, int] = {}  # the mark that goes before each piece
+    alone = [
+        number
+        for number, mark in enumerate(segments)
+        if is_item_mark(mark.text)
+        and mark.text not in _DASHES  # a dash is an empty cell as often
+        and not (number + 1 < len(segments) and on_one_line(mark, segments[number + 1]))
+    ]
+    for number in alone[:_MOST_MARKS]:
+        mark = segments[number]
+        gaps = [
+            (piece.left - mark.right, at)
+            for at, piece in enumerate(segments)
+            if abs(piece.baseline - mark.baseline) < 0.3 * mark.size and piece.quarter == mark.quarter and at != number
+        ]
+        gap, at = min(((gap, at) for gap, at in gaps if gap > -0.3 * mark.size), default=(math.inf, -1))
+        if gap < _MARK_GAP * mark.size and not is_item_mark(segments[at].text):
+            moved[at] = number
+    if not moved:
+        return segments
+    gone = set(moved.values())
+    return [
+        piece
+        for at, line in enumerate(segments)
+        if at not in gone
+        for piece in ((segments[moved[at]], line) if at in moved else (line,))
+    ]
 
 
 def unweave(segments: list[Line]) -> list[Line]:

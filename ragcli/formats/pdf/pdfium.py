@@ -19,7 +19,7 @@ import pypdfium2.raw as pdfium
 from ragcli.errors import LoadError
 from ragcli.formats.pdf.annotations import Beside, place_fields, read_annotations
 from ragcli.formats.pdf.bidi import has_right_to_left, is_right_to_left, logical, order_ligatures
-from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, unweave
+from ragcli.formats.pdf.layout import Line, clean_line, merge_segments, place_marks, unweave
 from ragcli.formats.pdf.outline import Entry
 from ragcli.formats.pdf.rows import has_cells, join_rows, stands_beside, upright
 from ragcli.formats.pdf.scripts import SMALL, has_marks, mark, may_be_script, runs, written
@@ -91,6 +91,7 @@ def page_lines(document: pypdfium2.PdfDocument, index: int) -> tuple[list[Line],
         pieces = _segments(text_page)
         if any(piece.quarter for piece in pieces):
             pieces = upright(pieces)
+        pieces = place_marks(pieces)
         lines = join_rows(unweave(pieces)) if has_cells(pieces) else merge_segments(pieces)
         if any(has_marks(line.text) for line in lines):
             lines = [_written(line) for line in lines]
