@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ragcli.index.reader import Index
 from ragcli.retrieve.engine import Searcher, SearchOptions
+from ragcli.text.exact import holds_phrase
 from ragcli.types import Chunk, Hit, Question, Results, Span
 
 
@@ -34,13 +35,16 @@ class SeveralSearcher(Searcher):
     def search(self, text: str) -> Results:
         """Return the best passages of all indexes for ``text``. Raises UsageError when it is blank."""
         found = [searcher.search(text) for searcher in self._searchers]
+        asked = list(zip(self._searchers, self._names, found, strict=True))
+        # where one index holds a quoted phrase, what comes nearest to it in another is not asked for
+        asked = [one for one in asked if _holds_phrases(one[2])] or asked
         self._home = {}
         lists = []
-        for searcher, name, results in zip(self._searchers, self._names, found, strict=True):
+        for searcher, name, results in asked:
             self._home.update((id(hit.chunk), searcher) for hit in results.hits)
             lists.append([replace(hit, index=name) for hit in results.hits])
-        searched = [results for results in found if results.searched]
-        known = [results.answered for results in searched if results.answered is not None]
+        searched = [results for _, _, results in asked if results.searched]
+        known = [value for results in searched if (value := _answered(results)) is not None]
         notes = dict.fromkeys(note for results in searched or found for note in results.notes)
         details = (detail for results in found for detail in results.details)
         return Results(
@@ -64,6 +68,20 @@ class SeveralSearcher(Searcher):
     def page_of(self, chunk: Chunk) -> Callable[[int], int | None]:
         """Return a function from an offset in the document, within the chunk, to its page."""
         return self._home.get(id(chunk), self._searchers[0]).page_of(chunk)
+
+
+def _holds_phrases(results: Results) -> bool:
+    """Whether a phrase was quoted and each hit holds it."""
+    phrases = results.question.exact.phrases
+    texts = [hit.chunk.text for hit in results.hits]
+    return bool(phrases and texts) and all(holds_phrase(text, phrase) for phrase in phrases for text in texts)
+
+
+def _answered(results: Results) -> float | None:
+    """Return the probability that the documents of one index answer; of a single hit it is that of the hit."""
+    if results.answered is not None:
+        return results.answered
+    return max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

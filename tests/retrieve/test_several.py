@@ -62,6 +62,29 @@ def test_an_answer_quotes_from_the_index_that_holds_it(several):
     assert "away.md" in done.stdout.splitlines()[0]
 
 
+def test_an_answer_is_found_in_an_index_of_one_passage(several, tmp_path):
+    (tmp_path / "lease").mkdir()
+    (tmp_path / "lease" / "rent.md").write_text("The rent is 850 euro a month.\n")
+    assert several("index", str(tmp_path / "lease"), "-i", "lease").returncode == ExitCode.OK
+    (tmp_path / "many").mkdir()
+    for number in range(12):
+        (tmp_path / "many" / f"{number}.md").write_text(f"def function_{number}(a, b):\n    return a * {number} + b\n")
+    assert several("index", str(tmp_path / "many"), "-i", "many").returncode == ExitCode.OK
+    done = several("ask", "how much is the rent?", "-i", "lease", "-i", "many")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "850 euro" in done.stdout
+
+
+def test_a_quoted_phrase_is_looked_for_in_all_indexes(several):
+    done = several("query", '"salt of the sea"', "-i", "work", "-i", "away", "--json")
+    record = json.loads(done.stdout)
+    assert [hit["index"] for hit in record["hits"]] == ["away"]
+    assert record["notes"] == []
+    nowhere = json.loads(several("query", '"sand of the sea"', "-i", "work", "-i", "away", "--all", "--json").stdout)
+    assert {hit["index"] for hit in nowhere["hits"]} == {"work", "away"}
+    assert any("no passage holds" in note for note in nowhere["notes"])
+
+
 def test_an_unknown_index_among_several_is_named(several):
     done = several("query", "logs", "-i", "work", "-i", "nowhere")
     assert done.returncode == ExitCode.ERROR
