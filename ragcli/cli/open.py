@@ -132,9 +132,13 @@ def opener(path: Path, loader: str, line: int, page: int | None) -> list[str]:
             if shutil.which(viewer):
                 return [viewer, flag.format(page=page), str(path)]
     desktop = "open" if sys.platform == "darwin" else "xdg-open"
-    if shutil.which(desktop):
+    is_there = shutil.which(desktop) is not None
+    has_screen = sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    if is_there and has_screen:
         return [desktop, str(path)]
-    for reader in ("less", "vi"):
+    for reader in ("less", "vi"):  # as over SSH, where the desktop opens nothing
         if loader in _LINES_OF_THE_FILE and shutil.which(reader):
             return [reader, f"+{line}", str(path)]
+    if is_there:
+        return [desktop, str(path)]
     raise RagcliError(f"found no program that opens {path}", "set EDITOR, or read it here: ragcli show")

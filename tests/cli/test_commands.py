@@ -62,6 +62,12 @@ def test_open_falls_back_to_a_pager_where_there_is_no_editor_and_no_desktop(samp
     done = samples("open", f"{SAMPLES / 'reversible-networks.pdf'}#page=3", "--dry-run", **nothing_else)
     assert (done.returncode, done.stdout) == (2, "")
     assert "set EDITOR, or read it here: ragcli show" in done.stderr
+    (tmp_path / "xdg-open").write_text("#!/bin/sh\n")
+    (tmp_path / "xdg-open").chmod(0o755)
+    for screen, program in (("", "less"), (":0", "xdg-open")):
+        where = nothing_else | {"DISPLAY": screen, "WAYLAND_DISPLAY": "", "BROWSER": ""}
+        done = samples("open", f"{SAMPLES / 'sampling.txt'}:5", "--dry-run", **where)
+        assert done.stdout.split()[0] == program
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
