@@ -133,6 +133,9 @@ class Life:
         if found:
             path = self.draw.choice(found)
             root = next(root for root in self.roots if root in path.parents)
+            held = {other for other in self.must if root in other.parents}
+            if len(held) > 1 and held & set(found) <= {path}:  # fewer files than before, and none known: a run asks
+                return
             target = root / f"moved-{self.serial}-{path.name}"
             path.rename(target)
 
