@@ -25,7 +25,7 @@ class Freshness:
         self._roots: list[Path] | None = None
 
     def of(self, path: Path) -> Fresh | None:
-        """Compare the file with the catalog: its size and time, and its digest only where these differ.
+        """Compare the file with the catalog: its size and times, and its digest only where the times differ.
 
         None: nothing is known, as for a file that cannot be read, or that is not here and lies below no folder of the
         index (an imported index names files of another machine).
@@ -64,16 +64,32 @@ class Freshness:
             return None
         if not stat.S_ISREG(found.st_mode):  # a folder has taken the name
             return "gone" if self._is_ours(path) else None
-        return _compared(path, found, row)
+        return self._compared(path, found, row)
 
     def _look_into(self, container: Path, member: DocumentRow | None) -> Fresh | None:
         """Compare the file that holds a member: with its own row, else with what is known of the member."""
         row = self._row(container)
         if row is not None:
-            return _compared(container, container.stat(), row)
+            return self._compared(container, container.stat(), row)
         found = container.stat()
         is_same = member is not None and (found.st_size, found.st_mtime_ns) == (member.size, member.mtime_ns)
         return "same" if is_same else None
+
+    def _compared(self, path: Path, found: os.stat_result, row: DocumentRow | None) -> Fresh | None:
+        if row is None or not stat.S_ISREG(found.st_mode):
+            return None
+        if found.st_size != row.size:
+            return "changed"
+        # an edit can keep size and time, and then only the time of its state tells; so does a copy of the whole folder
+        if found.st_mtime_ns == row.mtime_ns and self._catalog.changed_ns(row.id) in (0, found.st_ctime_ns):
+            return "same"
+        import hashlib  # 3 ms that most searches need not pay
+
+        try:
+            with path.open("rb") as file:
+                return "same" if hashlib.file_digest(file, "sha256").hexdigest() == row.sha256 else "changed"
+        except OSError:
+            return None
 
     def _is_ours(self, path: Path) -> bool:
         if self._roots is None:
@@ -88,22 +104,6 @@ def fresh_notes(states: Iterable[Fresh | None]) -> tuple[str, ...]:
     facts = [f"{changed} {'file has' if changed == 1 else 'files have'} changed"] if changed else []
     facts += [f"{gone} {'file is' if gone == 1 else 'files are'} gone"] if gone else []
     return (f"{' and '.join(facts)} since the index was made; update it: ragcli index",) if facts else ()
-
-
-def _compared(path: Path, found: os.stat_result, row: DocumentRow | None) -> Fresh | None:
-    if row is None or not stat.S_ISREG(found.st_mode):
-        return None
-    if found.st_size != row.size:
-        return "changed"
-    if found.st_mtime_ns == row.mtime_ns:
-        return "same"
-    import hashlib  # 3 ms that most searches need not pay
-
-    try:
-        with path.open("rb") as file:
-            return "same" if hashlib.file_digest(file, "sha256").hexdigest() == row.sha256 else "changed"
-    except OSError:
-        return None
 
 
 def _container(path: Path) -> Path | None:

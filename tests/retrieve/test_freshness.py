@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -47,6 +48,19 @@ def test_a_file_with_other_text_has_changed(ragcli, notes, text):
     fresh, _, said = state(ragcli)
     assert fresh == "changed"
     assert said == "note: 1 file has changed since the index was made; update it: ragcli index\n"
+
+
+def test_an_edit_that_keeps_size_and_time_is_seen(ragcli, notes):
+    before = (notes / "a.md").stat()
+    (notes / "a.md").write_text(TEXT.replace("kumquat", "avocado"))
+    os.utime(notes / "a.md", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert state(ragcli)[0] == "changed"
+
+
+def test_a_copy_that_keeps_the_time_is_the_same(ragcli, notes):
+    shutil.copy2(notes / "a.md", notes / "b.md")
+    (notes / "b.md").replace(notes / "a.md")
+    assert state(ragcli) == ("same", str(notes / "a.md"), "")
 
 
 def test_a_removed_file_is_gone(ragcli, notes):

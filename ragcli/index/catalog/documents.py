@@ -218,6 +218,13 @@ class Catalog:
     def touch(self, document: int, size: int, mtime_ns: int) -> None:
         self._db.run("UPDATE documents SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, document))
 
+    def changed_ns(self, document: int) -> int:
+        """When the state of the file of a document last changed, in nanoseconds; 0 where that is not known."""
+        if not self._db.has_table("changed"):
+            return 0
+        rows = self._db.rows("SELECT ctime_ns FROM changed WHERE document = ?", (document,))
+        return int(rows[0][0]) if rows else 0
+
     def set_ctime(self, path: Path, ctime_ns: int) -> None:
         """Note when the state of the file at ``path`` last changed, if it is a document."""
         self._db.run(
