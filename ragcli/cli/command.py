@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ragcli.cli.env import COMMON, Invocation, make_env, refuse_untrusted
-from ragcli.errors import ExitCode, UsageError
+from ragcli.errors import ExitCode
 
 Function = Callable[..., ExitCode]
 Callback = Callable[..., Any]  # the type that app.command takes
@@ -57,11 +57,8 @@ class Command(TyperCommand):
         given: list[str] = []
         for word, following in zip(args, [*args, "-"][1:], strict=True):
             given += [word, ""] if word in self.optional and following.startswith("-") else [word]
-        kept, more = _indexes(given)
         if self.several:
-            given, self.more = kept, more
-        elif more and not ctx.resilient_parsing and any(parameter.name == "index" for parameter in self.params):
-            raise UsageError(f"ragcli {self.name} takes one index, and more are named", "call it once per index")
+            given, self.more = _indexes(given)
         return super().parse_args(ctx, given)
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (see above)

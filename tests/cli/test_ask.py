@@ -170,7 +170,7 @@ def test_a_refusal_exits_1_with_nothing_on_stdout(ask_llm, server):
         ("no-key", "(401)"),
         ("missing", "does not know the model tiny"),
         ("garbage", "invalid JSON"),
-        ("page", "text/html"),
+        ("page", "a page of HTML"),
         ("silent-end", "without an answer"),
     ],
 )

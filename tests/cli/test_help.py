@@ -160,7 +160,7 @@ def test_help_is_a_word_too(monkeypatch):
         ("-i notes rerank x", "no option '-i' for ragcli rerank; see: ragcli rerank --help"),
         ("eval q.jsonl --count 3", "no option '--count' for ragcli eval; did you mean"),
         ("eval make --whole", "no option '--whole' for ragcli eval make; did you mean"),
-        ("import nowhere.ragcli", "nowhere.ragcli does not exist; name a file that ragcli export wrote"),
+        ("import nowhere.ragcli", "nowhere.ragcli does not exist; name an exported file"),
         ("index ./nowhere", "nowhere does not exist; check the path"),
     ],
 )

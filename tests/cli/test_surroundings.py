@@ -136,12 +136,6 @@ line.sync({str(folder / "i")!r}, [], line.SyncOptions(workers=1, offline=True, c
         assert not (folder / "i" / "rebuild").exists()
 
 
-def test_one_index_at_a_time_where_a_command_takes_one(folder, ragcli):
-    for command in ("list", "index", "verify"):
-        done = ragcli(command, "-i", "./i", "-i", "./j", cwd=folder)
-        assert (done.returncode, "takes one index" in done.stderr) == (2, True)
-
-
 @pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e300"])
 def test_a_timeout_is_a_number_of_seconds(folder, ragcli, value):
     for command in (["index", "docs"], ["ask", "heron"]):

@@ -223,7 +223,7 @@ class Catalog:
         if not self._db.has_table("changed"):
             return 0
         rows = self._db.rows("SELECT ctime_ns FROM changed WHERE document = ?", (document,))
-        return int(rows[0][0]) if rows else 0
+        return rows[0][0] if rows and isinstance(rows[0][0], int) else 0
 
     def set_ctime(self, path: Path, ctime_ns: int) -> None:
         """Note when the state of the file at ``path`` last changed, if it is a document."""
