@@ -220,7 +220,9 @@ class World:
 
 
 _NUMBER = re.compile(
-    r"(?P<ignored>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d[\d.,]* ?(?:ms|s|seconds|minutes?|min|[KMG]i?B)\b)"
+    # a busy machine commits more often, and so makes more segments
+    r"(?P<ignored>\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d[\d.,]* ?(?:ms|s|seconds|minutes?|min|[KMG]i?B)\b"
+    r"|\d+ segments?\b)"
     r"|(?P<percent>\d+) ?%|(?P<decimal>-?\d+\.\d+(?:e-?\d+)?)"
 )
 
