@@ -19,6 +19,7 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -48,7 +49,7 @@ server.start()
 print(server.server_proc.pid, flush=True)
 server.server_proc.wait()
 """
-PORT = 19631
+PORT = "port"  # a file with that of the server: one that was used a moment ago is not free
 
 
 def main() -> None:
@@ -223,7 +224,11 @@ def serving(engine: str, folder: Path) -> Iterator[int]:
     if engine != "Milvus":
         yield 0
         return
-    command = [sys.executable, "-c", SERVER, folder / "data", str(PORT)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    (folder / PORT).write_text(port)
+    command = [sys.executable, "-c", SERVER, str(folder / "data"), port]
     launched = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert launched.stdout is not None
     try:
@@ -288,23 +293,23 @@ def open_lance(folder: Path) -> tuple[Callable[[np.ndarray, Any], list[int]], li
     return ask, [5, 10, 20, 40, 80, 160, 320, 640]
 
 
-def client() -> Any:  # noqa: ANN401 (its package is of another environment)
+def client(folder: Path) -> Any:  # noqa: ANN401 (its package is of another environment)
     from pymilvus import MilvusClient
 
     deadline = time.monotonic() + 120
     while True:
         try:
-            return MilvusClient(uri=f"http://127.0.0.1:{PORT}", timeout=60)
+            return MilvusClient(uri=f"http://127.0.0.1:{(folder / PORT).read_text()}", timeout=60)
         except Exception:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
 
 
-def build_milvus(place: Path, _: Path) -> dict[str, Any]:
+def build_milvus(place: Path, folder: Path) -> dict[str, Any]:
     from pymilvus import DataType, MilvusClient
 
-    milvus = client()
+    milvus = client(folder)
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSION)
@@ -325,8 +330,8 @@ def build_milvus(place: Path, _: Path) -> dict[str, Any]:
     return {"lists of a segment": lists}
 
 
-def open_milvus(_: Path) -> tuple[Callable[[np.ndarray, Any], list[int]], list[Any]]:
-    milvus = client()
+def open_milvus(folder: Path) -> tuple[Callable[[np.ndarray, Any], list[int]], list[Any]]:
+    milvus = client(folder)
     milvus.load_collection("rows", timeout=3600)
 
     def ask(query: np.ndarray, effort: Any) -> list[int]:  # noqa: ANN401 (numbers of the engine)
