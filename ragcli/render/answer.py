@@ -52,8 +52,8 @@ def write_sources(answer: Answer, out: TextIO, base: Path, *, color: bool) -> No
     struck = bool(doubted) and not any(claim.text in answer.text for claim in doubted)
     if doubted:
         out.write("\nnot supported, and left out of the answer:\n" if struck else "\nnot supported:\n")
-        for claim in doubted:
-            out.write(f"  {one_line(claim.text)}\n    {_dim(one_line(claim.reason), color)}\n")
+        for text, reason in dict.fromkeys((claim.text, claim.reason) for claim in doubted):  # small models repeat
+            out.write(f"  {one_line(text)}\n    {_dim(one_line(reason), color)}\n")
     cited = {number for claim in answer.claims if claim.supported or not struck for number in claim.numbers}
     shown = [citation for citation in answer.citations if citation.number in cited]
     if shown:

@@ -84,6 +84,11 @@ def test_what_was_left_out_is_told(written):
     assert lines[2:4] == ["not supported, and left out of the answer:", "  It has 9 heads [1][7]."]
 
 
+def test_a_sentence_that_a_model_repeats_is_told_once(written):
+    repeated = replace(written, claims=(*written.claims, *written.claims, *written.claims))
+    assert shown(repeated) == shown(written)
+
+
 def test_below_a_streamed_answer_its_text_is_not_repeated(written):
     out = io.StringIO()
     write_sources(written, out, BASE, color=False)
