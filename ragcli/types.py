@@ -222,6 +222,13 @@ class Results:
         """The text of the question as it was asked."""
         return self.asked or self.question.text
 
+    @property
+    def likely(self) -> float | None:
+        """``answered``, or the probability of the best hit where the hits are too few to tell that."""
+        if self.answered is not None:
+            return self.answered
+        return max((hit.probability for hit in self.hits if hit.probability is not None), default=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Citation:

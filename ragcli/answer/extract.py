@@ -132,7 +132,7 @@ def extract(searcher: Searcher, results: Results, threshold: float | None = None
     """
     least = DEFAULT_THRESHOLD if threshold is None else threshold
     best = max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
-    probability = best if results.answered is None else results.answered
+    probability = results.likely
     empty = Answer(results.query, "", (), grounded=True, by="extract", probability=probability, notes=results.notes)
     if not results.hits or (probability is not None and probability < least):
         return empty

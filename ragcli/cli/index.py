@@ -280,6 +280,7 @@ def _confirm(bar: "ProgressBar", doubt: "Doubt") -> bool:
         return False
     from ragcli.render.visible import display_path, visible
 
+    # not typer.confirm, which raises the same for Ctrl-C, which ends a run, and for the end of the input, which is a no
     question = f"{visible(display_path(doubt.root, Path.cwd()))}: {doubt}; remove them? [y/N] "
     with bar.paused():
         while True:

@@ -44,7 +44,7 @@ class SeveralSearcher(Searcher):
             self._home.update((id(hit.chunk), searcher) for hit in results.hits)
             lists.append([replace(hit, index=name) for hit in results.hits])
         searched = [results for _, _, results in asked if results.searched]
-        known = [value for results in searched if (value := _answered(results)) is not None]
+        known = [results.likely for results in searched if results.likely is not None]
         notes = dict.fromkeys(note for results in searched or found for note in results.notes)
         details = (detail for results in found for detail in results.details)
         return Results(
@@ -75,13 +75,6 @@ def _holds_phrases(results: Results) -> bool:
     phrases = results.question.exact.phrases
     texts = [hit.chunk.text for hit in results.hits]
     return bool(phrases and texts) and all(holds_phrase(text, phrase) for phrase in phrases for text in texts)
-
-
-def _answered(results: Results) -> float | None:
-    """Return the probability that the documents of one index answer; of a single hit it is that of the hit."""
-    if results.answered is not None:
-        return results.answered
-    return max((hit.probability for hit in results.hits if hit.probability is not None), default=None)
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
